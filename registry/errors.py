@@ -1,0 +1,233 @@
+"""Outcomes of the Handle protocol (RFC 3652, section 2.2.2.3) and the refusals that carry them.
+
+    HandleError
+    ├── ProtocolFault            4    a request that contradicts itself
+    ├── OperationNotSupported    5
+    ├── ServerBusy               3    try again: the database is away or too much is waiting
+    ├── HandleNotFound         100    ├── HandleAlreadyExists    101    ├── InvalidHandle        102
+    ├── ValuesNotFound         200    ├── ValueAlreadyExists     201    ├── InvalidValue         202
+    ├── PrefixNotHomed         301    the prefix lives elsewhere
+    ├── InvalidAdministrator   400    ├── InsufficientPermission 401    ├── AuthenticationNeeded 402
+    └── AuthenticationFailed   403    ├── InvalidCredential      404    └── UnableToAuthenticate 406
+
+A refusal is a rule and its culprit. `str(error)` is the English sentence, `error.text("zh")` the Chinese one.
+"""
+
+from enum import IntEnum
+from typing import ClassVar
+
+from registry.language import Catalogue, Language, text
+
+
+class ResponseCode(IntEnum):
+    """Response codes as the reference server uses them; a superset of RFC 3652, table 2.3."""
+
+    SUCCESS = 1
+    ERROR = 2
+    SERVER_BUSY = 3
+    PROTOCOL_ERROR = 4
+    OPERATION_NOT_SUPPORTED = 5
+    RECURSION_LIMIT = 6
+    SERVER_READ_ONLY = 7
+    HANDLE_NOT_FOUND = 100
+    HANDLE_ALREADY_EXISTS = 101
+    INVALID_HANDLE = 102
+    VALUES_NOT_FOUND = 200
+    VALUE_ALREADY_EXISTS = 201
+    INVALID_VALUE = 202
+    SITE_INFO_STALE = 300
+    SERVER_NOT_RESPONSIBLE = 301
+    SERVICE_REFERRAL = 302
+    PREFIX_REFERRAL = 303
+    INVALID_ADMINISTRATOR = 400
+    INSUFFICIENT_PERMISSION = 401
+    AUTHENTICATION_NEEDED = 402
+    AUTHENTICATION_FAILED = 403
+    INVALID_CREDENTIAL = 404
+    AUTHENTICATION_TIMEOUT = 405
+    UNABLE_TO_AUTHENTICATE = 406
+    SESSION_TIMEOUT = 500
+    SESSION_FAILED = 501
+    INVALID_SESSION_KEY = 502
+    NEED_RSA_KEY = 503
+    INVALID_SESSION_SETUP = 504
+    SESSION_MESSAGE_REJECTED = 505
+
+
+RULES: Catalogue = {
+    "handle.empty": ("Empty handle invalid", "标识不能为空"),
+    "handle.too_long": (
+        "handle of {octets} octets; at most {limit} are allowed",
+        "标识长 {octets} 字节,最多 {limit} 字节",
+    ),
+    "handle.prefix_empty": ("handle {handle!r} has no prefix before the '/'", "标识 {handle!r} 的“/”前没有前缀"),
+    "handle.suffix_empty": ("handle {handle!r} has no suffix after the '/'", "标识 {handle!r} 的“/”后没有后缀"),
+    "handle.not_utf8": ("Invalid UTF8 encoding", "不是有效的 UTF-8 编码"),
+    "handle.not_nfc": (
+        "handle {handle!r} is not in Unicode normalization form C",
+        "标识 {handle!r} 不是 Unicode NFC 规范形式",
+    ),
+    "handle.control_character": (
+        "handle {handle!r} holds the control character U+{point:04X} at position {position}",
+        "标识 {handle!r} 第 {position} 位是控制字符 U+{point:04X}",
+    ),
+    "prefix.national": (
+        "prefix {prefix!r} is no national prefix: {rule}",
+        "前缀 {prefix!r} 不符合国家编码规则:{rule}",
+    ),
+    "prefix.syntax": (
+        "prefix {prefix!r} may only hold letters, digits, '-', '_' and single dots between them",
+        "前缀 {prefix!r} 只能由字母、数字、“-”、“_”和中间的单个“.”组成",
+    ),
+    "prefix.not_homed": ("That prefix doesn't live here", "该前缀不在本节点"),
+    "prefix.exists": ("prefix {prefix!r} is already homed here", "前缀 {prefix!r} 已在本节点"),
+    "handle.not_found": ("handle {handle!r} is not registered", "标识 {handle!r} 未注册"),
+    "handle.exists": ("handle {handle!r} is already registered", "标识 {handle!r} 已注册"),
+    "values.not_found": ("handle {handle!r} has no value at index {index}", "标识 {handle!r} 没有索引为 {index} 的值"),
+    "value.exists": ("Index conflict for {index}", "索引 {index} 冲突"),
+    "value.index": ("Value indexes must be positive", "值的索引必须是正整数"),
+    "value.index_range": ("index {index} is not between 1 and {limit}", "索引 {index} 不在 1 到 {limit} 之间"),
+    "value.too_many": ("{count} values; a handle has at most {limit}", "共 {count} 个值,一个标识最多 {limit} 个"),
+    "value.too_long": (
+        "value {index} has {octets} octets of data; at most {limit} are allowed",
+        "索引 {index} 的值长 {octets} 字节,最多 {limit} 字节",
+    ),
+    "value.type": ("value {index}: type {type!r} {rule}", "索引 {index}:类型 {type!r} {rule}"),
+    "value.data": ("value {index} of type {type}: {rule}", "索引 {index}(类型 {type}):{rule}"),
+    "record.too_long": (
+        "the record has {octets} octets; a message carries at most {limit}",
+        "记录长 {octets} 字节,一条消息最多 {limit} 字节",
+    ),
+    "json.syntax": ("the body is not JSON: {reason}", "请求体不是 JSON:{reason}"),
+    "json.field": ("{path}: {rule}, got {value}", "{path}:{rule},实际为 {value}"),
+    "json.handle_mismatch": (
+        "the body names handle {body!r}, the address {address!r}",
+        "请求体中的标识 {body!r} 与地址中的 {address!r} 不一致",
+    ),
+    "json.index_mismatch": (
+        "the indexes in the address and in the body differ: {address} and {body}",
+        "地址中的索引 {address} 与请求体中的 {body} 不一致",
+    ),
+    "http.media_type": ("Unsupported media type {media_type}", "不支持的媒体类型 {media_type}"),
+    "http.percent_encoding": (
+        "{target!r} holds an incomplete percent-encoding at position {position}",
+        "{target!r} 第 {position} 位的百分号编码不完整",
+    ),
+    "http.parameter": ("parameter {name}={value!r}: {rule}", "参数 {name}={value!r}:{rule}"),
+    "http.method": ("Unknown method {method}", "未知方法 {method}"),
+    "http.endpoint": ("Unknown HTTP API endpoint {method} {path}", "未知的接口 {method} {path}"),
+    "http.body_too_long": ("the body is longer than {limit} octets", "请求体超过 {limit} 字节"),
+    "authentication.needed": ("authentication needed", "需要身份认证"),
+    "authentication.plain_http": (
+        "authentication is refused over plain HTTP; use HTTPS",
+        "不接受明文 HTTP 上的身份认证,请使用 HTTPS",
+    ),
+    "authentication.malformed": ("Authorization: {reason}", "Authorization 头有误:{reason}"),
+    "authentication.identity": (
+        "{identity!r} names no key; write index:handle",
+        "{identity!r} 不是密钥标识,请写成 索引:标识",
+    ),
+    "authentication.failed": ("Identity not verified", "身份未通过验证"),
+    "authentication.no_key": ("{identity} is not a key this node can read", "本节点无法读取密钥 {identity}"),
+    "authentication.algorithm": ("algorithm {algorithm!r} is not accepted", "不接受算法 {algorithm!r}"),
+    "authentication.iterations": (
+        "{iterations} iterations; between 1 and {limit} are accepted",
+        "迭代次数 {iterations},允许 1 到 {limit}",
+    ),
+    "authorization.not_administrator": (
+        "{identity} is no administrator of {handle!r} with the right to {right}",
+        "{identity} 没有对 {handle!r} 的“{right}”权限",
+    ),
+    "authorization.read_only": ("value {index} of {handle!r} is read-only", "{handle!r} 索引 {index} 的值只读"),
+    "authorization.unreadable": (
+        "value {index} of {handle!r} may be read by nobody",
+        "{handle!r} 索引 {index} 的值不可读",
+    ),
+    "version.mismatch": ("the version is {current}, not {expected}", "当前版本为 {current},不是 {expected}"),
+    "server.busy": ("the registry cannot be reached just now; try again", "暂时无法访问注册库,请稍后重试"),
+    "server.queue": ("too many requests are waiting; try again", "等待的请求过多,请稍后重试"),
+    "server.error": ("internal error", "内部错误"),
+    "operation.unsupported": ("operation {operation} is not supported", "不支持操作 {operation}"),
+}
+
+
+class HandleError(Exception):
+    """A refusal: a rule of RULES, and the culprit that the rule's text names."""
+
+    code: ClassVar[ResponseCode] = ResponseCode.ERROR
+
+    def __init__(self, rule: str, /, **culprit: object) -> None:
+        super().__init__(rule, culprit)
+        self.rule = rule
+        self.culprit = culprit
+
+    def __str__(self) -> str:
+        return self.text("en")
+
+    def text(self, language: Language) -> str:
+        """The refusal as a sentence for a reader of one language."""
+        return text(RULES, self.rule, language, **self.culprit)
+
+
+class ProtocolFault(HandleError):
+    code = ResponseCode.PROTOCOL_ERROR
+
+
+class OperationNotSupported(HandleError):
+    code = ResponseCode.OPERATION_NOT_SUPPORTED
+
+
+class ServerBusy(HandleError):
+    code = ResponseCode.SERVER_BUSY
+
+
+class HandleNotFound(HandleError):
+    code = ResponseCode.HANDLE_NOT_FOUND
+
+
+class HandleAlreadyExists(HandleError):
+    code = ResponseCode.HANDLE_ALREADY_EXISTS
+
+
+class InvalidHandle(HandleError):
+    code = ResponseCode.INVALID_HANDLE
+
+
+class ValuesNotFound(HandleError):
+    code = ResponseCode.VALUES_NOT_FOUND
+
+
+class ValueAlreadyExists(HandleError):
+    code = ResponseCode.VALUE_ALREADY_EXISTS
+
+
+class InvalidValue(HandleError):
+    code = ResponseCode.INVALID_VALUE
+
+
+class PrefixNotHomed(HandleError):
+    code = ResponseCode.SERVER_NOT_RESPONSIBLE
+
+
+class InvalidAdministrator(HandleError):
+    code = ResponseCode.INVALID_ADMINISTRATOR
+
+
+class InsufficientPermission(HandleError):
+    code = ResponseCode.INSUFFICIENT_PERMISSION
+
+
+class AuthenticationNeeded(HandleError):
+    code = ResponseCode.AUTHENTICATION_NEEDED
+
+
+class AuthenticationFailed(HandleError):
+    code = ResponseCode.AUTHENTICATION_FAILED
+
+
+class InvalidCredential(HandleError):
+    code = ResponseCode.INVALID_CREDENTIAL
+
+
+class UnableToAuthenticate(HandleError):
+    code = ResponseCode.UNABLE_TO_AUTHENTICATE

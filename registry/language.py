@@ -1,0 +1,47 @@
+"""English and Chinese: which one a reader wants, and the texts in both.
+
+A catalogue maps a stable rule name to a pair (English, Chinese) of format strings, so that no text can exist
+in one language only.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+Language = Literal["en", "zh"]
+Catalogue = Mapping[str, tuple[str, str]]
+
+LANGUAGES: Mapping[str, Language] = {"en": "en", "zh": "zh"}
+
+
+def text(catalogue: Catalogue, rule: str, language: Language, /, **culprit: object) -> str:
+    """The text of a rule in one language, with its culprit filled in."""
+    english, chinese = catalogue[rule]
+    return (chinese if language == "zh" else english).format(**culprit)
+
+
+def preferred(accept_language: str | None, default: Language = "en") -> Language:
+    """The language an Accept-Language header prefers (RFC 9110, section 12.5.4); the first of equals wins."""
+    best: Language = default
+    best_weight = 0.0
+    for choice in (accept_language or "")[:200].split(","):
+        tag, _, parameter = choice.strip().partition(";")
+        language = LANGUAGES.get(tag.strip().lower().split("-")[0])
+        weight = _weight(parameter)
+        if language is not None and weight > best_weight:
+            best, best_weight = language, weight
+    return best
+
+
+def of_locale(locale: str | None) -> Language:
+    """The language of a LANG or LC_ALL value such as zh_CN.UTF-8."""
+    return "zh" if (locale or "").lower().startswith("zh") else "en"
+
+
+def _weight(parameter: str) -> float:
+    name, _, value = parameter.strip().partition("=")
+    if name.strip() != "q":
+        return 1.0
+    try:
+        return float(value)
+    except ValueError:
+        return 0.0

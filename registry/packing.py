@@ -1,0 +1,103 @@
+"""The values of a record as one column of its row.
+
+A row's own time of writing stands for every value that was written with it, and flags stand for what is
+usual, so that a typical value costs four octets more than its type and data. The first octet is the version of the
+form: a later one is added beside this one, never in place of it, because rows outlive programs.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+from registry.octets import Reader, Truncated, put_varint
+from registry.value import DEFAULT_PERMISSIONS, DEFAULT_TTL, HandleValue, Reference
+
+PACKED: Final = 1
+
+_OWN_TTL, _TTL_ABSOLUTE, _OWN_TIMESTAMP, _OWN_PERMISSIONS, _REFERENCES, _KNOWN_TYPE = 1, 2, 4, 8, 16, 32
+
+# Types that every node holds by the million; their numbers are stored, so they never change and are only added to.
+_KNOWN_TYPES: Final = ("HS_ADMIN", "URL", "HS_VLIST", "HS_SECKEY", "HS_PUBKEY", "HS_SITE", "HS_SERV", "HS_ALIAS",
+                       "EMAIL", "DESC", "10320/loc", "HS_SIGNATURE", "HS_CERT")  # fmt: skip
+_NUMBER_OF_TYPE: Final = {name: number for number, name in enumerate(_KNOWN_TYPES)}
+
+
+def pack(values: Iterable[HandleValue], written_at: int) -> bytes:
+    """The stored form of values in a row written at `written_at`, seconds since 1970."""
+    out = bytearray((PACKED,))
+    for value in values:
+        flags = 0
+        if value.ttl != DEFAULT_TTL or value.ttl_absolute:
+            flags |= _OWN_TTL | (_TTL_ABSOLUTE if value.ttl_absolute else 0)
+        if value.timestamp != written_at:
+            flags |= _OWN_TIMESTAMP
+        if value.permissions != DEFAULT_PERMISSIONS:
+            flags |= _OWN_PERMISSIONS
+        if value.references:
+            flags |= _REFERENCES
+        known = _NUMBER_OF_TYPE.get(value.type)
+        if known is not None:
+            flags |= _KNOWN_TYPE
+        out.append(flags)
+        put_varint(out, value.index)
+        if known is None:
+            _put_octets(out, value.type.encode())
+        else:
+            out.append(known)
+        _put_octets(out, value.data)
+        if flags & _OWN_TTL:
+            put_varint(out, value.ttl)
+        if flags & _OWN_TIMESTAMP:
+            put_varint(out, value.timestamp)
+        if flags & _OWN_PERMISSIONS:
+            out.append(value.permissions)
+        if flags & _REFERENCES:
+            _put_references(out, value.references)
+    return bytes(out)
+
+
+def unpack(packed: bytes, written_at: int) -> tuple[HandleValue, ...]:
+    """The values of a stored form. Raises Truncated when the row was not written by `pack`."""
+    reader = Reader(packed)
+    if reader.uint8() != PACKED:
+        raise Truncated(f"values packed in form {packed[0]}; this program knows form {PACKED}")
+    values = []
+    while reader.remaining:
+        flags = reader.uint8()
+        index = reader.varint()
+        value_type = _known_type(reader.uint8()) if flags & _KNOWN_TYPE else reader.octets(reader.varint()).decode()
+        data = reader.octets(reader.varint())
+        values.append(
+            HandleValue(
+                index,
+                value_type,
+                data,
+                reader.varint() if flags & _OWN_TTL else DEFAULT_TTL,
+                bool(flags & _TTL_ABSOLUTE),
+                reader.varint() if flags & _OWN_TIMESTAMP else written_at,
+                reader.uint8() if flags & _OWN_PERMISSIONS else DEFAULT_PERMISSIONS,
+                _references(reader) if flags & _REFERENCES else (),
+            )
+        )
+    return tuple(values)
+
+
+def _put_octets(out: bytearray, octets: bytes) -> None:
+    put_varint(out, len(octets))
+    out += octets
+
+
+def _put_references(out: bytearray, references: tuple[Reference, ...]) -> None:
+    put_varint(out, len(references))
+    for reference in references:
+        _put_octets(out, reference.handle.encode())
+        put_varint(out, reference.index)
+
+
+def _references(reader: Reader) -> tuple[Reference, ...]:
+    return tuple([Reference(reader.octets(reader.varint()).decode(), reader.varint()) for _ in range(reader.varint())])
+
+
+def _known_type(number: int) -> str:
+    if number >= len(_KNOWN_TYPES):
+        raise Truncated(f"type number {number} is not known")
+    return _KNOWN_TYPES[number]

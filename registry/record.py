@@ -1,0 +1,85 @@
+"""A handle with its values: what is stored, cached and shown (RFC 3651, section 3)."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from registry.errors import InvalidValue, ValueAlreadyExists
+from registry.handle import Handle
+from registry.value import DEFAULT_TTL, HandleValue, type_matches
+
+MAX_VALUES: Final = 2048  # A handle's values, as in the reference server.
+MAX_RECORD: Final = 262_144 - 4096  # Octets on the wire: one message of the reference client, less its surroundings.
+MAX_TYPE: Final = 128  # Octets; what the national secondary-node interface allows.
+MAX_INDEX: Final = (1 << 31) - 1  # Indexes are read as signed integers by the Java clients.
+
+
+@dataclass(frozen=True, slots=True)
+class HandleRecord:
+    """Values in ascending order of index, and how often they were written: 1 when registered."""
+
+    handle: Handle
+    values: tuple[HandleValue, ...]
+    version: int = 1
+
+    def select(self, indexes: Collection[int] = (), types: Collection[str] = ()) -> tuple[HandleValue, ...]:
+        """The union of the values at some index and of some type; all of them when nothing is asked for."""
+        if not indexes and not types:
+            return self.values
+        return tuple(
+            value
+            for value in self.values
+            if value.index in indexes or any(type_matches(value.type, asked) for asked in types)
+        )
+
+    def at(self, index: int) -> HandleValue | None:
+        return next((value for value in self.values if value.index == index), None)
+
+
+def public(values: tuple[HandleValue, ...]) -> tuple[HandleValue, ...]:
+    """The values that anybody may read."""
+    return tuple(value for value in values if value.is_public)
+
+
+def ttl_of(values: tuple[HandleValue, ...], now: int) -> int:
+    """Seconds for which these values may be kept: the smallest of theirs, never negative."""
+    return min(
+        (max(0, value.ttl - now) if value.ttl_absolute else value.ttl for value in values),
+        default=DEFAULT_TTL,
+    )
+
+
+def check_values(values: tuple[HandleValue, ...]) -> tuple[HandleValue, ...]:
+    """The values in ascending order of index. Raises InvalidValue or ValueAlreadyExists for what cannot be stored."""
+    if len(values) > MAX_VALUES:
+        raise InvalidValue("value.too_many", count=len(values), limit=MAX_VALUES)
+    seen: set[int] = set()
+    octets = 0
+    for value in values:
+        if value.index <= 0:
+            raise InvalidValue("value.index")
+        if value.index > MAX_INDEX:
+            raise InvalidValue("value.index_range", index=value.index, limit=MAX_INDEX)
+        if value.index in seen:
+            raise ValueAlreadyExists("value.exists", index=value.index)
+        seen.add(value.index)
+        _check_type(value)
+        if len(value.data) > MAX_RECORD:
+            raise InvalidValue("value.too_long", index=value.index, octets=len(value.data), limit=MAX_RECORD)
+        octets += 26 + len(value.type) + len(value.data)
+        octets += sum(8 + len(reference.handle.encode()) for reference in value.references)
+    if octets > MAX_RECORD:
+        raise InvalidValue("record.too_long", octets=octets, limit=MAX_RECORD)
+    return tuple(sorted(values, key=_index))
+
+
+def _check_type(value: HandleValue) -> None:
+    name = value.type
+    if not name or len(name.encode()) > MAX_TYPE:
+        raise InvalidValue("value.type", index=value.index, type=name[:200], rule=f"must have 1 to {MAX_TYPE} octets")
+    if not name.isprintable():
+        raise InvalidValue("value.type", index=value.index, type=name, rule="holds a character that cannot be shown")
+
+
+def _index(value: HandleValue) -> int:
+    return value.index

@@ -1,0 +1,1 @@
+"""Sockets. One module for each way in; none knows another."""
