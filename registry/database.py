@@ -1,0 +1,58 @@
+"""The way to Postgres: one pool for writing and listing, and connections of one's own for reading.
+
+The pool's convenience methods cost five times a prepared statement on an owned connection, so they serve where
+a request costs a transaction anyway; the resolver's reads use `connect`.
+"""
+
+import asyncpg
+
+from registry.settings import RegistrySettings
+
+CONNECT_TIMEOUT = 10.0  # Seconds; a reachable server answers in milliseconds, an unreachable one never does.
+
+# What being away looks like from here: refused and lost connections, a server that starts or stops, a time-out.
+DATABASE_AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.QueryCanceledError,
+    asyncpg.ReadOnlySQLTransactionError,
+)
+
+
+def _server_settings(settings: RegistrySettings, program: str) -> dict[str, str]:
+    return {
+        "application_name": f"filament {program}",
+        "statement_timeout": str(int(settings.statement_timeout * 1000)),
+        "idle_in_transaction_session_timeout": "60000",
+        "jit": "off",
+    }
+
+
+async def open_pool(settings: RegistrySettings, program: str) -> asyncpg.Pool:
+    """A pool for transactions. Raises what DATABASE_AWAY lists."""
+    return await asyncpg.create_pool(
+        settings.dsn,
+        min_size=1,
+        max_size=settings.connections,
+        timeout=CONNECT_TIMEOUT,
+        command_timeout=settings.statement_timeout + 5,
+        server_settings=_server_settings(settings, program),
+    )
+
+
+async def connect(settings: RegistrySettings, program: str) -> asyncpg.Connection:
+    """A connection of one's own, for prepared reads. Raises what DATABASE_AWAY lists."""
+    return await asyncpg.connect(
+        settings.dsn,
+        timeout=CONNECT_TIMEOUT,
+        command_timeout=settings.statement_timeout + 5,
+        # Reads name their rows by key: an index answers them, whatever the statistics of a young table say.
+        server_settings=_server_settings(settings, program)
+        | {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"},
+    )

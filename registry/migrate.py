@@ -1,0 +1,136 @@
+"""The schema: numbered SQL files, each applied once, in order, in its own transaction.
+
+Several nodes may start at once, so a lock is held; it is polled, because a session that waits inside
+pg_advisory_lock holds a snapshot that CREATE INDEX CONCURRENTLY would wait for in turn.
+"""
+
+import asyncio
+import hashlib
+import importlib.resources
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import asyncpg
+
+log = logging.getLogger(__name__)
+
+LOCK: Final = 0x46494C4D  # "FILM": any number does, as long as no other program of the database uses it.
+LOCK_POLL: Final = 0.2  # Seconds.
+OLDEST_POSTGRES: Final = 15
+OUTSIDE_TRANSACTION: Final = "-- migrate: no-transaction"
+
+CREATE_TABLE: Final = """
+CREATE TABLE IF NOT EXISTS schema_migration (
+  version int PRIMARY KEY, name text NOT NULL, sha256 text NOT NULL, applied_at timestamptz NOT NULL)
+"""
+APPLIED: Final = "SELECT version, name, sha256 FROM schema_migration ORDER BY version"
+RECORD: Final = "INSERT INTO schema_migration (version, name, sha256, applied_at) VALUES ($1, $2, $3, $4)"
+TRY_LOCK: Final = "SELECT pg_try_advisory_lock($1)"
+UNLOCK: Final = "SELECT pg_advisory_unlock($1)"
+TABLE_EXISTS: Final = "SELECT to_regclass('schema_migration') IS NOT NULL"
+NODE: Final = "SELECT exact_suffixes FROM node"
+MAKE_NODE: Final = "INSERT INTO node (exact_suffixes, created_at) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+
+
+class SchemaMismatch(Exception):
+    """The database's schema is not the one that this program was written for; the text says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    version: int
+    name: str
+    sql: str
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def migrations() -> list[Migration]:
+    """The migrations that this program carries, in order."""
+    folder = importlib.resources.files("registry") / "migrations"
+    files = sorted((entry for entry in folder.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name)
+    return [Migration(int(entry.name[:4]), entry.name[5:-4], entry.read_text(encoding="utf-8")) for entry in files]
+
+
+async def migrate(dsn: str, *, exact_suffixes: bool = False) -> list[str]:
+    """Brings the schema up to date and returns the names of what was applied. Raises SchemaMismatch."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        _check_postgres(connection)
+        while not await connection.fetchval(TRY_LOCK, LOCK):  # noqa: ASYNC110  # what is awaited happens in Postgres
+            await asyncio.sleep(LOCK_POLL)
+        try:
+            await connection.execute(CREATE_TABLE)
+            pending = _pending(await connection.fetch(APPLIED))
+            for migration in pending:
+                await _apply(connection, migration)
+            await connection.execute(MAKE_NODE, exact_suffixes, datetime.now(UTC))
+            await _check_node(connection, exact_suffixes)
+            return [migration.name for migration in pending]
+        finally:
+            await connection.execute(UNLOCK, LOCK)
+    finally:
+        await connection.close()
+
+
+async def check(connection: "asyncpg.Connection | asyncpg.pool.PoolConnectionProxy", *, exact_suffixes: bool) -> None:
+    """Refuses a database whose schema or fixed settings are not this program's. Raises SchemaMismatch."""
+    _check_postgres(connection)
+    if not await connection.fetchval(TABLE_EXISTS):
+        raise SchemaMismatch("the database holds no registry; run `filament migrate`")
+    pending = _pending(await connection.fetch(APPLIED))
+    if pending:
+        raise SchemaMismatch(
+            f"the schema is older than this program: {pending[0].version:04} {pending[0].name} is not applied; "
+            "run `filament migrate`"
+        )
+    await _check_node(connection, exact_suffixes)
+
+
+async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
+    row = (migration.version, migration.name, migration.sha256, datetime.now(UTC))
+    log.info("applying migration %04d %s", migration.version, migration.name)
+    if migration.sql.startswith(OUTSIDE_TRANSACTION):
+        await connection.execute(migration.sql)
+        await connection.execute(RECORD, *row)
+        return
+    async with connection.transaction():
+        await connection.execute(migration.sql)
+        await connection.execute(RECORD, *row)
+
+
+def _pending(applied: list[asyncpg.Record]) -> list[Migration]:
+    known = {migration.version: migration for migration in migrations()}
+    for row in applied:
+        migration = known.pop(row["version"], None)
+        if migration is None:
+            raise SchemaMismatch(
+                f"the schema is newer than this program: it has {row['version']:04} {row['name']}; upgrade the program"
+            )
+        if migration.sha256 != row["sha256"]:
+            raise SchemaMismatch(
+                f"migration {row['version']:04} {row['name']} was applied with another text; "
+                "the database belongs to another build of the program"
+            )
+    return list(known.values())
+
+
+async def _check_node(
+    connection: "asyncpg.Connection | asyncpg.pool.PoolConnectionProxy", exact_suffixes: bool
+) -> None:
+    made_with = await connection.fetchval(NODE)
+    if made_with is not None and made_with != exact_suffixes:
+        raise SchemaMismatch(
+            f"the registry was made with exact_suffixes = {str(made_with).lower()}, which cannot be changed; "
+            f"the settings say {str(exact_suffixes).lower()}"
+        )
+
+
+def _check_postgres(connection: "asyncpg.Connection | asyncpg.pool.PoolConnectionProxy") -> None:
+    version = connection.get_server_version()
+    if version.major < OLDEST_POSTGRES:
+        raise SchemaMismatch(f"Postgres {version.major} is too old; {OLDEST_POSTGRES} or later is needed")

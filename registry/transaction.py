@@ -1,0 +1,159 @@
+"""One unit of writing in the book: rows, their history, the counters and the change log, together or not at all.
+
+Each change writes its change-log row in the same transaction, so that whoever hears of it can read it.
+"""
+
+import random
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+import asyncpg
+
+from registry.changes import ChangeKind
+from registry.errors import HandleAlreadyExists, HandleNotFound, PrefixNotHomed
+from registry.handle import Handle, HandleKey
+from registry.packing import pack, unpack
+from registry.prefix import Prefix
+from registry.record import HandleRecord
+from registry.store import ACTIVE, DELETED, Store
+from registry.value import HandleValue
+
+COUNT_SLOTS: Final = 8  # Rows a prefix in handle_count: with as many writers, seldom two meet in one.
+
+LOCK: Final = """
+SELECT spelling, version, state, packed, extract(epoch FROM coalesce(updated_at, created_at))::bigint AS written_at
+FROM handle WHERE prefix_id = $1 AND suffix = $2 FOR UPDATE
+"""
+INSERT: Final = """
+INSERT INTO handle (created_at, prefix_id, suffix, spelling, packed) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (prefix_id, suffix) DO NOTHING RETURNING version
+"""
+RECREATE: Final = """
+UPDATE handle SET created_at = $1, updated_at = NULL, spelling = $4, packed = $5, state = 0, batch_id = NULL,
+       version = version + 1
+WHERE prefix_id = $2 AND suffix = $3 AND state = 1 RETURNING version
+"""
+UPDATE: Final = """
+UPDATE handle SET updated_at = $1, packed = $4, version = version + 1, batch_id = NULL
+WHERE prefix_id = $2 AND suffix = $3 RETURNING version
+"""
+DELETE: Final = """
+UPDATE handle SET updated_at = $1, packed = $4, version = version + 1, state = 1, batch_id = NULL
+WHERE prefix_id = $2 AND suffix = $3
+"""
+HISTORY: Final = """
+INSERT INTO handle_history (at, prefix_id, version, state, suffix, changed_by, packed, written_at)
+SELECT $3, prefix_id, version, state, suffix, $4, packed, coalesce(updated_at, created_at)
+FROM handle WHERE prefix_id = $1 AND suffix = $2
+"""
+COUNT: Final = """
+INSERT INTO handle_count (prefix_id, slot, registered) VALUES ($1, $2, $3)
+ON CONFLICT (prefix_id, slot) DO UPDATE SET registered = handle_count.registered + excluded.registered
+"""
+LOG: Final = "INSERT INTO change_log (kind, prefix_id, suffix, suffix_to, version) VALUES ($1, $2, $3, $4, $5)"
+
+
+class Transaction:
+    """Writes on somebody's behalf. Every handle to be changed is locked first, in order of keys when several are."""
+
+    def __init__(self, store: Store, connection: asyncpg.pool.PoolConnectionProxy, by: str) -> None:
+        self._store = store
+        self._connection = connection
+        self._by = by
+        self.at = datetime.now(UTC).replace(microsecond=0)
+        self._written_at = int(self.at.timestamp())
+
+    async def lock(self, handle: Handle) -> HandleRecord | None:
+        """The handle as it stands, and nobody else's to change until the end; None when it is not registered."""
+        prefix, suffix = self._place(handle)
+        row = await self._connection.fetchrow(LOCK, prefix.prefix_id, suffix)
+        if row is None or row["state"] != ACTIVE:
+            return None
+        registered = Handle(prefix.spelling, suffix if row["spelling"] is None else row["spelling"])
+        return HandleRecord(registered, unpack(row["packed"], row["written_at"]), row["version"])
+
+    async def create(self, handle: Handle, values: Iterable[HandleValue]) -> HandleRecord:
+        """Registers a handle. Raises HandleAlreadyExists, PrefixNotHomed."""
+        prefix, suffix = self._place(handle)
+        stamped = self._stamp(values, ())
+        spelling = None if handle.suffix == suffix else handle.suffix
+        row = (self.at, prefix.prefix_id, suffix, spelling, pack(stamped, self._written_at))
+        version = await self._connection.fetchval(INSERT, *row)
+        if version is None:
+            version = await self._recreate(handle, row)
+        await self._count(prefix, 1)
+        await self._log(prefix, suffix, version)
+        return HandleRecord(handle, stamped, version)
+
+    async def replace(self, record: HandleRecord, values: Iterable[HandleValue]) -> HandleRecord:
+        """Gives a locked handle these values instead of its own; those that say the same keep their time."""
+        prefix, suffix = self._place(record.handle)
+        stamped = self._stamp(values, record.values)
+        await self._keep_history(prefix, suffix)
+        packed = pack(stamped, self._written_at)
+        version = await self._connection.fetchval(UPDATE, self.at, prefix.prefix_id, suffix, packed)
+        await self._log(prefix, suffix, version)
+        return HandleRecord(record.handle, stamped, version)
+
+    async def delete(self, record: HandleRecord) -> None:
+        """Deletes a locked handle. Its row stays, so that its versions go on counting should it come back."""
+        prefix, suffix = self._place(record.handle)
+        await self._keep_history(prefix, suffix)
+        await self._connection.execute(DELETE, self.at, prefix.prefix_id, suffix, pack((), self._written_at))
+        await self._count(prefix, -1)
+        await self._log(prefix, suffix, record.version + 1)
+
+    def _place(self, handle: Handle) -> tuple[Prefix, str]:
+        key = self._store.key_of(handle.octets)
+        place = self._store.place(key)
+        if place is None:
+            if self._store.prefixes.of(key) is None:
+                raise PrefixNotHomed("prefix.not_homed")
+            raise HandleNotFound("handle.not_found", handle=str(handle))
+        return place
+
+    def _stamp(self, values: Iterable[HandleValue], before: tuple[HandleValue, ...]) -> tuple[HandleValue, ...]:
+        old = {value.index: value for value in before}
+        return tuple(
+            old[value.index]
+            if value.index in old and old[value.index].says_the_same_as(value)
+            else replace(value, timestamp=self._written_at)
+            for value in values
+        )
+
+    async def _recreate(self, handle: Handle, row: tuple[datetime, int, str, str | None, bytes]) -> int:
+        _, prefix_id, suffix, _, _ = row
+        there = await self._connection.fetchrow(LOCK, prefix_id, suffix)
+        if there is None or there["state"] != DELETED:
+            raise HandleAlreadyExists("handle.exists", handle=str(handle))
+        await self._connection.execute(HISTORY, prefix_id, suffix, self.at, self._by)
+        return int(await self._connection.fetchval(RECREATE, *row))
+
+    async def _keep_history(self, prefix: Prefix, suffix: str) -> None:
+        await self._connection.execute(HISTORY, prefix.prefix_id, suffix, self.at, self._by)
+
+    async def _count(self, prefix: Prefix, difference: int) -> None:
+        slot = random.randrange(COUNT_SLOTS)  # noqa: S311  # spreads writers, guards nothing
+        await self._connection.execute(COUNT, prefix.prefix_id, slot, difference)
+
+    async def _log(self, prefix: Prefix, suffix: str, version: int) -> None:
+        await self._connection.execute(LOG, ChangeKind.HANDLE, prefix.prefix_id, suffix, None, version)
+
+
+@asynccontextmanager
+async def begin(store: Store, by: str) -> AsyncIterator[Transaction]:
+    """A transaction on behalf of `by`, committed when the block ends well."""
+    async with store.connection() as connection, connection.transaction():
+        yield Transaction(store, connection, by)
+
+
+def key_order(store: Store, handles: Iterable[Handle]) -> list[Handle]:
+    """Handles in the order in which they must be locked, so that two transactions never wait for each other."""
+
+    def key(handle: Handle) -> HandleKey:
+        return store.key_of(handle.octets)
+
+    return sorted(handles, key=key)
