@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from registry.embedded_errors import DataDirectoryRefused, ProgramFailed, RootNotDropped
 
@@ -43,7 +43,7 @@ class Account:
         except OSError:  # the kernel lets us neither change to this uid nor start this program
             return False
 
-    def launch(self, *command: str, output: IO[bytes]) -> subprocess.Popen[bytes]:
+    def launch(self, *command: str, output: int) -> subprocess.Popen[bytes]:
         """A long-lived child, in a session of its own: the terminal's Ctrl-C is for us, and we stop it in our order."""
         return subprocess.Popen(
             [*self.wrapper, *command], stdout=output, stderr=output, start_new_session=True, **self._surroundings()
