@@ -41,8 +41,12 @@ class Reader:
 
     def string(self) -> str:
         """UTF-8 text behind its four-octet length."""
+        return self.text(self.uint32())
+
+    def text(self, count: int) -> str:
+        """UTF-8 text of `count` octets."""
         try:
-            return self.counted().decode()
+            return self.octets(count).decode()
         except UnicodeDecodeError as error:
             raise Truncated(f"not UTF-8: {error.reason}") from None
 

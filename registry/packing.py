@@ -64,7 +64,7 @@ def unpack(packed: bytes, written_at: int) -> tuple[HandleValue, ...]:
     while reader.remaining:
         flags = reader.uint8()
         index = reader.varint()
-        value_type = _known_type(reader.uint8()) if flags & _KNOWN_TYPE else reader.octets(reader.varint()).decode()
+        value_type = _known_type(reader.uint8()) if flags & _KNOWN_TYPE else reader.text(reader.varint())
         data = reader.octets(reader.varint())
         values.append(
             HandleValue(
@@ -94,7 +94,7 @@ def _put_references(out: bytearray, references: tuple[Reference, ...]) -> None:
 
 
 def _references(reader: Reader) -> tuple[Reference, ...]:
-    return tuple([Reference(reader.octets(reader.varint()).decode(), reader.varint()) for _ in range(reader.varint())])
+    return tuple([Reference(reader.text(reader.varint()), reader.varint()) for _ in range(reader.varint())])
 
 
 def _known_type(number: int) -> str:

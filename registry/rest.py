@@ -40,7 +40,7 @@ STATUS: Final[Mapping[ResponseCode, int]] = {
 Form = TypeVar("Form")
 
 INTERNAL_ERROR: Final = 500
-MAX_TIME: Final = (1 << 32) - 1  # Times are four octets on the wire: until the year 2106.
+MAX_TIME: Final = (1 << 32) - 1  # Times and indexes are four octets on the wire: times end in 2106.
 
 _PERMISSIONS = re.compile(r"[01]{1,8}")
 
@@ -184,21 +184,31 @@ def _value(form: ValueForm) -> HandleValue:
         absolute,
         0,
         DEFAULT_PERMISSIONS if form.permissions is None else _permissions(form),
-        tuple([Reference(one.handle, one.index) for one in form.references]) if form.references else (),
+        _references(form) if form.references else (),
     )
+
+
+def _references(form: ValueForm) -> tuple[Reference, ...]:
+    references = tuple([Reference(one.handle, one.index) for one in form.references or ()])
+    for reference in references:
+        if not 0 <= reference.index <= MAX_TIME:
+            rule = f"reference {reference} has no index between 0 and {MAX_TIME}"
+            raise InvalidValue("value.data", index=form.index, type=form.type, rule=rule)
+    return references
 
 
 def _ttl(form: ValueForm) -> tuple[int, bool]:
     if form.ttl is None:
         return DEFAULT_TTL, False
     try:
-        if isinstance(form.ttl, str):
-            return (int(form.ttl), False) if form.ttl.isdecimal() else (time_from_text(form.ttl), True)
-        if not 0 <= form.ttl <= MAX_TIME:
-            raise ValueError(f"ttl {form.ttl} is not between 0 and {MAX_TIME}")
+        if isinstance(form.ttl, str) and not form.ttl.isdecimal():
+            return time_from_text(form.ttl), True
+        seconds = int(form.ttl)
+        if not 0 <= seconds <= MAX_TIME:
+            raise ValueError(f"ttl {seconds} is not between 0 and {MAX_TIME}")
     except ValueError as error:
         raise InvalidValue("value.data", index=form.index, type=form.type, rule=str(error)) from None
-    return form.ttl, False
+    return seconds, False
 
 
 def _permissions(form: ValueForm) -> int:
