@@ -36,7 +36,12 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One operation. GET serves HEAD too. `request` and `responses` describe bodies by media type and status."""
+    """One operation. GET serves HEAD too.
+
+    `request` gives the form of the body by media type, `responses` the media type by status, `answers` the form of a
+    JSON body by status: a msgspec type, or a JSON Schema as a mapping. JSON of a status from 400 on is a refusal
+    unless `answers` says otherwise.
+    """
 
     method: str
     path: str
@@ -48,6 +53,8 @@ class Route:
     request: Mapping[str, Any] = field(default_factory=dict)
     responses: Mapping[int, str] = field(default_factory=lambda: {200: "application/json"})
     authenticated: bool = False
+    answers: Mapping[int, Any] = field(default_factory=dict)
+    documented: bool = True
 
 
 class Router:
