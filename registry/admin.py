@@ -1,11 +1,12 @@
 """HS_ADMIN and HS_VLIST: who may do what to a handle (RFC 3651, sections 3.2.1 and 3.2.7)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntFlag
 from typing import Final
 
 from registry.octets import Reader, Truncated, put_string, put_uint16, put_uint32
-from registry.value import Reference
+from registry.value import HandleValue, Reference, type_matches
 
 MAX_VALUE_LIST: Final = 10_000  # References of one HS_VLIST; a message could not carry many more.
 
@@ -83,3 +84,35 @@ def value_list_from_wire(data: bytes) -> tuple[Reference, ...]:
     if count > MAX_VALUE_LIST:
         raise Truncated(f"{count} references; at most {MAX_VALUE_LIST}")
     return tuple([Reference(reader.string(), reader.uint32()) for _ in range(count)])
+
+
+def is_admin(value: HandleValue) -> bool:
+    """Whether a value says who administers its handle: HS_ADMIN, or a kind of it."""
+    return type_matches(value.type, "HS_ADMIN.")
+
+
+def permissions_to_replace(before: Iterable[HandleValue], after: Iterable[HandleValue]) -> AdminPermission:
+    """The rights needed to turn some values into others. What stays the same needs none."""
+    old = {value.index: value for value in before}
+    needed = AdminPermission(0)
+    for value in after:
+        replaced = old.pop(value.index, None)
+        if replaced is None:
+            needed |= _TO_ADD[is_admin(value)]
+        elif not replaced.says_the_same_as(value):
+            needed |= _to_modify(is_admin(replaced), is_admin(value))
+    for removed in old.values():
+        needed |= _TO_REMOVE[is_admin(removed)]
+    return needed
+
+
+def _to_modify(was_admin: bool, is_now_admin: bool) -> AdminPermission:
+    """Turning an ordinary value into an administrator removes the one and adds the other; so does the reverse."""
+    if was_admin == is_now_admin:
+        return _TO_MODIFY[was_admin]
+    return _TO_REMOVE[was_admin] | _TO_ADD[is_now_admin]
+
+
+_TO_ADD: Final = (AdminPermission.ADD_VALUE, AdminPermission.ADD_ADMINISTRATOR)
+_TO_MODIFY: Final = (AdminPermission.MODIFY_VALUE, AdminPermission.MODIFY_ADMINISTRATOR)
+_TO_REMOVE: Final = (AdminPermission.REMOVE_VALUE, AdminPermission.REMOVE_ADMINISTRATOR)

@@ -53,6 +53,13 @@ COUNT: Final = """
 INSERT INTO handle_count (prefix_id, slot, registered) VALUES ($1, $2, $3)
 ON CONFLICT (prefix_id, slot) DO UPDATE SET registered = handle_count.registered + excluded.registered
 """
+HOME: Final = """
+INSERT INTO prefix (prefix, spelling, enterprise_id, created_at) VALUES ($1, $2, $3, $4)
+ON CONFLICT (prefix) DO UPDATE SET homed = true, enterprise_id = coalesce(excluded.enterprise_id, prefix.enterprise_id)
+WHERE excluded.enterprise_id IS NULL OR prefix.enterprise_id IS NULL
+RETURNING prefix_id
+"""
+UNHOME: Final = "UPDATE prefix SET homed = false WHERE prefix = $1 AND homed RETURNING prefix_id"
 LOG: Final = "INSERT INTO change_log (kind, prefix_id, suffix, suffix_to, version) VALUES ($1, $2, $3, $4, $5)"
 
 
@@ -61,7 +68,7 @@ class Transaction:
 
     def __init__(self, store: Store, connection: asyncpg.pool.PoolConnectionProxy, by: str) -> None:
         self._store = store
-        self._connection = connection
+        self.connection = connection  # For rows of other tables that stand or fall with these.
         self._by = by
         self.at = datetime.now(UTC).replace(microsecond=0)
         self._written_at = int(self.at.timestamp())
@@ -69,7 +76,7 @@ class Transaction:
     async def lock(self, handle: Handle) -> HandleRecord | None:
         """The handle as it stands, and nobody else's to change until the end; None when it is not registered."""
         prefix, suffix = self._place(handle)
-        row = await self._connection.fetchrow(LOCK, prefix.prefix_id, suffix)
+        row = await self.connection.fetchrow(LOCK, prefix.prefix_id, suffix)
         if row is None or row["state"] != ACTIVE:
             return None
         registered = Handle(prefix.spelling, suffix if row["spelling"] is None else row["spelling"])
@@ -81,7 +88,7 @@ class Transaction:
         stamped = self._stamp(values, ())
         spelling = None if handle.suffix == suffix else handle.suffix
         row = (self.at, prefix.prefix_id, suffix, spelling, pack(stamped, self._written_at))
-        version = await self._connection.fetchval(INSERT, *row)
+        version = await self.connection.fetchval(INSERT, *row)
         if version is None:
             version = await self._recreate(handle, row)
         await self._count(prefix, 1)
@@ -94,7 +101,7 @@ class Transaction:
         stamped = self._stamp(values, record.values)
         await self._keep_history(prefix, suffix)
         packed = pack(stamped, self._written_at)
-        version = await self._connection.fetchval(UPDATE, self.at, prefix.prefix_id, suffix, packed)
+        version = await self.connection.fetchval(UPDATE, self.at, prefix.prefix_id, suffix, packed)
         await self._log(prefix, suffix, version)
         return HandleRecord(record.handle, stamped, version)
 
@@ -102,9 +109,27 @@ class Transaction:
         """Deletes a locked handle. Its row stays, so that its versions go on counting should it come back."""
         prefix, suffix = self._place(record.handle)
         await self._keep_history(prefix, suffix)
-        await self._connection.execute(DELETE, self.at, prefix.prefix_id, suffix, pack((), self._written_at))
+        await self.connection.execute(DELETE, self.at, prefix.prefix_id, suffix, pack((), self._written_at))
         await self._count(prefix, -1)
         await self._log(prefix, suffix, record.version + 1)
+
+    async def home(self, prefix: str, enterprise_id: int | None = None) -> None:
+        """Makes this node answer for a prefix, perhaps an enterprise's. Raises HandleAlreadyExists: it has another."""
+        row = (self._prefix_key(prefix), prefix, enterprise_id, self.at)
+        prefix_id = await self.connection.fetchval(HOME, *row)
+        if prefix_id is None:
+            raise HandleAlreadyExists("prefix.exists", prefix=prefix)
+        await self.connection.execute(LOG, ChangeKind.PREFIX, prefix_id, None, None, None)
+
+    async def unhome(self, prefix: str) -> None:
+        """Leaves a prefix to others; its handles stay in the book, unanswered. Raises PrefixNotHomed."""
+        prefix_id = await self.connection.fetchval(UNHOME, self._prefix_key(prefix))
+        if prefix_id is None:
+            raise PrefixNotHomed("prefix.not_homed")
+        await self.connection.execute(LOG, ChangeKind.PREFIX, prefix_id, None, None, None)
+
+    def _prefix_key(self, prefix: str) -> str:
+        return self._store.key_of(f"{prefix}/".encode())[:-1].decode()
 
     def _place(self, handle: Handle) -> tuple[Prefix, str]:
         key = self._store.key_of(handle.octets)
@@ -126,21 +151,21 @@ class Transaction:
 
     async def _recreate(self, handle: Handle, row: tuple[datetime, int, str, str | None, bytes]) -> int:
         _, prefix_id, suffix, _, _ = row
-        there = await self._connection.fetchrow(LOCK, prefix_id, suffix)
+        there = await self.connection.fetchrow(LOCK, prefix_id, suffix)
         if there is None or there["state"] != DELETED:
             raise HandleAlreadyExists("handle.exists", handle=str(handle))
-        await self._connection.execute(HISTORY, prefix_id, suffix, self.at, self._by)
-        return int(await self._connection.fetchval(RECREATE, *row))
+        await self.connection.execute(HISTORY, prefix_id, suffix, self.at, self._by)
+        return int(await self.connection.fetchval(RECREATE, *row))
 
     async def _keep_history(self, prefix: Prefix, suffix: str) -> None:
-        await self._connection.execute(HISTORY, prefix.prefix_id, suffix, self.at, self._by)
+        await self.connection.execute(HISTORY, prefix.prefix_id, suffix, self.at, self._by)
 
     async def _count(self, prefix: Prefix, difference: int) -> None:
         slot = random.randrange(COUNT_SLOTS)  # noqa: S311  # spreads writers, guards nothing
-        await self._connection.execute(COUNT, prefix.prefix_id, slot, difference)
+        await self.connection.execute(COUNT, prefix.prefix_id, slot, difference)
 
     async def _log(self, prefix: Prefix, suffix: str, version: int) -> None:
-        await self._connection.execute(LOG, ChangeKind.HANDLE, prefix.prefix_id, suffix, None, version)
+        await self.connection.execute(LOG, ChangeKind.HANDLE, prefix.prefix_id, suffix, None, version)
 
 
 @asynccontextmanager

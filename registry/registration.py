@@ -1,0 +1,258 @@
+"""Writing in the book on an administrator's behalf: what each operation checks, in which order, and then does.
+
+Everything is checked and done inside one transaction that holds the handle's row, so nothing can change in between.
+Like the reference server, registering answers for faults of the request before it asks who is there, and the other
+operations ask first. `by` is None for a stranger: AuthenticationNeeded is raised where he would be challenged.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Final
+from uuid import uuid4
+
+from registry.admin import AdminPermission, permissions_to_replace
+from registry.authentication import Administrator
+from registry.errors import (
+    AuthenticationNeeded,
+    HandleAlreadyExists,
+    HandleNotFound,
+    InsufficientPermission,
+    InvalidHandle,
+    InvalidValue,
+    OperationNotSupported,
+    PrefixNotHomed,
+    ProtocolFault,
+    ValueAlreadyExists,
+    ValuesNotFound,
+)
+from registry.handle import NAMING_AUTHORITY, Handle, check_new, check_prefix
+from registry.prefix import Prefix
+from registry.record import HandleRecord, check_values
+from registry.rights import Rights, read_only_index
+from registry.store import Store
+from registry.transaction import Transaction, begin
+from registry.value import HandleValue
+
+MAX_LISTED: Final = 100_000  # Names in one answer: some five megabytes. A longer list is asked for page by page.
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What came of a write: the handle as it was asked for, whether it or its values are new, what it says now."""
+
+    handle: Handle
+    created: bool
+    record: HandleRecord
+
+
+class Registration:
+    """Writes, lists and homes. Everything raises DATABASE_AWAY."""
+
+    def __init__(self, store: Store, administrators: Collection[str]) -> None:
+        """`administrators` are the node's, as index:handle. Raises InvalidCredential for one that is not."""
+        self._store = store
+        self.rights = Rights(store, administrators)
+
+    async def put_record(
+        self,
+        handle: Handle,
+        values: Iterable[HandleValue],
+        by: Administrator | None,
+        *,
+        overwrite: bool = True,
+        mint: bool = False,
+    ) -> Written:
+        """Registers a handle or gives it these values instead. `mint` makes a new suffix of the one given."""
+        if mint:
+            handle = Handle(handle.prefix, f"{handle.suffix}{uuid4()}")
+        await self._homed(handle, by)
+        check_new(handle)
+        checked = check_values(tuple(values))
+        if not overwrite and await self._store.fetch(self._store.key_of(handle.octets)) is not None:
+            raise HandleAlreadyExists("handle.exists", handle=str(handle))
+        administrator = _known(by)
+        async with begin(self._store, str(administrator)) as transaction:
+            record = await transaction.lock(handle)
+            if record is None:
+                await self.rights.check_create(handle, administrator)
+                try:
+                    return Written(handle, True, await transaction.create(handle, checked))
+                except HandleAlreadyExists:  # Somebody was quicker: his has been committed.
+                    record = await transaction.lock(handle)
+                    if record is None or not overwrite:
+                        raise
+            elif not overwrite:
+                raise HandleAlreadyExists("handle.exists", handle=str(handle))
+            await self.rights.check_replace(record, checked, administrator)
+            return Written(handle, False, await _replace(transaction, record, checked))
+
+    async def put_values(
+        self, handle: Handle, values: Iterable[HandleValue], by: Administrator | None, *, overwrite: bool = True
+    ) -> Written:
+        """Adds these values to a handle, or modifies those that it has. Nothing replaced: `created`."""
+        await self._homed(handle, by)
+        given = check_values(tuple(values))
+        if not given:
+            raise InvalidValue("value.none")
+        administrator = _known(by)
+
+        async def change(transaction: Transaction, record: HandleRecord) -> Written:
+            there = {value.index for value in record.values}
+            after = check_values(
+                (*[one for one in record.values if one.index not in {new.index for new in given}], *given)
+            )
+            await self.rights.check(record, administrator, permissions_to_replace(record.values, after))
+            taken = next((value.index for value in given if value.index in there), None)
+            if taken is not None and not overwrite:
+                raise ValueAlreadyExists("value.exists", index=taken)
+            if (index := read_only_index(record, given)) is not None:
+                raise InsufficientPermission("authorization.read_only", index=index, handle=str(handle))
+            return Written(handle, taken is None, await _replace(transaction, record, after))
+
+        return await self._change(handle, administrator, change)
+
+    async def delete_values(self, handle: Handle, indexes: Collection[int], by: Administrator | None) -> Written:
+        """Removes values. All of them or, when one is not there, none: ValuesNotFound."""
+        await self._homed(handle, by)
+        administrator = _known(by)
+
+        async def change(transaction: Transaction, record: HandleRecord) -> Written:
+            after = tuple(value for value in record.values if value.index not in indexes)
+            await self.rights.check(record, administrator, permissions_to_replace(record.values, after))
+            for index in indexes:
+                if record.at(index) is None:
+                    raise ValuesNotFound("values.not_found", handle=str(handle), index=index)
+            return Written(handle, False, await _replace(transaction, record, after))
+
+        return await self._change(handle, administrator, change)
+
+    async def delete_record(self, handle: Handle, by: Administrator | None) -> None:
+        await self._homed(handle, by)
+        administrator = _known(by)
+
+        async def change(transaction: Transaction, record: HandleRecord) -> Written:
+            await self.rights.check(record, administrator, AdminPermission.DELETE_HANDLE)
+            await transaction.delete(record)
+            return Written(handle, False, record)
+
+        await self._change(handle, administrator, change)
+
+    async def check_read(
+        self, record: HandleRecord, by: Administrator | None, values: Iterable[HandleValue] | None = None
+    ) -> None:
+        """Refuses whoever may not read these values of a record: all of them, when none are named."""
+        selected = tuple(record.values if values is None else values)
+        if all(value.is_public for value in selected):
+            return
+        await self.rights.check_read(record, selected, _known(by))
+
+    async def check_list(self, prefix: str, by: Administrator | None) -> Prefix:
+        """Refuses whoever may not list a prefix, written as it is or as the handle 0.NA/<prefix>; and finds it."""
+        prefix_handle = _prefix_handle(prefix)
+        administrator = _known(by)
+        homed = await self._homed(Handle(prefix_handle.suffix, ""), by)
+        await self.rights.check_prefix(prefix_handle, administrator, AdminPermission.LIST_HANDLES)
+        return homed
+
+    async def list_handles(
+        self, prefix: str, by: Administrator | None, page: int | None = None, page_size: int | None = None
+    ) -> tuple[int, list[str]]:
+        """How many handles a prefix has, and the names of one page in order of their keys; pages count from 0.
+
+        A page size of 0 only counts. Without one all names are given, as long as they are no more than MAX_LISTED.
+        """
+        homed = await self.check_list(prefix, by)
+        total = await self._store.count(homed)
+        limit = total if page_size is None or page_size < 0 else page_size
+        if limit > MAX_LISTED:
+            raise ProtocolFault("list.too_long", prefix=prefix, total=total, limit=MAX_LISTED)
+        if limit == 0:
+            return total, []
+        offset = min(max(0, page or 0) * limit, total) if page_size is not None else 0
+        names, _ = await self._store.list_handles(homed, limit, offset=offset)
+        return total, names
+
+    async def home_prefix(self, prefix: str, by: Administrator | None) -> None:
+        """Makes this node answer for a prefix. Its handle 0.NA/<prefix> is registered separately, here or elsewhere."""
+        name = _prefix_handle(prefix).suffix
+        check_prefix(name)
+        await self._home(name, by, Transaction.home)
+
+    async def unhome_prefix(self, prefix: str, by: Administrator | None) -> None:
+        """Leaves a prefix to others; its handles stay in the book, unanswered. Raises PrefixNotHomed."""
+        name = _prefix_handle(prefix).suffix
+        if name.upper() == NAMING_AUTHORITY:
+            raise OperationNotSupported("prefix.reserved", prefix=name)
+        await self._home(name, by, Transaction.unhome)
+
+    async def homed_prefixes(self, by: Administrator | None) -> list[str]:
+        """The handles of the prefixes that this node answers for."""
+        self.rights.check_node(_known(by))
+        await self._store.load_prefixes()
+        return [str(Handle(NAMING_AUTHORITY, prefix.spelling)) for prefix in self._store.prefixes.homed()]
+
+    async def may_load(self, prefix: Prefix, by: Administrator) -> bool:
+        """Whether somebody may load handles in bulk: register them, and replace the whole of those there."""
+        needed = AdminPermission.CREATE_HANDLE | AdminPermission.DELETE_HANDLE
+        prefix_handle = Handle(NAMING_AUTHORITY, prefix.spelling)
+        record = await self._store.fetch(self._store.key_of(prefix_handle.octets))
+        return await self.rights.grants(record, by, needed)
+
+    async def _change(
+        self,
+        handle: Handle,
+        by: Administrator,
+        change: Callable[[Transaction, HandleRecord], Awaitable[Written]],
+    ) -> Written:
+        """Changes a handle that must be there, its row held meanwhile."""
+        async with begin(self._store, str(by)) as transaction:
+            record = await transaction.lock(handle)
+            if record is None:
+                raise HandleNotFound("handle.not_found", handle=str(handle))
+            return await change(transaction, record)
+
+    async def _home(
+        self, prefix: str, by: Administrator | None, move: Callable[[Transaction, str], Awaitable[None]]
+    ) -> None:
+        administrator = _known(by)
+        self.rights.check_node(administrator)
+        async with begin(self._store, str(administrator)) as transaction:
+            await move(transaction, prefix)
+        await self._store.load_prefixes()
+
+    async def _homed(self, handle: Handle, by: Administrator | None) -> Prefix:
+        """The prefix of a handle. Raises PrefixNotHomed.
+
+        Another process may have homed it a moment ago: for somebody known, the book is asked before he is refused.
+        """
+        key = self._store.key_of(handle.octets)
+        prefix = self._store.prefixes.of(key)
+        if prefix is None and by is not None:
+            await self._store.load_prefixes()
+            prefix = self._store.prefixes.of(key)
+        if prefix is None:
+            raise PrefixNotHomed("prefix.not_homed")
+        return prefix
+
+
+async def _replace(transaction: Transaction, record: HandleRecord, values: tuple[HandleValue, ...]) -> HandleRecord:
+    """Writes what a locked handle says now; one that says it already is left as it is, with its version."""
+    if len(values) == len(record.values) and all(
+        new.says_the_same_as(old) for new, old in zip(values, record.values, strict=True)
+    ):
+        return record
+    return await transaction.replace(record, values)
+
+
+def _known(by: Administrator | None) -> Administrator:
+    """The point where a stranger is challenged."""
+    if by is None:
+        raise AuthenticationNeeded("authentication.needed")
+    return by
+
+
+def _prefix_handle(prefix: str) -> Handle:
+    handle = Handle.from_text(prefix)
+    if handle.prefix.upper() != NAMING_AUTHORITY or not handle.suffix:
+        raise InvalidHandle("prefix.handle", handle=prefix)
+    return Handle(NAMING_AUTHORITY, handle.suffix)
