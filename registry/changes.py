@@ -41,10 +41,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class LoggedChange:
-    """A change as the log holds it; `change` is None when its prefix was never homed for this reader."""
+    """A change as the log holds it; `written_at` is in seconds since 1970, before the commit."""
 
     sequence: int
     transaction: int
+    written_at: float
     change: Change
 
 
@@ -64,14 +65,16 @@ class Position:
     snapshot: str
     seen: dict[int, int] = field(default_factory=dict)
 
-    def advance(self, look: Look) -> list[Change]:
-        """The changes of a look that were not seen before; moves the position behind it."""
-        fresh = [logged.change for logged in look.changes if logged.sequence not in self.seen]
+    def unseen(self, look: Look) -> list[LoggedChange]:
+        """The changes of a look that were not seen before."""
+        return [logged for logged in look.changes if logged.sequence not in self.seen]
+
+    def advance(self, look: Look) -> None:
+        """Moves behind a look, once its unseen changes have been acted on."""
         self.seen = {
             logged.sequence: logged.transaction for logged in look.changes if logged.transaction >= look.oldest_running
         }
         self.snapshot = look.snapshot
-        return fresh
 
 
 def start(look: Look) -> Position:

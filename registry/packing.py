@@ -6,9 +6,12 @@ form: a later one is added beside this one, never in place of it, because rows o
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
+from registry.handle import Handle
 from registry.octets import Reader, Truncated, put_varint
+from registry.record import HandleRecord
 from registry.value import DEFAULT_PERMISSIONS, DEFAULT_TTL, HandleValue, Reference
 
 PACKED: Final = 1
@@ -19,6 +22,19 @@ _OWN_TTL, _TTL_ABSOLUTE, _OWN_TIMESTAMP, _OWN_PERMISSIONS, _REFERENCES, _KNOWN_T
 _KNOWN_TYPES: Final = ("HS_ADMIN", "URL", "HS_VLIST", "HS_SECKEY", "HS_PUBKEY", "HS_SITE", "HS_SERV", "HS_ALIAS",
                        "EMAIL", "DESC", "10320/loc", "HS_SIGNATURE", "HS_CERT")  # fmt: skip
 _NUMBER_OF_TYPE: Final = {name: number for number, name in enumerate(_KNOWN_TYPES)}
+
+
+@dataclass(frozen=True, slots=True)
+class PackedRecord:
+    """A record as its row holds it: what a cache keeps of it."""
+
+    handle: Handle
+    packed: bytes
+    written_at: int
+    version: int
+
+    def unpack(self) -> HandleRecord:
+        return HandleRecord(self.handle, unpack(self.packed, self.written_at), self.version)
 
 
 def pack(values: Iterable[HandleValue], written_at: int) -> bytes:

@@ -15,7 +15,7 @@ from registry import migrate
 from registry.changes import Change, ChangeKind, LoggedChange, Look
 from registry.database import CONNECT_TIMEOUT, connect, open_pool
 from registry.handle import Handle, HandleKey, KeyOf, fold_prefix, fold_whole
-from registry.packing import unpack
+from registry.packing import PackedRecord
 from registry.prefix import Prefix, PrefixTable
 from registry.record import HandleRecord
 from registry.settings import RegistrySettings
@@ -50,14 +50,17 @@ SNAPSHOT: Final = (
 CHANGES: Final = """
 WITH s AS MATERIALIZED (SELECT pg_current_snapshot() AS snapshot)
 SELECT s.snapshot::text AS snapshot, pg_snapshot_xmin(s.snapshot)::text::bigint AS oldest,
-       c.seq, c.xid::text::bigint AS transaction, c.kind, c.prefix_id, c.suffix, c.suffix_to
+       c.seq, c.xid::text::bigint AS transaction, extract(epoch FROM c.at)::float8 AS written_at,
+       c.kind, c.prefix_id, c.suffix, c.suffix_to
 FROM s LEFT JOIN change_log AS c ON c.xid >= pg_snapshot_xmin($1::text::pg_snapshot)
 ORDER BY c.xid, c.seq
 """
-# Which server this is, and which of its histories: after a failover, transaction numbers start another story.
+# Which server answers, and which of its histories: transaction numbers start another story after a failover, and after
+# a crash, which takes back what was committed without waiting for the disk although it had been seen. A crash discards
+# the statistics, which an ordered restart keeps, so the time of their last reset tells the two apart.
 SERVER: Final = """
-SELECT (SELECT system_identifier FROM pg_control_system())::text || ':' ||
-       (SELECT timeline_id FROM pg_control_checkpoint())::text
+SELECT concat_ws(' ', s.system_identifier, c.timeline_id, inet_server_addr(), inet_server_port(), b.stats_reset)
+FROM pg_control_system() AS s, pg_control_checkpoint() AS c, pg_stat_bgwriter AS b
 """
 
 
@@ -72,8 +75,9 @@ class Store:
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
         self._readers: asyncio.LifoQueue[_Reader] = asyncio.LifoQueue()
-        for _ in range(readers):
-            self._readers.put_nowait(_Reader(settings, program))
+        self._all_readers = [_Reader(settings, program) for _ in range(readers)]
+        for reader in self._all_readers:
+            self._readers.put_nowait(reader)
 
     async def open(self) -> None:
         """Connects, checks the schema and loads the prefixes. Raises DATABASE_AWAY or SchemaMismatch."""
@@ -82,8 +86,8 @@ class Store:
         await self.load_prefixes()
 
     async def close(self) -> None:
-        while not self._readers.empty():
-            await self._readers.get_nowait().close()
+        for reader in self._all_readers:
+            await reader.close()
         if self._pool is not None:
             pool, self._pool = self._pool, None
             try:
@@ -114,6 +118,10 @@ class Store:
 
     async def fetch_many(self, keys: Sequence[HandleKey]) -> dict[HandleKey, HandleRecord]:
         """The active handles among `keys`, in one read. Keys of prefixes that are not homed here are not found."""
+        return {key: packed.unpack() for key, packed in (await self.fetch_packed(keys)).items()}
+
+    async def fetch_packed(self, keys: Sequence[HandleKey]) -> dict[HandleKey, PackedRecord]:
+        """As `fetch_many`, with the values as they are stored."""
         asked = [place for key in keys if (place := self.place(key)) is not None]
         if not asked:
             return {}
@@ -122,7 +130,7 @@ class Store:
             rows = await reader.fetch([prefix.prefix_id for prefix, _ in asked], [suffix for _, suffix in asked])
         finally:
             self._readers.put_nowait(reader)
-        return dict(self._record(row) for row in rows)
+        return dict(self._packed(row) for row in rows)
 
     def place(self, key: HandleKey) -> tuple[Prefix, str] | None:
         """Where a key is kept: its prefix and the key of its suffix; None for what cannot be registered here."""
@@ -135,13 +143,13 @@ class Store:
             return None  # Names are UTF-8; others were refused when somebody tried to register them.
         return None if "\0" in suffix else (prefix, suffix)
 
-    def _record(self, row: asyncpg.Record) -> tuple[HandleKey, HandleRecord]:
+    def _packed(self, row: asyncpg.Record) -> tuple[HandleKey, PackedRecord]:
         prefix = self.prefixes.by_id(row["prefix_id"])
         assert prefix is not None
         suffix = row["suffix"]
         handle = Handle(prefix.spelling, suffix if row["spelling"] is None else row["spelling"])
         key = HandleKey(prefix.key + b"/" + suffix.encode())
-        return key, HandleRecord(handle, unpack(row["packed"], row["written_at"]), row["version"])
+        return key, PackedRecord(handle, row["packed"], row["written_at"], row["version"])
 
     async def list_handles(
         self, prefix: Prefix, limit: int | None, *, after: str = "", offset: int = 0
@@ -195,7 +203,9 @@ class ChangeReader:
         if any(row["prefix_id"] is not None and self._store.prefixes.by_id(row["prefix_id"]) is None for row in rows):
             await self._store.load_prefixes()
         changes = tuple(
-            LoggedChange(row["seq"], row["transaction"], self._change(row)) for row in rows if row["seq"] is not None
+            LoggedChange(row["seq"], row["transaction"], row["written_at"], self._change(row))
+            for row in rows
+            if row["seq"] is not None
         )
         return Look(rows[0]["snapshot"], rows[0]["oldest"], changes)
 
@@ -231,7 +241,12 @@ class _Reader:
             await self.close()
             self._connection = await connect(self._settings, self._program)
             self._statement = await self._connection.prepare(FETCH)
-        return await self._statement.fetch(prefix_ids, suffixes)
+        try:
+            return await self._statement.fetch(prefix_ids, suffixes)
+        except BaseException:
+            # Given up or refused half-way: whatever state the connection is in, the next read has a new one.
+            await self.close()
+            raise
 
     async def close(self) -> None:
         if self._connection is not None:

@@ -1,0 +1,56 @@
+"""What the node says of one handle, rendered once when it is made.
+
+This node is the authority for what it answers, so times to live are sent as they are stored and not aged: the body of
+a full public answer is constant until the handle changes. Only the spelling that was asked for differs, and it stands
+in front. A record is kept packed, at a third of the memory, because only filtered answers need it unpacked.
+"""
+
+import zlib
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from registry.errors import ResponseCode
+from registry.packing import PackedRecord
+from registry.record import HandleRecord, public, ttl_of
+from registry.rest import values_to_json
+
+# What an answer costs in memory beside its texts: the objects of the answer, its key, its places in table and ring.
+SURROUNDINGS: Final = 700
+MISSING_TTL: Final = 10  # Seconds a client may keep "not found": the registration that ends it cannot be announced.
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`tail` ends the JSON body, behind the spelling asked for, `octets` is the memory it stands for."""
+
+    code: ResponseCode
+    packed: PackedRecord | None
+    ttl: int
+    tail: bytes
+    etag: str
+    octets: int
+
+    @property
+    def record(self) -> HandleRecord | None:
+        """The whole record, values that the public may not read included; unpacked at every call."""
+        return None if self.packed is None else self.packed.unpack()
+
+    def body(self, asked: str) -> bytes:
+        """The JSON body for the spelling that was asked for."""
+        return b'{"responseCode":%d,"handle":%b%b' % (self.code, orjson.dumps(asked), self.tail)
+
+
+MISSING: Final = Answer(ResponseCode.HANDLE_NOT_FOUND, None, MISSING_TTL, b"}", "", 0)
+NOT_RESPONSIBLE: Final = Answer(ResponseCode.SERVER_NOT_RESPONSIBLE, None, MISSING_TTL, b"}", "", 0)
+
+
+def found(packed: PackedRecord, now: int) -> Answer:
+    """The answer for a registered handle, with the values that anybody may read."""
+    values = public(packed.unpack().values)
+    tail = b',"values":%b}' % orjson.dumps(values_to_json(values))
+    # The version alone would not do: a book that was restored from a backup counts the same versions again.
+    etag = f'"{packed.version:x}-{zlib.crc32(tail):08x}"'
+    octets = SURROUNDINGS + len(tail) + len(packed.packed) + 2 * len(packed.handle.suffix)
+    return Answer(ResponseCode.SUCCESS, packed, ttl_of(values, now), tail, etag, octets)

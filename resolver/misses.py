@@ -1,0 +1,234 @@
+"""Names that are not in the cache, read together.
+
+Equal names in flight are one read; everything asked in one turn of the loop goes out as one query, and what is asked
+while every connection is busy becomes the next. A name whose read began before a change was heard is disowned: those
+who asked are served, but the answer is not kept, and whoever asks from then on has it read again.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from itertools import islice, takewhile
+from time import monotonic
+from typing import Final
+
+from registry.changes import Change, ChangeKind, covering
+from registry.database import DATABASE_AWAY
+from registry.errors import HandleError, ServerBusy
+from registry.handle import HandleKey
+from registry.migrate import SchemaMismatch
+from registry.packing import PackedRecord
+from registry.store import Store
+from resolver.answer import Answer
+from resolver.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+MAX_BATCH: Final = 256  # Names in one read: rendering their answers holds up the loop for some five milliseconds.
+# While the database is away one probe asks again after these seconds, doubling; everybody else is refused at once.
+FIRST_PROBE: Final = 0.05
+LAST_PROBE: Final = 1.0
+
+Learn = Callable[[HandleKey, PackedRecord | None, bool], Answer]
+
+
+class _Flight:
+    """One name on its way, and who waits for it."""
+
+    __slots__ = ("askers", "begun", "key")
+
+    def __init__(self, key: HandleKey, begun: float) -> None:
+        self.key = key
+        self.begun = begun
+        self.askers: list[asyncio.Future[Answer]] = []
+
+
+class Misses:
+    """Reads of names over at most `readers` connections. `run` must be running; until it reached the database, busy."""
+
+    def __init__(self, store: Store, metrics: Metrics, *, readers: int, queue: int, deadline: float) -> None:
+        self.fault = "database"  # Why nothing can be read: "", "database" or "schema".
+        self._store = store
+        self._metrics = metrics
+        self._free = readers
+        self._queue = queue
+        self._deadline = deadline
+        self._learn: Learn | None = None
+        self._waiting: dict[HandleKey, _Flight] = {}
+        self._reading: dict[HandleKey, _Flight] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._starting = False
+        self._lost = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def deliver_to(self, learn: Learn) -> None:
+        """`learn` makes the answer of each name that was read, and is told whether it may be kept."""
+        self._learn = learn
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    async def read(self, key: HandleKey) -> Answer:
+        """The answer for a name. Raises ServerBusy."""
+        flight = self._reading.get(key)
+        return await self._join(self._enqueue(key) if flight is None else flight)
+
+    async def read_anew(self, key: HandleKey) -> Answer:
+        """The answer for a name from a read that begins after this call. Raises ServerBusy."""
+        return await self._join(self._enqueue(key))
+
+    def disown(self, changes: Sequence[Change]) -> None:
+        """Reads that have begun may not have seen these changes."""
+        if not self._reading:
+            return
+        wide = [change for change in changes if change.kind is not ChangeKind.HANDLE]
+        for change in changes:
+            self._reading.pop(change.key, None)
+        if wide:
+            for key in [key for key in self._reading if covering(wide, key)]:
+                del self._reading[key]
+
+    async def run(self) -> None:
+        """Opens the store and opens it again whenever it was lost, until cancelled."""
+        try:
+            while True:
+                await self._reach()
+                self._lost.clear()
+                self.fault = ""
+                await self._lost.wait()
+        finally:
+            self.fault = "database"
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            self._refuse(list(self._waiting.values()), _busy)
+            self._waiting.clear()
+            if self._timer is not None:
+                self._timer.cancel()
+
+    async def _reach(self) -> None:
+        pause = FIRST_PROBE
+        while True:
+            try:
+                return await self._store.open()
+            except DATABASE_AWAY as error:
+                self.fault = "database"
+                log.debug("the database is away: %r", error)
+            except SchemaMismatch as error:
+                if self.fault != "schema":
+                    log.error("%s", error)  # the sentence says what to do; a traceback would not
+                self.fault = "schema"
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LAST_PROBE)
+
+    def _enqueue(self, key: HandleKey) -> _Flight:
+        if self.fault:
+            raise ServerBusy("server.busy")
+        flight = self._waiting.get(key)
+        if flight is None:
+            if len(self._waiting) >= self._queue:
+                raise ServerBusy("server.queue")
+            flight = self._waiting[key] = _Flight(key, monotonic())
+            if self._timer is None:
+                self._watch_deadline(flight.begun + self._deadline)
+            self._start_soon()
+        return flight
+
+    async def _join(self, flight: _Flight) -> Answer:
+        # A future for each asker: one that goes away takes nothing from the others.
+        asker: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        flight.askers.append(asker)
+        return await asker
+
+    def _start_soon(self) -> None:
+        if self._free and self._waiting and not self._starting:
+            self._starting = True
+            asyncio.get_running_loop().call_soon(self._start)
+
+    def _start(self) -> None:
+        self._starting = False
+        while self._free and self._waiting:
+            flights = list(islice(self._waiting.values(), MAX_BATCH))
+            for flight in flights:
+                del self._waiting[flight.key]
+                self._reading[flight.key] = flight
+            self._free -= 1
+            task = asyncio.get_running_loop().create_task(self._read(flights))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _read(self, flights: list[_Flight]) -> None:
+        refusal = _busy
+        try:
+            self._metrics.counts.reads += 1
+            self._metrics.batch.observe(len(flights))
+            async with asyncio.timeout(self._deadline):
+                records = await self._store.fetch_packed([flight.key for flight in flights])
+            for flight in flights:
+                self._land(flight, records.get(flight.key))
+        except DATABASE_AWAY as away:
+            self._lose(away)
+        except Exception:  # The task ends here, and those who asked must hear of it.
+            log.exception("reading %s handles failed", len(flights))
+            refusal = _failed
+        finally:
+            self._free += 1
+            self._refuse(flights, refusal)
+            self._start_soon()
+
+    def _land(self, flight: _Flight, record: PackedRecord | None) -> None:
+        assert self._learn is not None
+        owned = self._reading.get(flight.key) is flight
+        if owned:
+            del self._reading[flight.key]
+        answer = self._learn(flight.key, record, owned)
+        for asker in flight.askers:
+            if not asker.done():
+                asker.set_result(answer)
+        flight.askers.clear()
+
+    def _lose(self, away: BaseException) -> None:
+        """One failed read tells for all: nobody else waits for a time-out of his own."""
+        log.warning("the database is away: %r", away)
+        self.fault = "database"
+        self._lost.set()
+        waiting = list(self._waiting.values())
+        self._waiting.clear()
+        self._refuse(waiting, _busy)
+
+    def _refuse(self, flights: list[_Flight], refusal: Callable[[], HandleError]) -> None:
+        for flight in flights:
+            if self._reading.get(flight.key) is flight:
+                del self._reading[flight.key]
+            for asker in flight.askers:
+                if not asker.done():
+                    asker.set_exception(refusal())
+            flight.askers.clear()
+
+    def _watch_deadline(self, due: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(max(0.0, due - monotonic()), self._expire)
+
+    def _expire(self) -> None:
+        """What waited too long behind slow reads is refused; the oldest stand first."""
+        self._timer = None
+        begun_before = monotonic() - self._deadline
+        late = list(takewhile(lambda flight: flight.begun <= begun_before, self._waiting.values()))
+        for flight in late:
+            del self._waiting[flight.key]
+        self._refuse(late, _queue_full)
+        oldest = next(iter(self._waiting.values()), None)
+        if oldest is not None:
+            self._watch_deadline(oldest.begun + self._deadline)
+
+
+# One exception for each who asked: each raise of it adds a traceback.
+def _busy() -> HandleError:
+    return ServerBusy("server.busy")
+
+
+def _queue_full() -> HandleError:
+    return ServerBusy("server.queue")
+
+
+def _failed() -> HandleError:
+    return HandleError("server.error")

@@ -1,0 +1,125 @@
+"""From a key to an answer: kept, read, or refused. `peek` is the path of a cached answer.
+
+Prefixes that are not homed here are known in memory, so a foreign name costs no query and is never kept.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic, time
+from typing import Final
+
+from registry.changes import Change, ChangeKind
+from registry.errors import HandleError, ServerBusy
+from registry.handle import HandleKey
+from registry.packing import PackedRecord
+from registry.store import Store
+from resolver.answer import MISSING, NOT_RESPONSIBLE, Answer, found
+from resolver.cache import Cache
+from resolver.metrics import Metrics
+from resolver.misses import Misses
+
+NEVER: Final = float("-inf")
+FOREVER: Final = float("inf")
+
+
+class Resolver:
+    """Answers for keys. Whoever hears of changes calls `heard` for every look at the log, after `forget`."""
+
+    def __init__(
+        self, store: Store, cache: Cache, misses: Misses, metrics: Metrics, *, max_staleness: float = 2.0
+    ) -> None:
+        self.store = store
+        self._cache = cache
+        self._misses = misses
+        self._metrics = metrics
+        self._max_staleness = max_staleness
+        self._heard_at = NEVER
+        misses.deliver_to(self._learn)
+
+    @property
+    def fault(self) -> str:
+        """Why nothing can be read just now: "", "database" or "schema"."""
+        return self._misses.fault
+
+    @property
+    def hearing(self) -> bool:
+        """Whether changes are heard; until they first are, nothing is kept."""
+        return monotonic() - self._heard_at <= self._max_staleness
+
+    @property
+    def staleness(self) -> float:
+        """Seconds since changes were last heard, when that is too long ago to call kept answers fresh; else 0."""
+        silence = monotonic() - self._heard_at
+        return silence if self._max_staleness < silence < FOREVER else 0.0
+
+    def peek(self, key: HandleKey) -> Answer | None:
+        """The answer, when none has to be waited for."""
+        counts = self._metrics.counts
+        answer = self._cache.get(key)
+        if answer is None:
+            prefixes = self.store.prefixes
+            if prefixes.of(key) is None and len(prefixes):
+                counts.not_responsible += 1
+                return NOT_RESPONSIBLE
+            return None
+        counts.hits += 1
+        if answer is MISSING:
+            counts.not_found += 1
+        else:
+            counts.found += 1
+        if monotonic() - self._heard_at > self._max_staleness:
+            counts.stale += 1
+        return answer
+
+    async def resolve(self, key: HandleKey) -> Answer:
+        """The answer, kept or read. Raises ServerBusy."""
+        return self.peek(key) or await self._read(key, self._misses.read)
+
+    async def resolve_authoritative(self, key: HandleKey) -> Answer:
+        """The answer as the book has it now; what is kept gives way to it. Raises ServerBusy."""
+        return await self._read(key, self._misses.read_anew)
+
+    def forget(self, change: Change) -> None:
+        """From here on nothing is answered that was read before the change."""
+        self.forget_all((change,))
+
+    def forget_all(self, changes: Sequence[Change]) -> None:
+        self._misses.disown(changes)
+        for change in changes:
+            self._cache.forget(change)
+            if change.kind is ChangeKind.EVERYTHING:
+                self._metrics.counts.forgotten_everything += 1
+
+    def heard(self) -> None:
+        """Every change up to now has been heard and forgotten."""
+        self._heard_at = now = monotonic()
+        self._cache.advance(now)
+
+    def deafen(self) -> None:
+        """Forgets everything, and keeps nothing until changes are heard again."""
+        self._heard_at = NEVER
+        self.forget(Change(ChangeKind.EVERYTHING))
+
+    async def _read(self, key: HandleKey, read: Callable[[HandleKey], Awaitable[Answer]]) -> Answer:
+        counts = self._metrics.counts
+        counts.misses += 1
+        begun = monotonic()
+        try:
+            answer = await read(key)
+        except ServerBusy:
+            counts.busy += 1
+            raise
+        except HandleError:
+            counts.errors += 1
+            raise
+        self._metrics.miss_latency.observe(monotonic() - begun)
+        if answer is MISSING:
+            counts.not_found += 1
+        else:
+            counts.found += 1
+        return answer
+
+    def _learn(self, key: HandleKey, packed: PackedRecord | None, owned: bool) -> Answer:
+        answer = MISSING if packed is None else found(packed, int(time()))
+        if owned and self._heard_at != NEVER:
+            self._cache.put(key, answer)
+        return answer

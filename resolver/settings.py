@@ -1,0 +1,295 @@
+"""Settings of a node: [registry], [resolver] and [status], read once from TOML, the environment and the command line.
+
+Every fault of every source is reported at once. deploy/node.toml is what `node_toml` makes of the fields below.
+"""
+
+import dataclasses
+import ipaddress
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from registry.errors import InvalidHandle
+from registry.handle import Handle
+from registry.rest import permissions_from_text
+from registry.settings import InvalidSettings, RegistrySettings, read_file, read_section, setting
+
+LOG_LEVELS: Final = ("debug", "info", "warning", "error")
+LOG_FORMATS: Final = ("text", "json")
+EVERY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104  # a resolver answers the public
+
+
+@dataclass(frozen=True, slots=True)
+class ResolverSettings:
+    """[resolver]: what answers the public."""
+
+    listen: tuple[str, ...] = setting(
+        EVERY_ADDRESS, "Addresses on which resolutions are served.", "解析服务的监听地址。"
+    )
+    port: int = setting(
+        8000,
+        "Port of HTTP and HTTPS; both are served on it.",
+        "HTTP 与 HTTPS 共用的端口。",
+        low=0,
+        high=65535,
+    )
+    workers: int = setting(
+        0,
+        "Processes that answer, each with a cache of its own; 0 is one for each core.",
+        "解析进程数,各有自己的缓存;0 表示每个核一个。",
+        low=0,
+        high=256,
+    )
+    cache_megabytes: int = setting(
+        256,
+        "Memory for the answers that each process keeps, in MiB.",
+        "每个进程用于缓存解析结果的内存(MiB)。",
+        low=1,
+        high=1 << 20,
+    )
+    missing_entries: int = setting(
+        100_000,
+        "Names known not to be registered that each process keeps.",
+        "每个进程缓存的未注册标识数上限。",
+        low=1,
+        high=100_000_000,
+    )
+    missing_ttl: float = setting(
+        30.0,
+        "Seconds for which a name known not to be registered is kept at most; a registration ends it at once.",
+        "未注册结果最长缓存秒数;一经注册立即失效。",
+        low=0,
+        high=3600,
+    )
+    found_ttl: float = setting(
+        300.0,
+        "Seconds for which an answer is kept at most; a change ends it at once.",
+        "解析结果最长缓存秒数;一经变更立即失效。",
+        low=0,
+        high=86_400,
+    )
+    max_staleness: float = setting(
+        2.0,
+        "Seconds without news of changes after which kept answers are marked stale.",
+        "超过此秒数未读到变更日志时,缓存结果标记为陈旧。",
+        low=0.1,
+        high=3600,
+    )
+    stale_limit: float = setting(
+        86_400.0,
+        "Seconds without news of changes after which kept answers are no longer given.",
+        "超过此秒数未读到变更日志时,不再使用缓存结果。",
+        low=1,
+        high=86_400 * 31,
+    )
+    poll_interval: float = setting(
+        0.03, "Seconds between two looks at the change log.", "读取变更日志的间隔秒数。", low=0.005, high=10
+    )
+    readers: int = setting(
+        2,
+        "Connections to Postgres over which each process reads what it does not hold.",
+        "每个进程用于读取未缓存标识的数据库连接数。",
+        low=1,
+        high=64,
+    )
+    miss_queue: int = setting(
+        10_000,
+        "Names that may wait to be read in each process; more are refused as busy.",
+        "每个进程等待读取的标识数上限,超出则返回繁忙。",
+        low=1,
+        high=1_000_000,
+    )
+    miss_deadline: float = setting(
+        2.0,
+        "Seconds after which a read is given up and refused as busy.",
+        "读取的超时秒数,超时返回繁忙。",
+        low=0.1,
+        high=60,
+    )
+    certificate: str = setting(
+        "",
+        "File of the certificate chain (PEM). Empty: a self-made one in the data directory.",
+        "证书链文件(PEM);留空则使用数据目录中的自签证书。",
+    )
+    private_key: str = setting("", "File of the certificate's private key (PEM).", "证书私钥文件(PEM)。")
+    client_ca: str = setting(
+        "",
+        "File of client certificates that are accepted, or of their issuers (PEM). Empty: none is asked for.",
+        "接受的客户端证书或其签发者(PEM);留空则不请求客户端证书。",
+    )
+    description: str = setting(
+        "Filament", "How the node calls itself in its service information.", "服务信息中的节点说明。"
+    )
+    public_address: str = setting(
+        "127.0.0.1",
+        "IP address at which the public reaches the node, for its service information.",
+        "公众访问本节点的 IP 地址,写入服务信息。",
+    )
+    redirect_schemes: tuple[str, ...] = setting(
+        ("http", "https", "ftp", "mailto"),
+        "Schemes of the addresses that the proxy redirects to.",
+        "允许跳转的地址协议。",
+    )
+    request_octets: int = setting(
+        1 << 20, "Longest body of a request, in octets.", "请求体的最大字节数。", low=1024, high=1 << 30
+    )
+    keepalive: float = setting(
+        75.0, "Seconds for which an idle connection is kept.", "空闲连接保持的秒数。", low=1, high=3600
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class StatusSettings:
+    """[status]: what the operator sees."""
+
+    listen: str = setting(
+        "127.0.0.1", "Address of health, readiness and metrics.", "健康检查、就绪检查与指标的监听地址。"
+    )
+    port: int = setting(
+        8002, "Port of health, readiness and metrics.", "健康检查、就绪检查与指标的端口。", low=0, high=65535
+    )
+    log_level: str = setting("info", "Least level that is logged: debug, info, warning or error.", "日志级别。")
+    log_format: str = setting("text", "Form of the log: text or json.", "日志格式:text 或 json。")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of a node."""
+
+    registry: RegistrySettings = field(default_factory=RegistrySettings)
+    resolver: ResolverSettings = field(default_factory=ResolverSettings)
+    status: StatusSettings = field(default_factory=StatusSettings)
+
+
+SECTIONS: Final[Mapping[str, type[Any]]] = {
+    "registry": RegistrySettings,
+    "resolver": ResolverSettings,
+    "status": StatusSettings,
+}
+TITLES: Final[Mapping[str, tuple[str, str]]] = {
+    "registry": ("The book and its programs.", "注册库及其程序。"),
+    "resolver": ("What answers the public.", "对外解析服务。"),
+    "status": ("What the operator sees.", "运维接口。"),
+}
+
+
+def load(
+    path: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> tuple[Settings, dict[str, str]]:
+    """The settings, and where each came from, by "section.name" as `overrides` are. Raises InvalidSettings."""
+    tables = read_file(path)
+    source = "" if path is None else str(path)
+    given = dict(overrides or {})
+    faults = [f"{source}: no table [{name}]" for name in tables if name not in SECTIONS]
+    faults += [f"command line: no setting {name!r}" for name in given if not _exists(name)]
+    sections: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for name, kind in SECTIONS.items():
+        table = tables.get(name, {})
+        if not isinstance(table, dict):
+            faults.append(f"{source}: [{name}] is not a table")
+            table = {}
+        ours = {key.partition(".")[2]: value for key, value in given.items() if key.startswith(f"{name}.")}
+        try:
+            section, found, wrong = read_section(
+                kind, name, table, source, os.environ if environment is None else environment, ours
+            )
+        except InvalidSettings as error:
+            faults += error.faults
+            continue
+        sections[name] = section
+        origins |= {f"{name}.{key}": origin for key, origin in found.items()}
+        faults += wrong
+    settings = Settings(**sections)
+    faults += [f"{origins.get(name)}: {name}: {fault}" for name, fault in _contradictions(settings)]
+    if faults:
+        raise InvalidSettings(faults)
+    return settings, origins
+
+
+def node_toml() -> str:
+    """A settings file that names every setting, with its default and its meaning in both languages."""
+    lines = [
+        "# Every setting of a Filament node, with its default.",
+        "# Overlaid by FILAMENT_<TABLE>_<SETTING> in the environment.",
+        "# Filament 节点的全部设置及默认值;可用环境变量 FILAMENT_<表名>_<设置名> 覆盖。",
+    ]
+    for name, kind in SECTIONS.items():
+        english, chinese = TITLES[name]
+        lines += ["", f"# {english}", f"# {chinese}", f"[{name}]"]
+        for entry in dataclasses.fields(kind):
+            lines += ["", f"# {entry.metadata['en']}", f"# {entry.metadata['zh']}"]
+            lines.append(f"{entry.name} = {_toml(entry.default)}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    # JSON writes these the way TOML does: quoted text, true and false, numbers, arrays of one line.
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+
+
+def _exists(name: str) -> bool:
+    section, _, key = name.partition(".")
+    return section in SECTIONS and key in {entry.name for entry in dataclasses.fields(SECTIONS[section])}
+
+
+def _contradictions(settings: Settings) -> Iterator[tuple[str, str]]:
+    resolver, status = settings.resolver, settings.status
+    for name, addresses in (
+        ("resolver.listen", resolver.listen),
+        ("resolver.public_address", (resolver.public_address,)),
+        ("registry.listen", (settings.registry.listen,)),
+        ("status.listen", (status.listen,)),
+    ):
+        yield from ((name, f"{address!r} is no IP address") for address in addresses if not _is_address(address))
+    if not resolver.listen:
+        yield "resolver.listen", "names no address"
+    if bool(resolver.certificate) != bool(resolver.private_key):
+        yield "resolver.certificate", "a certificate and its private_key are given together"
+    for name, file in (
+        ("resolver.certificate", resolver.certificate),
+        ("resolver.private_key", resolver.private_key),
+        ("resolver.client_ca", resolver.client_ca),
+    ):
+        if file and not os.access(file, os.R_OK):
+            yield name, f"{file!r} cannot be read"
+    if status.log_level not in LOG_LEVELS:
+        yield "status.log_level", f"{status.log_level!r} is none of {', '.join(LOG_LEVELS)}"
+    if status.log_format not in LOG_FORMATS:
+        yield "status.log_format", f"{status.log_format!r} is none of {', '.join(LOG_FORMATS)}"
+    yield from _registry_contradictions(settings.registry)
+
+
+def _registry_contradictions(registry: RegistrySettings) -> Iterator[tuple[str, str]]:
+    for address in registry.trusted_proxies:
+        if not _is_address(address):
+            yield "registry.trusted_proxies", f"{address!r} is no IP address"
+    for identity in registry.administrators:
+        index, _, handle = identity.partition(":")
+        if not index.isdecimal() or not _is_handle(handle):
+            yield "registry.administrators", f"{identity!r} is not written index:handle"
+    try:
+        permissions_from_text(registry.default_permissions)
+    except ValueError as error:
+        yield "registry.default_permissions", str(error)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_handle(text: str) -> bool:
+    try:
+        Handle.from_text(text)
+    except InvalidHandle:
+        return False
+    return True
