@@ -125,8 +125,8 @@ def _operation(route: Route, schema_of: Mapping[int, Any], language: Language) -
             *(_parameter(parameter, language) for parameter in route.parameters),
         ],
         "responses": {
-            str(status): _response(route, status, media_type, schema_of, language)
-            for status, media_type in sorted(route.responses.items())
+            str(status): _response(route, status, media_types, schema_of, language)
+            for status, media_types in sorted(route.responses.items())
         },
     }
     if route.request:
@@ -138,14 +138,14 @@ def _operation(route: Route, schema_of: Mapping[int, Any], language: Language) -
 
 
 def _response(
-    route: Route, status: int, media_type: str, schema_of: Mapping[int, Any], language: Language
+    route: Route, status: int, media_types: str, schema_of: Mapping[int, Any], language: Language
 ) -> dict[str, Any]:
     english = HTTPStatus(status).phrase
     response: dict[str, Any] = {"description": _CHINESE_STATUS.get(status, english) if language == "zh" else english}
-    if not media_type:
-        return response
-    form = route.answers.get(status, Refusal if status >= HTTPStatus.BAD_REQUEST and media_type == _JSON else {})
-    response["content"] = {media_type: {"schema": _schema(form, schema_of)}}
+    refusal: Any = Refusal if status >= HTTPStatus.BAD_REQUEST else {}
+    forms = {kind: route.answers.get(status, refusal) if kind == _JSON else {} for kind in media_types.split(", ")}
+    if media_types:
+        response["content"] = {kind: {"schema": _schema(form, schema_of)} for kind, form in forms.items()}
     return response
 
 

@@ -38,9 +38,9 @@ class Parameter:
 class Route:
     """One operation. GET serves HEAD too.
 
-    `request` gives the form of the body by media type, `responses` the media type by status, `answers` the form of a
-    JSON body by status: a msgspec type, or a JSON Schema as a mapping. JSON of a status from 400 on is a refusal
-    unless `answers` says otherwise.
+    `request` gives the form of the body by media type, `responses` the media type by status (none: no body; several:
+    divided by ", "), `answers` the form of a JSON body by status: a msgspec type, or a JSON Schema as a mapping. JSON
+    of a status from 400 on is a refusal unless `answers` says otherwise.
     """
 
     method: str

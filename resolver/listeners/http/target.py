@@ -37,8 +37,13 @@ def target_of(text: str, schemes: Collection[str], append: str = "") -> str | No
 
 def path_of(handle: str) -> str:
     """The path on this node of a handle, whose first character never makes it another host's address."""
-    path = quote(handle, safe=_SAFE_IN_PATH)
+    path = quote(handle, safe=_SAFE_IN_PATH, errors="replace")
     return "/" + ("%2F" + path[1:] if path.startswith("/") else path)
+
+
+def query_of(raw: str) -> str:
+    """A query as it was sent, fit for a header line."""
+    return quote(raw, safe=_SAFE_IN_URL, errors="surrogateescape")
 
 
 def _appended(target: str, append: str) -> str:

@@ -1,0 +1,228 @@
+"""The web proxy: GET /{handle} sends a browser to the address that is registered, or shows what is.
+
+An HS_ALIAS value wins over 10320/loc, and that over the first URL; ?noredirect, ?type= and ?index= show a page
+instead. Only values that anybody may read count.
+"""
+
+import re
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from email.utils import formatdate
+from secrets import SystemRandom
+from typing import Final
+
+from aiohttp import web
+
+from registry.documentation import LANGUAGE_PARAMETER, language_of
+from registry.errors import HandleError, HandleNotFound, InvalidHandle, PrefixNotHomed, ResponseCode
+from registry.handle import Handle
+from registry.language import Language
+from registry.record import HandleRecord, public, ttl_of
+from registry.rest import INTERNAL_ERROR, STATUS
+from registry.routes import Handler, Parameter, Route, percent_decode
+from registry.value import HandleValue
+from resolver.listeners.http.locations import Chance, Locations
+from resolver.listeners.http.pages import POLICY, Pages, redirect_body
+from resolver.listeners.http.target import path_of, target_of
+from resolver.listeners.http.visit import PARAMETERS, Visit, is_set, prefers_json
+from resolver.resolution import Resolver
+from resolver.settings import ResolverSettings
+
+RETRY_AFTER: Final = 2  # Seconds; a restarted Postgres is back within a few.
+
+# hdl: doi: urn:hdl: info:hdl/, with their marks escaped or not.
+_SCHEME: Final = re.compile(r"(?:(?:urn(?::|%3A))?hdl(?::|%3A)|doi(?::|%3A)|info(?::|%3A)hdl(?:/|%2F))", re.IGNORECASE)
+_A_HANDLE: Final = re.compile(r"[^\s/]+/\S+")
+_REFUSALS: Final[Mapping[ResponseCode, Callable[[str], HandleError]]] = {
+    ResponseCode.HANDLE_NOT_FOUND: lambda handle: HandleNotFound("handle.not_found", handle=handle),
+    ResponseCode.SERVER_NOT_RESPONSIBLE: lambda _: PrefixNotHomed("prefix.not_homed"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What a value says should be done: go to `location`, or show the record because nobody should be sent there."""
+
+    location: str | None
+    status: int
+    value: HandleValue
+
+
+class Proxy:
+    """Answers browsers. Chance chooses among locations of equal right, the clock says when an answer expires."""
+
+    def __init__(
+        self,
+        resolver: Resolver,
+        settings: ResolverSettings,
+        answer_json: Handler,
+        chance: Chance | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._resolver = resolver
+        self._store = resolver.store
+        self._name = settings.description
+        self._schemes: Collection[str] = frozenset(scheme.lower() for scheme in settings.redirect_schemes)
+        self._answer_json = answer_json
+        self._chance = chance or SystemRandom()
+        self._clock = clock
+
+    async def serve_front(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
+        """The start page; with ?handle= it sends the form's reader on to the identifier typed."""
+        language = language_of(request)
+        typed = _without_scheme(request.query.get("handle", "").strip())
+        if not typed:
+            return _page(200, self._pages(language, "/").front(), language)
+        flags = ["noredirect"] if is_set(request, "noredirect") else []
+        query = "&".join([*flags, f"lang={language}"])
+        return web.Response(status=302, headers={"Location": f"{path_of(typed)}?{query}", "Cache-Control": "no-store"})
+
+    async def serve(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
+        """One identifier."""
+        raw = _without_scheme(placeholders["handle"])
+        if prefers_json(request.headers.get("Accept", "")):
+            return await self._answer_json(request, {"handle": raw})
+        asked = raw
+        try:
+            asked = _decoded(raw)
+            visit = Visit.from_request(request)
+            return self._respond(visit, asked, await self._resolve(asked, authoritative=visit.authoritative))
+        except HandleError as error:
+            return self._refuse(language_of(request), asked, error)
+
+    async def _resolve(self, asked: str, *, authoritative: bool) -> HandleRecord:
+        """Raises HandleError: not found, not homed here, or busy."""
+        key = self._store.key_of(Handle.from_text(asked).octets)
+        answer = await (self._resolver.resolve_authoritative if authoritative else self._resolver.resolve)(key)
+        record = answer.record
+        if record is None:
+            raise _REFUSALS[answer.code](asked)
+        return record
+
+    def _respond(self, visit: Visit, asked: str, record: HandleRecord) -> web.StreamResponse:
+        readable = HandleRecord(record.handle, public(record.values))
+        step = None if visit.wants_page else self._step(visit, readable.values)
+        if step is not None and step.location is not None:
+            return self._redirect(visit, step, step.location)
+        page = self._pages(visit.language, path_of(asked)).record(
+            asked,
+            readable.select(visit.indexes, visit.types),
+            staleness=self._resolver.staleness,
+            unsafe=step is not None,
+        )
+        return _page(200, page, visit.language)
+
+    def _step(self, visit: Visit, values: tuple[HandleValue, ...]) -> _Step | None:
+        """Where the values lead; None when they lead nowhere."""
+        alias = _first(values, "HS_ALIAS")
+        if alias is not None and not visit.ignores_aliases:
+            return _Step(path_of(alias.text.strip()) + visit.carried_query, 301, alias)
+        value = _first(values, "10320/loc")
+        if value is not None and (locations := Locations.from_xml(value.data)):
+            href = locations.choose(visit.wishes, self._chance).href
+            return _Step(target_of(href, self._schemes, visit.append), 302, value)
+        value = _first(values, "URL") or _first(values, "URL.")
+        if value is not None:
+            return _Step(target_of(value.text, self._schemes, visit.append), 302, value)
+        return None
+
+    def _redirect(self, visit: Visit, step: _Step, location: str) -> web.StreamResponse:
+        now = int(self._clock())
+        ttl = ttl_of((step.value,), now)
+        headers = {
+            "Location": location,
+            "Expires": formatdate(now + ttl, usegmt=True),
+            "Cache-Control": f"max-age={ttl}",
+            "Vary": "Accept",
+            "Content-Security-Policy": POLICY,
+        }
+        status = 200 if visit.only_headers else step.status
+        return web.Response(status=status, text=redirect_body(location), content_type="text/html", headers=headers)
+
+    def _refuse(self, language: Language, asked: str, error: HandleError) -> web.StreamResponse:
+        status = STATUS.get(error.code, INTERNAL_ERROR)
+        shown = asked.encode(errors="replace").decode()  # A path may hold octets that are no text.
+        page = self._pages(language, path_of(shown)).refusal(status, error.text(language), shown)
+        response = _page(status, page.encode(errors="replace").decode(), language)
+        if status == STATUS[ResponseCode.SERVER_BUSY]:
+            response.headers["Retry-After"] = str(RETRY_AFTER)
+        return response
+
+    def _pages(self, language: Language, path: str) -> Pages:
+        return Pages(self._name, language, path, lambda line: self._link_of(line, language))
+
+    def _link_of(self, line: str, language: Language) -> str | None:
+        """Where a line of a value leads: to an address, or to a handle that is answered for here."""
+        address = target_of(line, self._schemes)
+        if address is not None or not _A_HANDLE.fullmatch(line):
+            return address
+        homed = self._store.prefixes.of(self._store.key_of(line.encode())) is not None
+        return f"{path_of(line)}?noredirect&lang={language}" if homed else None
+
+
+def _page(status: int, page: str, language: Language) -> web.Response:
+    headers = {
+        "Content-Security-Policy": POLICY,
+        "Content-Language": language,
+        "Cache-Control": "no-cache",
+        "Vary": "Accept, Accept-Language",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+    }
+    return web.Response(status=status, text=page, content_type="text/html", headers=headers)
+
+
+def _decoded(raw: str) -> str:
+    try:
+        return percent_decode(raw).decode()
+    except UnicodeDecodeError:
+        raise InvalidHandle("handle.not_utf8") from None
+
+
+def _without_scheme(name: str) -> str:
+    return _SCHEME.sub("", name, count=1) if _SCHEME.match(name) else name
+
+
+def _first(values: tuple[HandleValue, ...], value_type: str) -> HandleValue | None:
+    """The first value of exactly this type or, when it ends in '.', of one that begins so."""
+    for value in values:
+        folded = value.type.upper()
+        if folded == value_type.upper() or (value_type.endswith(".") and folded.startswith(value_type.upper())):
+            return value
+    return None
+
+
+def routes(resolver: Resolver, settings: ResolverSettings, answer_json: Handler) -> tuple[Route, ...]:
+    """The proxy's routes. The one of names comes last: it takes every path that nothing else has.
+
+    `answer_json` serves the clients that prefer JSON, as GET /api/handles/{handle} does.
+    """
+    proxy = Proxy(resolver, settings, answer_json)
+    front = (
+        Parameter("handle", "An identifier to go to.", "要查询的标识。"),
+        Parameter("noredirect", "Show its values.", "只显示内容,不跳转。"),
+        LANGUAGE_PARAMETER,
+    )
+    return (
+        Route(
+            "GET",
+            "/",
+            proxy.serve_front,
+            "front",
+            "Page that asks for an identifier.",
+            "输入标识的页面。",
+            front,
+            responses={200: "text/html", 302: ""},
+        ),
+        Route(
+            "GET",
+            "/{handle}",
+            proxy.serve,
+            "visit",
+            "Go to the registered address, or see what is registered.",
+            "跳转到登记的网址,或查看登记的内容。",
+            PARAMETERS,
+            responses=dict.fromkeys((200, 301, 302, 400, 404, 500, 503), "text/html, application/json"),
+        ),
+    )
