@@ -102,6 +102,18 @@ def data_from_json(index: int, value_type: str, form: str, value: Any) -> bytes:
         raise InvalidValue("value.data", index=index, type=value_type, rule=f"format {form}: {error}") from None
 
 
+def check_data(index: int, value_type: str, data: bytes) -> None:
+    """Refuses data that is not the record which its type promises, such as text in an HS_ADMIN. Raises InvalidValue."""
+    name = value_type.upper()
+    form = _FORM_OF_TYPE.get(name) or _FORM_OF_TYPE.get(name.partition(".")[0])
+    if form is None:
+        return
+    try:
+        _TO_JSON[form](data)
+    except Truncated as error:
+        raise InvalidValue("value.data", index=index, type=value_type, rule=f"no {form}: {error}") from None
+
+
 def site_to_json(site: SiteInfo) -> dict[str, Any]:
     """A site as /api/site shows it."""
     return {

@@ -169,7 +169,10 @@ RULES: Catalogue = {
         "the row is not {encoding} at character {column}",
         "该行第 {column} 个字符不是有效的 {encoding} 编码",
     ),
-    "load.cells": ("{cells} cells in the row, {expected} in the header", "该行有 {cells} 个单元格,表头有 {expected} 个"),
+    "load.cells": (
+        "{cells} cells in the row, {expected} in the header",
+        "该行有 {cells} 个单元格,表头有 {expected} 个",
+    ),
     "load.no_prefix": ("{handle!r} has no '/'; write prefix/suffix", "{handle!r} 缺少“/”,请写成 前缀/后缀"),
     "load.no_values": ("the row has a handle and no value", "该行只有标识,没有值"),
     "load.duplicate": ("line {line} has handle {handle!r} already", "标识 {handle!r} 已在第 {line} 行出现"),

@@ -67,7 +67,10 @@ def check_values(values: tuple[HandleValue, ...]) -> tuple[HandleValue, ...]:
         if len(value.data) > MAX_RECORD:
             raise InvalidValue("value.too_long", index=value.index, octets=len(value.data), limit=MAX_RECORD)
         octets += 26 + len(value.type) + len(value.data)
-        octets += sum(8 + len(reference.handle.encode()) for reference in value.references)
+        for reference in value.references:
+            if not 0 <= reference.index <= MAX_INDEX:
+                raise InvalidValue("value.index_range", index=reference.index, limit=MAX_INDEX)
+            octets += 8 + len(reference.handle.encode())
     if octets > MAX_RECORD:
         raise InvalidValue("record.too_long", octets=octets, limit=MAX_RECORD)
     return tuple(sorted(values, key=_index))

@@ -102,10 +102,21 @@ def found_to_json(handle: str, values: Iterable[HandleValue]) -> bytes:
 
 def record_from_json(line: bytes) -> tuple[str, tuple[HandleValue, ...]]:
     """A handle's name and its values. Raises ProtocolFault or InvalidValue."""
+    handle, forms = record_forms(line)
+    return handle, values_from_forms(forms)
+
+
+def record_forms(line: bytes) -> tuple[str, list[ValueForm]]:
+    """A handle's name and its values as they were written, for who can use them so. Raises ProtocolFault."""
     form = _decode(_record_decoder, line)
     if form.handle is None:
         raise ProtocolFault("json.field", path="$.handle", rule="is missing", value="nothing")
-    return form.handle, tuple([_value(value) for value in form.values])
+    return form.handle, form.values
+
+
+def values_from_forms(forms: Iterable[ValueForm]) -> tuple[HandleValue, ...]:
+    """Raises InvalidValue."""
+    return tuple([_value(form) for form in forms])
 
 
 def values_from_json(body: bytes) -> tuple[str | None, tuple[HandleValue, ...]]:

@@ -124,6 +124,7 @@ CREATE TABLE import_batch (
   source text NOT NULL,
   form text NOT NULL,
   loaded_by text NOT NULL,
+  columns text[],
   created_at timestamptz NOT NULL,
   finished_at timestamptz
 );
@@ -134,6 +135,7 @@ COMMENT ON COLUMN import_batch.load_key IS 'What makes a second run the same loa
 COMMENT ON COLUMN import_batch.source IS 'Name of the file, for people.';
 COMMENT ON COLUMN import_batch.form IS 'ndjson, csv or xlsx.';
 COMMENT ON COLUMN import_batch.loaded_by IS 'Who loaded it.';
+COMMENT ON COLUMN import_batch.columns IS 'Header of a csv or xlsx file.';
 COMMENT ON COLUMN import_batch.created_at IS 'When it began.';
 COMMENT ON COLUMN import_batch.finished_at IS 'When its last chunk was committed.';
 
@@ -160,15 +162,17 @@ COMMENT ON COLUMN import_chunk.refused IS 'Rows refused.';
 
 CREATE TABLE import_refusal (
   batch_id int NOT NULL REFERENCES import_batch ON DELETE CASCADE,
+  chunk int NOT NULL,
   line bigint NOT NULL,
   field text NOT NULL,
   rule text NOT NULL,
   culprit jsonb NOT NULL,
   line_text text NOT NULL,
-  PRIMARY KEY (batch_id, line)
+  PRIMARY KEY (batch_id, chunk, line)
 );
 COMMENT ON TABLE import_refusal IS 'Rows that a load refused, and why.';
 COMMENT ON COLUMN import_refusal.batch_id IS 'The load.';
+COMMENT ON COLUMN import_refusal.chunk IS 'The chunk that it was read in.';
 COMMENT ON COLUMN import_refusal.line IS 'Line of the file, from 1.';
 COMMENT ON COLUMN import_refusal.field IS 'Path or column of the culprit.';
 COMMENT ON COLUMN import_refusal.rule IS 'Rule it broke, a name of registry/errors.py.';

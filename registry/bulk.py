@@ -1,0 +1,229 @@
+"""Bulk load: a file of any length into the book, in bounded memory (`load`).
+
+Three chunks are under way at most: one is cut, one is prepared, one is merged. Refused rows never stop a load, they
+are kept with the reason. What was broken off is run again with the same `load_key` and goes on where it ended.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar
+
+from registry import ledger
+from registry.chunks import Chunk, Form, csv_chunks, line_chunks
+from registry.errors import InsufficientPermission, PrefixNotHomed
+from registry.ledger import Batch, Tally
+from registry.merge import RETRIED, Merge, Rows
+from registry.prefix import Prefix
+from registry.preparation import Prepared, Run
+from registry.preparers import Preparers
+from registry.refusal import MAX_ROW_TEXT, Refusal
+from registry.store import Store
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS: Final = 5  # At one chunk, when others lock the same rows in another order.
+
+Outcome = TypeVar("Outcome")
+MayWrite = Callable[[Prefix], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a load has done so far. `skipped` are chunks that an earlier run had done; the tally counts them too."""
+
+    batch_id: int
+    lines: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    refused: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+
+
+async def load(
+    store: Store,
+    octets: AsyncIterator[bytes],
+    form: Form,
+    *,
+    source: str,
+    load_key: str,
+    loaded_by: str,
+    may_write: MayWrite | None = None,
+    progress: Callable[[Report], None] | None = None,
+) -> Report:
+    """Registers or replaces every handle of a file. Raises ProtocolFault for a file that is not of its form.
+
+    Raises DATABASE_AWAY too: whole chunks are in the book then. `may_write` None allows every prefix homed here.
+    """
+    async with store.connection() as connection:
+        await store.load_prefixes()
+        whose = {"load_key": load_key, "source": source, "form": form, "loaded_by": loaded_by}
+        batch = await ledger.open_batch(connection, **whose)
+    one_load = _Load(store, batch, loaded_by, may_write or _anyone, progress)
+    report = await one_load.run(_CHUNKS_OF[form](octets, exact_suffixes=store.settings.exact_suffixes))
+    log.info("load %d of %s by %s: %s", batch.batch_id, source, loaded_by, report)
+    return report
+
+
+def _anyone(_: Prefix) -> bool:
+    return True
+
+
+class _Load:
+    """One run of a load."""
+
+    def __init__(
+        self,
+        store: Store,
+        batch: Batch,
+        loaded_by: str,
+        may_write: MayWrite,
+        progress: Callable[[Report], None] | None,
+    ) -> None:
+        self._store = store
+        self._batch = batch
+        self._by = loaded_by
+        self._may_write = may_write
+        self._progress = progress
+        self._begun = time.monotonic()
+        self._report = Report(batch.batch_id)
+        self._preparers = Preparers()
+
+    async def run(self, chunks: AsyncGenerator[Chunk, None]) -> Report:
+        async with self._preparers, aclosing(_ahead(chunks, self._prepare)) as prepared:
+            count = 0
+            async for chunk, preparation in prepared:
+                if count == 0 and chunk.layout.columns is not None:
+                    async with self._store.connection() as connection:
+                        await ledger.set_columns(connection, self._batch, chunk.layout.columns.names)
+                await self._take(chunk, preparation)
+                count += 1
+        async with self._store.connection() as connection:
+            await ledger.forget_from(connection, self._batch, count)
+            await ledger.finish(connection, self._batch)
+        self._tell(self._batch.tally, Tally())
+        return self._report
+
+    async def _prepare(self, chunk: Chunk) -> Prepared | None:
+        """None for a chunk that an earlier run has done."""
+        done = self._batch.chunks.get(chunk.number)
+        return None if done is not None and done[0] == chunk.digest else await self._preparers.prepare(chunk)
+
+    async def _take(self, chunk: Chunk, prepared: Prepared | None) -> None:
+        if prepared is None and (done := self._batch.chunks.get(chunk.number)) is not None:
+            self._report = replace(self._report, skipped=self._report.skipped + 1)
+            self._tell(self._tally_so_far, done[1])
+            return
+        if chunk.number in self._batch.chunks:
+            async with self._store.connection() as connection:
+                await ledger.forget_from(connection, self._batch, chunk.number)
+        if prepared is None:
+            prepared = await self._preparers.prepare(chunk)
+        tally = await self._write(chunk, *self._sifted(chunk, prepared))
+        self._tell(self._tally_so_far, tally)
+
+    def _sifted(self, chunk: Chunk, prepared: Prepared) -> tuple[Rows, list[tuple[int, Refusal, str]]]:
+        """The rows of prefixes that are homed here and the loader's to write; and all refusals, with their rows."""
+        rows = Rows([], [], [], [])
+        refusals = list(prepared.refusals)
+        for run in prepared.runs:
+            prefix = self._store.prefixes.find(run.prefix_key)
+            if prefix is None or not prefix.homed:
+                refusals += self._refused(chunk, prepared, run, PrefixNotHomed("prefix.not_homed"))
+            elif not self._may_write(prefix):
+                fault = InsufficientPermission("load.may_not_write", identity=self._by, prefix=prefix.spelling)
+                refusals += self._refused(chunk, prepared, run, fault)
+            else:
+                rows.prefix_ids.extend([prefix.prefix_id] * (run.end - run.start))
+                rows.suffixes.extend(prepared.suffixes[run.start : run.end])
+                rows.spellings.extend(prepared.spellings[run.start : run.end])
+                rows.packed.extend(prepared.packed[run.start : run.end])
+        refusals.sort(key=lambda one: one.place)
+        return rows, [(chunk.lines[one.place], one, _row_text(chunk, one.place)) for one in refusals]
+
+    def _refused(
+        self, chunk: Chunk, prepared: Prepared, run: Run, fault: PrefixNotHomed | InsufficientPermission
+    ) -> list[Refusal]:
+        columns = chunk.layout.columns
+        path = "$.handle" if columns is None else columns.names[columns.handle]
+        return [Refusal.of(place, path, fault) for place in prepared.places[run.start : run.end]]
+
+    async def _write(self, chunk: Chunk, rows: Rows, refusals: list[tuple[int, Refusal, str]]) -> Tally:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                async with self._store.connection() as connection:
+                    merge = Merge(connection, self._batch, self._by, self._preparers.restamp)
+                    tally = await merge.write(chunk.number, chunk.digest, rows, len(chunk.rows), refusals)
+                    # Another run of the same load was faster; what it did is read from the ledger at the end.
+                    return tally or Tally(lines=len(chunk.rows))
+            except RETRIED:
+                if attempt == ATTEMPTS:
+                    raise
+                log.debug("chunk %d of load %d is tried again", chunk.number, self._batch.batch_id)
+        raise AssertionError("the last attempt returns or raises")
+
+    @property
+    def _tally_so_far(self) -> Tally:
+        told = self._report
+        return Tally(told.lines, told.created, told.updated, told.unchanged, told.refused)
+
+    def _tell(self, before: Tally, more: Tally) -> None:
+        tally = before + more
+        self._report = Report(
+            self._batch.batch_id,
+            tally.lines,
+            tally.created,
+            tally.updated,
+            tally.unchanged,
+            tally.refused,
+            self._report.skipped,
+            time.monotonic() - self._begun,
+        )
+        if self._progress is not None:
+            self._progress(self._report)
+
+
+def _row_text(chunk: Chunk, place: int) -> str:
+    return chunk.rows[place][:MAX_ROW_TEXT].decode(chunk.layout.encoding, errors="replace")
+
+
+async def _ahead(
+    chunks: AsyncGenerator[Chunk, None], prepare: Callable[[Chunk], Coroutine[Any, Any, Prepared | None]]
+) -> AsyncGenerator[tuple[Chunk, Prepared | None], None]:
+    """Chunks with what was prepared of them, while the next one is prepared and the one after that is cut."""
+    tasks: set[asyncio.Task[Any]] = set()
+    async with aclosing(chunks):
+        try:
+            waiting: tuple[Chunk, asyncio.Task[Prepared | None]] | None = None
+            cutting = _started(tasks, _next(chunks))
+            while (chunk := await cutting) is not None:
+                preparing = _started(tasks, prepare(chunk))
+                cutting = _started(tasks, _next(chunks))
+                if waiting is not None:
+                    yield waiting[0], await waiting[1]
+                waiting = chunk, preparing
+            if waiting is not None:
+                yield waiting[0], await waiting[1]
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _next(chunks: AsyncGenerator[Chunk, None]) -> Chunk | None:
+    return await anext(chunks, None)
+
+
+def _started(tasks: set[asyncio.Task[Any]], work: Coroutine[Any, Any, Outcome]) -> asyncio.Task[Outcome]:
+    task = asyncio.create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+    return task
+
+
+_CHUNKS_OF: Final = {"ndjson": line_chunks, "csv": csv_chunks}

@@ -1,0 +1,130 @@
+"""A bulk file as a stream of chunks, always the same ones whatever pieces its octets arrive in.
+
+That they are the same is what lets a load that was broken off be taken up: a chunk is known by its number and the
+digest of its rows.
+"""
+
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Final, Literal
+
+from registry.errors import ProtocolFault
+from registry.preparation import Layout
+from registry.row_readers import csv_text
+from registry.rows import LineCutter, Row, RowCutter, encoding_of
+from registry.tabular import Columns, cells_from_csv, columns_from_names
+
+Form = Literal["ndjson", "csv", "xlsx"]
+
+# A merge of so many rows takes half a second: longer ones would keep readers of the change log from moving on.
+CHUNK_ROWS: Final = 20_000
+CHUNK_OCTETS: Final = 16 << 20  # Bounds memory where rows are long: some copies of three chunks exist at once.
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Neighbouring rows of a file, as they were read."""
+
+    number: int
+    layout: Layout
+    lines: list[int]
+    rows: list[bytes]
+    faults: dict[int, str]
+
+    @cached_property
+    def digest(self) -> bytes:
+        columns = self.layout.columns
+        parts = [] if columns is None else [name.encode() for name in columns.names]
+        return hashlib.sha256(b"\n".join([*parts, repr((self.lines[:1], self.faults)).encode(), *self.rows])).digest()
+
+
+@dataclass(slots=True)
+class Chunker:
+    """Gathers rows until a chunk is full."""
+
+    exact_suffixes: bool
+    _lines: list[int] = field(default_factory=list)
+    _rows: list[bytes] = field(default_factory=list)
+    _faults: dict[int, str] = field(default_factory=dict)
+    _octets: int = 0
+    _number: int = 0
+
+    def full(self, row: Row) -> bool:
+        """Whether this row belongs to the next chunk."""
+        return len(self._rows) >= CHUNK_ROWS or self._octets + len(row.octets) > CHUNK_OCTETS
+
+    def add(self, row: Row) -> None:
+        if row.fault:
+            self._faults[len(self._rows)] = row.fault
+        self._lines.append(row.line)
+        self._rows.append(row.octets)
+        self._octets += len(row.octets)
+
+    @property
+    def rows(self) -> Sequence[bytes]:
+        return self._rows
+
+    def take(self, layout: Layout) -> Chunk:
+        chunk = Chunk(self._number, layout, self._lines, self._rows, self._faults)
+        self._number += 1
+        self._lines, self._rows, self._faults, self._octets = [], [], {}, 0
+        return chunk
+
+
+async def line_chunks(octets: AsyncIterator[bytes], *, exact_suffixes: bool) -> AsyncGenerator[Chunk, None]:
+    """The chunks of an NDJSON file. Raises ProtocolFault when it is something else."""
+    layout = Layout(exact_suffixes)
+    chunker = Chunker(exact_suffixes)
+    async for rows in _cut(octets, LineCutter()):
+        for row in rows:
+            if chunker.full(row):
+                yield chunker.take(layout)
+            chunker.add(row)
+    if chunker.rows:
+        yield chunker.take(layout)
+
+
+async def csv_chunks(octets: AsyncIterator[bytes], *, exact_suffixes: bool) -> AsyncGenerator[Chunk, None]:
+    """The chunks of a CSV file. Raises ProtocolFault for one whose header cannot be read."""
+    cutter = RowCutter()
+    chunker = Chunker(exact_suffixes)
+    tongue = _Tongue(cutter, exact_suffixes)
+    async for rows in _cut(octets, cutter):
+        for row in rows:
+            if chunker.full(row):
+                yield chunker.take(tongue.layout(chunker.rows))
+            chunker.add(row)
+    layout = tongue.layout(chunker.rows)
+    if chunker.rows:
+        yield chunker.take(layout)
+
+
+class _Tongue:
+    """What encoding a CSV file is in, decided by the first chunk that is more than ASCII; and its header in it."""
+
+    def __init__(self, cutter: RowCutter, exact_suffixes: bool) -> None:
+        self._cutter = cutter
+        self._exact_suffixes = exact_suffixes
+        self._encoding: str | None = None
+        self._layout: Layout | None = None
+
+    def layout(self, rows: Iterable[bytes]) -> Layout:
+        if self._layout is not None and self._encoding is not None:
+            return self._layout
+        header = self._cutter.header
+        if header is None:
+            raise ProtocolFault("load.header", column=1, rule="the file is empty")
+        self._encoding = encoding_of(iter((header.octets, *rows)))
+        encoding = self._encoding or "utf-8"
+        delimiter = self._cutter.delimiter.decode()
+        columns: Columns = columns_from_names(cells_from_csv(csv_text(header.octets, encoding), delimiter))
+        self._layout = Layout(self._exact_suffixes, columns, encoding, delimiter)
+        return self._layout
+
+
+async def _cut(octets: AsyncIterator[bytes], cutter: LineCutter) -> AsyncIterator[list[Row]]:
+    async for piece in octets:
+        yield cutter.feed(piece)
+    yield cutter.finish()

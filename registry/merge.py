@@ -1,0 +1,200 @@
+"""One chunk of a bulk load written into the book, in one transaction: rows, history, counters, change log, ledger.
+
+New rows first, then the ones that were there and say something else. Between the two nothing can slip in: a row that
+our INSERT passed over is there for good, since rows are never taken out, and we hold it before we read its old image.
+Rows are locked in order of key, as every writer does, so that two of them never wait for each other.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import asyncpg
+
+from registry.changes import ChangeKind
+from registry.ledger import Batch, Connection, Tally, claim, settle
+from registry.packing import pack, unpack
+from registry.refusal import Refusal
+from registry.store import DELETED
+from registry.transaction import COUNT, COUNT_SLOTS, LOG
+
+# The chunk and its ledger row are lost together or not at all, so neither has to wait for the disk. The rows are named
+# by key: an index finds them, whatever the planner believes of a table that has grown a hundredfold since it looked.
+PREPARE: Final = """
+SET LOCAL synchronous_commit = off; SET LOCAL enable_seqscan = off;
+SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off
+"""
+INSERT: Final = """
+WITH fresh AS (
+  INSERT INTO handle (created_at, prefix_id, batch_id, suffix, spelling, packed)
+  SELECT $1, loaded.prefix_id, $2, loaded.suffix, loaded.spelling, loaded.packed
+  FROM unnest($3::int[], $4::text[], $5::text[], $6::bytea[]) AS loaded (prefix_id, suffix, spelling, packed)
+  ON CONFLICT (prefix_id, suffix) DO NOTHING RETURNING prefix_id)
+SELECT prefix_id, count(*)::int AS rows FROM fresh GROUP BY prefix_id
+"""
+LOCK_CHANGED: Final = """
+SELECT loaded.place::int - 1 AS place, handle.state, handle.packed,
+       extract(epoch FROM coalesce(handle.updated_at, handle.created_at))::bigint AS written_at
+FROM unnest($1::int[], $2::text[], $3::bytea[]) WITH ORDINALITY AS loaded (prefix_id, suffix, packed, place)
+JOIN handle ON handle.prefix_id = loaded.prefix_id AND handle.suffix = loaded.suffix
+WHERE handle.packed IS DISTINCT FROM loaded.packed OR handle.state = 1
+ORDER BY loaded.place FOR UPDATE OF handle
+"""
+HISTORY: Final = """
+INSERT INTO handle_history (at, prefix_id, version, state, suffix, changed_by, packed, written_at)
+SELECT $1, handle.prefix_id, handle.version, handle.state, handle.suffix, $2, handle.packed,
+       coalesce(handle.updated_at, handle.created_at)
+FROM unnest($3::int[], $4::text[]) AS changed (prefix_id, suffix)
+JOIN handle ON handle.prefix_id = changed.prefix_id AND handle.suffix = changed.suffix
+"""
+UPDATE: Final = """
+UPDATE handle SET updated_at = $1, batch_id = $2, packed = changed.packed, version = handle.version + 1
+FROM unnest($3::int[], $4::text[], $5::bytea[]) AS changed (prefix_id, suffix, packed)
+WHERE handle.prefix_id = changed.prefix_id AND handle.suffix = changed.suffix
+"""
+RECREATE: Final = """
+UPDATE handle SET created_at = $1, updated_at = NULL, batch_id = $2, state = 0, version = handle.version + 1,
+       spelling = changed.spelling, packed = changed.packed
+FROM unnest($3::int[], $4::text[], $5::text[], $6::bytea[]) AS changed (prefix_id, suffix, spelling, packed)
+WHERE handle.prefix_id = changed.prefix_id AND handle.suffix = changed.suffix
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class OldImage:
+    """A row that a load changes, as it stands: its place in the chunk, values, and when it was written."""
+
+    place: int
+    deleted: bool
+    packed: bytes
+    written_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What is to be stored, column by column, in order of key."""
+
+    prefix_ids: list[int]
+    suffixes: list[str]
+    spellings: list[str | None]
+    packed: list[bytes]
+
+
+# Given the old images and the new values of each, and the time: new values in which what stayed keeps its time, or
+# None where nothing changed.
+Restamp = Callable[[Sequence[OldImage], Sequence[bytes], int], Awaitable[list[bytes | None]]]
+
+
+class Merge:
+    """The writing of one chunk."""
+
+    def __init__(self, connection: Connection, batch: Batch, loaded_by: str, restamp: Restamp) -> None:
+        self._connection = connection
+        self._batch = batch
+        self._by = loaded_by
+        self._restamp = restamp
+        self._at = datetime.now(UTC).replace(microsecond=0)
+        self._created: Counter[int] = Counter()
+        self._updated: Counter[int] = Counter()
+
+    async def write(
+        self, chunk: int, digest: bytes, rows: Rows, lines: int, refusals: Sequence[tuple[int, Refusal, str]]
+    ) -> Tally | None:
+        """Commits the chunk and says what it did; None when it was in the book already."""
+        async with self._connection.transaction():
+            await self._connection.execute(PREPARE)
+            if not await claim(self._connection, self._batch, chunk, digest):
+                return None
+            await self._insert(rows)
+            if self._created.total() < len(rows.suffixes):
+                await self._change(rows)
+            await self._count()
+            await self._log(rows)
+            created, updated = self._created.total(), self._updated.total()
+            unchanged = len(rows.suffixes) - created - updated
+            tally = Tally(lines, created, updated, unchanged, len(refusals))
+            await settle(self._connection, self._batch, chunk, tally, refusals)
+            return tally
+
+    async def _insert(self, rows: Rows) -> None:
+        if rows.suffixes:
+            columns = (rows.prefix_ids, rows.suffixes, rows.spellings, rows.packed)
+            for row in await self._connection.fetch(INSERT, self._at, self._batch.batch_id, *columns):
+                self._created[row["prefix_id"]] += row["rows"]
+
+    async def _change(self, rows: Rows) -> None:
+        locked = await self._connection.fetch(LOCK_CHANGED, rows.prefix_ids, rows.suffixes, rows.packed)
+        images = [OldImage(row["place"], row["state"] == DELETED, row["packed"], row["written_at"]) for row in locked]
+        new = [rows.packed[image.place] for image in images]
+        stamped = await self._restamp(images, new, int(self._at.timestamp()))
+        changed = [(image, packed) for image, packed in zip(images, stamped, strict=True) if packed is not None]
+        if not changed:
+            return
+        await self._keep_history(rows, [image.place for image, _ in changed])
+        await self._update(rows, [(image.place, packed) for image, packed in changed if not image.deleted])
+        await self._recreate(rows, [(image.place, packed) for image, packed in changed if image.deleted])
+
+    async def _keep_history(self, rows: Rows, places: list[int]) -> None:
+        prefix_ids = [rows.prefix_ids[place] for place in places]
+        suffixes = [rows.suffixes[place] for place in places]
+        await self._connection.execute(HISTORY, self._at, self._by, prefix_ids, suffixes)
+
+    async def _update(self, rows: Rows, changed: list[tuple[int, bytes]]) -> None:
+        prefix_ids = [rows.prefix_ids[place] for place, _ in changed]
+        suffixes = [rows.suffixes[place] for place, _ in changed]
+        packed = [octets for _, octets in changed]
+        if changed:
+            await self._connection.execute(UPDATE, self._at, self._batch.batch_id, prefix_ids, suffixes, packed)
+            self._updated.update(prefix_ids)
+
+    async def _recreate(self, rows: Rows, changed: list[tuple[int, bytes]]) -> None:
+        prefix_ids = [rows.prefix_ids[place] for place, _ in changed]
+        suffixes = [rows.suffixes[place] for place, _ in changed]
+        spellings = [rows.spellings[place] for place, _ in changed]
+        packed = [octets for _, octets in changed]
+        if changed:
+            columns = (prefix_ids, suffixes, spellings, packed)
+            await self._connection.execute(RECREATE, self._at, self._batch.batch_id, *columns)
+            self._created.update(prefix_ids)
+
+    async def _count(self) -> None:
+        for prefix_id in sorted(self._created):
+            slot = random.randrange(COUNT_SLOTS)  # noqa: S311  # spreads writers, guards nothing
+            await self._connection.execute(COUNT, prefix_id, slot, self._created[prefix_id])
+
+    async def _log(self, rows: Rows) -> None:
+        """One range a prefix, from its first suffix to its last: caches hold "not registered" of new handles too."""
+        written = self._created.keys() | self._updated.keys()
+        first = last = 0
+        while first < len(rows.suffixes):
+            prefix_id = rows.prefix_ids[first]
+            last = first + rows.prefix_ids[first:].count(prefix_id) - 1
+            if prefix_id in written:
+                bounds = (rows.suffixes[first], rows.suffixes[last], None)
+                await self._connection.execute(LOG, ChangeKind.RANGE, prefix_id, *bounds)
+            first = last + 1
+
+
+def restamped(images: Sequence[OldImage], new: Sequence[bytes], written_at: int) -> list[bytes | None]:
+    """The plain function behind `Restamp`: as with `Transaction.replace`, a value that says the same keeps its time."""
+    return [_restamped(image, packed, written_at) for image, packed in zip(images, new, strict=True)]
+
+
+def _restamped(image: OldImage, packed: bytes, written_at: int) -> bytes | None:
+    if image.deleted:
+        return packed
+    old = {value.index: value for value in unpack(image.packed, image.written_at)}
+    values = unpack(packed, written_at)
+    kept = tuple(
+        old[value.index] if value.index in old and old[value.index].says_the_same_as(value) else value
+        for value in values
+    )
+    if len(kept) == len(old) and all(value is old.get(value.index) for value in kept):
+        return None
+    return pack(kept, written_at)
+
+
+RETRIED: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)

@@ -1,0 +1,108 @@
+"""Rows of a bulk file made ready for the book: read, checked, packed, and sorted by key.
+
+This is where a load spends its time, so it is a plain function of what can be sent to another process. It knows no
+database: whether a prefix is homed here and whose it is, is asked later, once a run of one prefix.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from registry.errors import HandleError, InvalidHandle, ProtocolFault
+from registry.handle import Handle, HandleKey, check_new, fold_prefix, fold_whole
+from registry.refusal import Refusal
+from registry.row_readers import LineReader, RowReader, csv_reader, sheet_reader
+from registry.rows import MAX_ROW
+from registry.tabular import Columns
+
+_Entry = tuple[HandleKey, int, str, bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the rows of one file are read. `columns` is None for NDJSON, `delimiter` empty for a sheet."""
+
+    exact_suffixes: bool
+    columns: Columns | None = None
+    encoding: str = "utf-8"
+    delimiter: str = ""
+
+    def reader(self) -> RowReader:
+        if self.columns is None:
+            return LineReader()
+        return csv_reader(self.columns, self.encoding, self.delimiter) if self.delimiter else sheet_reader(self.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Neighbours of one prefix among what was prepared."""
+
+    prefix_key: bytes
+    start: int
+    end: int
+
+
+@dataclass(slots=True)
+class Prepared:
+    """The rows of one chunk that can be stored, column by column and in order of key; and those that cannot."""
+
+    runs: list[Run] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+    suffixes: list[str] = field(default_factory=list)
+    spellings: list[str | None] = field(default_factory=list)
+    packed: list[bytes] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+
+
+def prepare(layout: Layout, rows: Sequence[bytes], faults: Mapping[int, str], lines: Sequence[int]) -> Prepared:
+    """Reads the rows of a chunk; `faults` are the rules that rows broke when they were cut, by place."""
+    reader = layout.reader()
+    key_of = fold_prefix if layout.exact_suffixes else fold_whole
+    prepared = Prepared()
+    entries: list[_Entry] = []
+    for place, octets in enumerate(rows):
+        try:
+            if place in faults:
+                raise ProtocolFault(faults[place], limit=MAX_ROW)
+            name, packed = reader.read(octets)
+            entries.append((key_of(_checked(name)), place, name, packed))
+        except HandleError as error:
+            path = "" if place in faults else reader.field_of(error, octets)
+            prepared.refusals.append(Refusal.of(place, path, error))
+    entries.sort()
+    _collect(prepared, entries, lines, layout)
+    return prepared
+
+
+def _checked(name: str) -> bytes:
+    if "/" not in name:
+        # A single name would be the handle of a prefix; in a file it is far more likely a suffix without its prefix.
+        raise InvalidHandle("load.no_prefix" if name else "handle.empty", handle=name)
+    check_new(Handle.from_text(name))
+    return name.encode()
+
+
+def _collect(prepared: Prepared, entries: list[_Entry], lines: Sequence[int], layout: Layout) -> None:
+    """Fills the columns. Of rows with one key the first is taken: which one is right, only their sender knows."""
+    field_name = "$.handle" if layout.columns is None else layout.columns.names[layout.columns.handle]
+    last_key = prefix_key = base = b""
+    start = last_place = 0
+    for key, place, name, packed in entries:
+        if key == last_key:
+            fault = InvalidHandle("load.duplicate", handle=name, line=lines[last_place])
+            prepared.refusals.append(Refusal.of(place, field_name, fault))
+            continue
+        last_key, last_place = key, place
+        if not base or not key.startswith(base):
+            if prepared.places:
+                prepared.runs.append(Run(prefix_key, start, len(prepared.places)))
+            start = len(prepared.places)
+            prefix_key = key[: key.index(b"/")]
+            base = prefix_key + b"/"
+        suffix = key[len(base) :].decode()
+        spelling = name[name.index("/") + 1 :]
+        prepared.places.append(place)
+        prepared.suffixes.append(suffix)
+        prepared.spellings.append(None if spelling == suffix else spelling)
+        prepared.packed.append(packed)
+    if prepared.places:
+        prepared.runs.append(Run(prefix_key, start, len(prepared.places)))

@@ -1,0 +1,149 @@
+"""A row of each form of bulk file read as a handle's name and its packed values, and where in it a refusal points."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
+
+import orjson
+
+from registry.data_forms import check_data
+from registry.errors import HandleError, ProtocolFault
+from registry.packing import pack
+from registry.record import check_values
+from registry.rest import record_forms, values_from_forms
+from registry.tabular import Columns, cells_from_csv
+from registry.usual_values import UsualValues
+from registry.value import DEFAULT_PERMISSIONS, HandleValue
+
+# What a table cannot say: who may read a secret key. Nobody but administrators.
+UNREADABLE: Final = {"HS_SECKEY": 0b1100}
+
+
+class RowReader(Protocol):
+    def read(self, octets: bytes) -> tuple[str, bytes]:
+        """The name and the packed values of a row. Raises HandleError."""
+
+    def field_of(self, error: HandleError, octets: bytes) -> str:
+        """The path or column that a refusal of this row points at."""
+
+
+class LineReader:
+    """One JSON object a line: `{"handle": …, "values": […]}`."""
+
+    def __init__(self) -> None:
+        self._usual = UsualValues()
+
+    def read(self, octets: bytes) -> tuple[str, bytes]:
+        handle, forms = record_forms(octets)
+        packed = self._usual.packed(forms)
+        return handle, _pack_checked(values_from_forms(forms)) if packed is None else packed
+
+    def field_of(self, error: HandleError, octets: bytes) -> str:
+        if "path" in error.culprit:
+            return str(error.culprit["path"])
+        if error.rule.startswith(("handle.", "prefix.")) or "handle" in error.culprit:
+            return "$.handle"
+        if not error.rule.startswith("value."):
+            return "$"
+        _, forms = record_forms(octets)
+        places = [place for place, form in enumerate(forms) if form.index == error.culprit.get("index", form.index)]
+        if error.rule == "value.index":
+            places = [place for place, form in enumerate(forms) if form.index <= 0]
+        return _path_of_value(error.rule, places)
+
+
+class TableReader:
+    """Cells under a header. `cells_of` cuts a row into as many of them as the header has."""
+
+    def __init__(self, columns: Columns, cells_of: Callable[[bytes], Sequence[str]]) -> None:
+        self._columns = columns
+        self._cells_of = cells_of
+        self._usual = UsualValues()
+        heads = [(place, self._usual.head(index, value_type)) for place, index, value_type in columns.values]
+        self._heads = [(place, head) for place, head in heads if head is not None]
+        self._unusual = [place for place, head in heads if head is None]
+
+    def read(self, octets: bytes) -> tuple[str, bytes]:
+        cells = self._cells_of(octets)
+        packed = None
+        if not any(cells[place] for place in self._unusual):
+            packed = self._usual.packed_cells(cells, self._heads)
+        if packed is None:
+            packed = _pack_checked(self._values(cells))
+        if len(packed) == 1:
+            raise ProtocolFault("load.no_values")
+        return cells[self._columns.handle], packed
+
+    def field_of(self, error: HandleError, octets: bytes) -> str:
+        names = self._columns.names
+        if "index" in error.culprit:
+            found = (names[place] for place, index, _ in self._columns.values if index == error.culprit["index"])
+            return next(found, "")
+        if error.rule.startswith(("handle.", "prefix.")) or "handle" in error.culprit:
+            return names[self._columns.handle]
+        return ""
+
+    def _values(self, cells: Sequence[str]) -> tuple[HandleValue, ...]:
+        return tuple(
+            HandleValue(
+                index,
+                value_type,
+                cells[place].encode(),
+                permissions=UNREADABLE.get(value_type.upper(), DEFAULT_PERMISSIONS),
+            )
+            for place, index, value_type in self._columns.values
+            if cells[place]
+        )
+
+
+def csv_reader(columns: Columns, encoding: str, delimiter: str) -> TableReader:
+    """Reads rows of a CSV file, each of which has as many cells as the header."""
+    width = len(columns.names)
+
+    def cells_of(octets: bytes) -> list[str]:
+        cells = cells_from_csv(csv_text(octets, encoding), delimiter)
+        if len(cells) != width:
+            while len(cells) > width and not cells[-1]:
+                cells.pop()
+            if len(cells) != width:
+                raise ProtocolFault("load.cells", cells=len(cells), expected=width)
+        return cells
+
+    return TableReader(columns, cells_of)
+
+
+def sheet_reader(columns: Columns) -> TableReader:
+    """Reads rows of a sheet: JSON arrays of texts, or of objects that say why a cell cannot be taken."""
+    width = len(columns.names)
+
+    def cells_of(octets: bytes) -> list[str]:
+        cells: list[Any] = orjson.loads(octets)
+        for cell in cells[:width]:
+            if isinstance(cell, dict):
+                raise ProtocolFault(cell.pop("rule"), **cell)
+        return cells + [""] * (width - len(cells))
+
+    return TableReader(columns, cells_of)
+
+
+def csv_text(octets: bytes, encoding: str) -> str:
+    """Raises ProtocolFault."""
+    try:
+        return octets.decode(encoding)
+    except UnicodeDecodeError as error:
+        column = len(octets[: error.start].decode(encoding, errors="replace")) + 1
+        raise ProtocolFault("load.encoding", encoding=encoding.upper(), column=column) from None
+
+
+def _pack_checked(values: tuple[HandleValue, ...]) -> bytes:
+    ordered = check_values(values)
+    for value in ordered:
+        check_data(value.index, value.type, value.data)
+    return pack(ordered, 0)  # Time 0 is what they carry: each is as old as its row, which says so for all of them.
+
+
+def _path_of_value(rule: str, places: list[int]) -> str:
+    if not places:
+        return "$.values"
+    if rule in {"value.index", "value.index_range", "value.exists"}:
+        return f"$.values[{places[-1]}].index"
+    return f"$.values[{places[0]}]." + ("type" if rule == "value.type" else "data")

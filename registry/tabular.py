@@ -1,0 +1,78 @@
+"""Tables of a bulk load: what the header of a CSV file or of a sheet says, and the values of a row of cells.
+
+One column holds the handle; every other one holds a type, written `TYPE` or `index:TYPE`. An empty cell is no value.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from registry.errors import ProtocolFault
+from registry.record import MAX_INDEX, MAX_TYPE, MAX_VALUES
+from registry.rows import MAX_ROW
+
+HANDLE_COLUMNS: Final = ("HANDLE", "标识", "标识编码", "标识码")
+MAX_DIGITS: Final = 10  # Of an index; more are part of a type's name.
+MAX_COLUMNS: Final = MAX_VALUES + 1  # The values that a handle may have, and the handle.
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The header: its texts, where the handle stands, and (place, index, type) of the values in order of index."""
+
+    names: tuple[str, ...]
+    handle: int
+    values: tuple[tuple[int, int, str], ...]
+
+
+def columns_from_names(names: Sequence[str]) -> Columns:
+    """Reads a header row. Raises ProtocolFault, which names the column."""
+    names = [name.strip() for name in names]
+    while names and not names[-1]:
+        names.pop()
+    if len(names) > MAX_COLUMNS:
+        raise ProtocolFault("load.header", column=len(names), rule=f"at most {MAX_COLUMNS} columns are read")
+    handles = [place for place, name in enumerate(names) if name.upper() in HANDLE_COLUMNS]
+    if len(handles) != 1:
+        rule = f"one column must be named handle or 标识; {len(handles)} are"
+        raise ProtocolFault("load.header", column=handles[1] + 1 if handles else 1, rule=rule)
+    values = [_column(place, name, handles[0]) for place, name in enumerate(names) if place != handles[0]]
+    values.sort(key=lambda value: value[1])
+    for (_, index, _), (place, same, _) in pairwise(values):
+        if index == same:
+            raise ProtocolFault("load.header", column=place + 1, rule=f"index {index} is there twice")
+    return Columns(tuple(names), handles[0], tuple(values))
+
+
+def cells_from_csv(row: str, delimiter: str) -> list[str]:
+    """The cells of one row. Raises ProtocolFault."""
+    csv.field_size_limit(MAX_ROW)
+    try:
+        cells = next(csv.reader((row.removesuffix("\r"),), delimiter=delimiter), None)
+    except csv.Error as error:
+        raise ProtocolFault("load.row", reason=str(error)) from None
+    return cells or []
+
+
+def cells_to_csv(cells: Sequence[str], delimiter: str = ",") -> str:
+    out = io.StringIO(newline="")
+    csv.writer(out, delimiter=delimiter).writerow(cells)
+    return out.getvalue()
+
+
+def _column(place: int, name: str, handle_place: int) -> tuple[int, int, str]:
+    number, colon, value_type = name.partition(":")
+    number = number.strip()
+    if colon and number.isascii() and number.isdecimal() and len(number) <= MAX_DIGITS:
+        index, value_type = int(number), value_type.strip()
+    else:
+        # A column's position among the values: the one with the handle is not counted.
+        index, value_type = place + 1 - (handle_place < place), name
+    if not 0 < index <= MAX_INDEX:
+        raise ProtocolFault("load.header", column=place + 1, rule=f"index {index} is not between 1 and {MAX_INDEX}")
+    if not value_type or len(value_type.encode()) > MAX_TYPE or not value_type.isprintable():
+        raise ProtocolFault("load.header", column=place + 1, rule=f"{value_type[:200]!r} is no type of a value")
+    return place, index, value_type
