@@ -44,6 +44,7 @@ Result = TypeVar("Result")
 
 _IDENTITY = re.compile(r"([0-9]{1,10}):(.+)", re.DOTALL)
 _PARAMETER = re.compile(r'\s*([A-Za-z][A-Za-z0-9_-]*)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))\s*(?:,|$)', re.DOTALL)
+_NOT_UTF8 = re.compile("[\ud800-\udfff]")  # What octets that are not UTF-8 become in a header's text.
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -145,7 +146,7 @@ class Authenticator:
 def identity_from_text(text: str) -> Reference:
     """Reads index:handle. Raises InvalidCredential."""
     parts = _IDENTITY.fullmatch(text)
-    if parts is None or int(parts[1]) > MAX_INDEX:
+    if parts is None or int(parts[1]) > MAX_INDEX or _NOT_UTF8.search(text):
         raise InvalidCredential("authentication.identity", identity=text[:200])
     return Reference(parts[2], int(parts[1]))
 
