@@ -37,9 +37,9 @@ TEXTS: Final[Catalogue] = {
 }
 LANGUAGE_PARAMETER: Final = Parameter(
     "lang",
-    "Language of the answer, in place of Accept-Language.",
-    "应答语言,代替 Accept-Language。",
-    {"type": "string", "enum": list(LANGUAGES)},
+    "Language of the answer, in place of Accept-Language; one that is not there changes nothing.",
+    "应答语言,代替 Accept-Language;不支持的语言不起作用。",
+    {"type": "string", "examples": list(LANGUAGES)},
 )
 
 _PAGE: Final = """<!DOCTYPE html>
