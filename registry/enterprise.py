@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Final
 
 from registry.admin import PREFIX_ADMINISTRATOR, AdminRecord, value_list_to_wire
-from registry.errors import InvalidHandle
+from registry.errors import InvalidHandle, InvalidValue
 from registry.handle import NAMING_AUTHORITY, Handle, check_prefix
 from registry.record import check_values
 from registry.store import Store
@@ -20,6 +20,7 @@ from registry.value import HandleValue, Permission, Reference
 
 # The indexes of the reference server's own prefix handles, which operators know by heart.
 NAME, NAME_IN_ENGLISH, ADMIN, ADMINISTRATORS, SECRET_KEY = 1, 2, 100, 200, 300
+MAX_NAME: Final = 200  # Characters; the longest registered names of firms have some fifty.
 SECRET_OCTETS: Final = 24  # 192 random bits: 32 characters.
 
 ADD: Final = """
@@ -61,8 +62,12 @@ class EnterprisePrefix:
 async def add_enterprise(store: Store, name: str, name_en: str, industry: str, prefix: str, *, by: str) -> Granted:
     """Gives an enterprise a prefix and a key for it; one that is there already gets one prefix more.
 
-    Raises InvalidHandle for what is no prefix, HandleAlreadyExists when somebody has it.
+    Raises InvalidHandle for what is no prefix, HandleAlreadyExists when somebody has it, InvalidValue for a name that
+    cannot be shown.
     """
+    for text in (name, name_en or name, industry or name):
+        if not 0 < len(text) <= MAX_NAME or not text.isprintable():
+            raise InvalidValue("enterprise.name", name=text[:MAX_NAME], limit=MAX_NAME)
     check_prefix(prefix)
     if prefix.startswith("0."):
         raise InvalidHandle("prefix.reserved", prefix=prefix)

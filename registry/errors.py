@@ -83,6 +83,10 @@ RULES: Catalogue = {
     "prefix.exists": ("prefix {prefix!r} is already homed here", "前缀 {prefix!r} 已在本节点"),
     "prefix.handle": ("{handle!r} is not the handle of a prefix", "{handle!r} 不是前缀的标识"),
     "prefix.reserved": ("prefix {prefix!r} belongs to the node itself", "前缀 {prefix!r} 属于节点自身"),
+    "enterprise.name": (
+        "the name of an enterprise has 1 to {limit} characters that can be shown, got {name!r}",
+        "企业名称须为 1 到 {limit} 个可显示字符,实际为 {name!r}",
+    ),
     "list.too_long": (
         "{prefix!r} has {total} handles; at most {limit} are given at once: ask with page and pageSize",
         "{prefix!r} 下有 {total} 个标识,一次最多返回 {limit} 个,请使用 page 与 pageSize 分页",
