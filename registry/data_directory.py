@@ -98,6 +98,14 @@ class DataDirectory:
             self._short = self._make_short(account)
         return self._short
 
+    def socket_of_running_server(self) -> Path | None:
+        """Where a server that answers listens, whoever supervises it."""
+        try:
+            words = (self.cluster / "postmaster.pid").read_text("utf-8", "replace").splitlines()
+        except FileNotFoundError:
+            return None
+        return Path(words[4]) if len(words) > 7 and words[7].strip() == "ready" and _is_alive(int(words[0])) else None
+
     def stop_former_server(self, binaries: Path, account: Account) -> None:
         """A server may have outlived its supervisor; we hold the lock, so nobody needs it any more."""
         try:

@@ -29,6 +29,7 @@ from registry.unprivileged import Account, account_for
 log = logging.getLogger(__name__)
 
 DATABASE = "filament"
+DIRECTORY = "postgres"  # in a node's data directory, beside what belongs to the node itself
 READY_INTERVAL = 0.05
 READY_REPORT = 10.0  # seconds; a crash recovery of 16 GB of log was seen to take 22
 # Backends of a server that was killed let go of its memory when they notice; a busy one needs a while.
@@ -117,7 +118,7 @@ class EmbeddedPostgres:
     def _dsn(self, database: str) -> str:
         if self._socket is None:
             raise RuntimeError("the address of the server is known once it has been started")
-        return f"postgresql://postgres@/{database}?host={quote(str(self._socket), safe='/')}&port={PORT}"
+        return _address(self._socket, database)
 
     def _running(self) -> bool:
         return self._reaper is not None and self._reaper.is_alive()
@@ -226,6 +227,21 @@ class EmbeddedPostgres:
                 return
             self.process.send_signal(order)
             await asyncio.to_thread(self._reaper.join, FAST_STOP)
+
+
+def postgres_directory(data_directory: Path) -> Path:
+    """Where a node with this data directory keeps its database."""
+    return data_directory / DIRECTORY
+
+
+def running_dsn(directory: Path) -> str | None:
+    """The address of the server that another process of this machine runs there; None while none is ready."""
+    socket = DataDirectory(directory).socket_of_running_server()
+    return None if socket is None else _address(socket, DATABASE)
+
+
+def _address(socket: Path, database: str) -> str:
+    return f"postgresql://postgres@/{database}?host={quote(str(socket), safe='/')}&port={PORT}"
 
 
 def sizes(data_directory: Path) -> dict[str, str]:
