@@ -1,0 +1,71 @@
+"""The database of a node, for the time of one command.
+
+With a DSN it is that one. Otherwise it is the embedded Postgres: the one that a running node has started on the same
+data directory, or one that is started for the command and stopped after it.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from registry.embedded import EmbeddedPostgres, postgres_directory, running_dsn
+from registry.embedded_errors import DataDirectoryInUse
+from registry.migrate import migrate
+from registry.postgres_programs import find_binaries
+from registry.settings import RegistrySettings
+from registry.store import Store
+from resolver.cli.invocation import Invocation
+
+# Seconds for which a node that has just been started may not be ready yet; a crash recovery takes longer, and says so.
+STARTING: Final = 20.0
+LOOK_INTERVAL: Final = 0.1
+
+
+@asynccontextmanager
+async def reachable(settings: RegistrySettings, invocation: Invocation) -> AsyncIterator[RegistrySettings]:
+    """The settings with the address of a database that answers. Raises EmbeddedPostgresError."""
+    if settings.dsn:
+        yield settings
+        return
+    directory = postgres_directory(Path(settings.data_directory))
+    server = EmbeddedPostgres(directory, binaries=find_binaries(settings.postgres_binaries))
+    try:
+        await server.start()
+    except DataDirectoryInUse:
+        dsn = await _of_running_node(directory)
+        if dsn is None:
+            raise
+        invocation.say("database.shared", directory=directory)
+        yield replace(settings, dsn=dsn)
+        return
+    try:
+        yield replace(settings, dsn=server.dsn)
+    finally:
+        await server.stop()
+
+
+@asynccontextmanager
+async def opened(settings: RegistrySettings, invocation: Invocation) -> AsyncIterator[Store]:
+    """The book, with its schema brought up to date where the database is the node's own."""
+    async with reachable(settings, invocation) as found:
+        if not settings.dsn:
+            await migrate(found.dsn, exact_suffixes=found.exact_suffixes)
+        store = Store(found, "command")
+        await store.open()
+        try:
+            yield store
+        finally:
+            await store.close()
+
+
+async def _of_running_node(directory: Path) -> str | None:
+    deadline = time.monotonic() + STARTING
+    while time.monotonic() < deadline:
+        if (dsn := running_dsn(directory)) is not None:
+            return dsn
+        await asyncio.sleep(LOOK_INTERVAL)
+    return None

@@ -1,0 +1,45 @@
+"""What went wrong, as an exit code and lines in the reader's language.
+
+Imported only once something has: the classes of errors come from modules that are heavy to import.
+"""
+
+import logging
+import ssl
+from pathlib import Path
+
+from registry.database import DATABASE_AWAY
+from registry.embedded_errors import EmbeddedPostgresError
+from registry.errors import HandleError
+from registry.language import Language, text
+from registry.migrate import SchemaMismatch
+from registry.settings import InvalidSettings
+from resolver.cli.invocation import FAILED, USAGE, Failed
+from resolver.cli.texts import MESSAGES
+
+log = logging.getLogger(__name__)
+
+
+def code_and_lines(error: Exception, language: Language) -> tuple[int, list[str]]:
+    """The exit code, and what to say: a sentence and perhaps its particulars."""
+    if isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        return code_and_lines(error.exceptions[0], language)
+    if isinstance(error, Failed):
+        return error.exit_code, [error.text(language)]
+    if isinstance(error, InvalidSettings):
+        return USAGE, [text(MESSAGES, "settings.faults", language, count=len(error.faults)), *error.faults]
+    if isinstance(error, HandleError | EmbeddedPostgresError):
+        return FAILED, [error.text(language)]
+    if isinstance(error, SchemaMismatch):
+        return FAILED, [text(MESSAGES, "schema", language, reason=str(error))]
+    return FAILED, [_text(error, language)]
+
+
+def _text(error: Exception, language: Language) -> str:
+    if isinstance(error, ssl.SSLError) or (isinstance(error, OSError) and error.filename is not None):
+        path = getattr(error, "filename", None)
+        reason = error.strerror or str(error)
+        return text(MESSAGES, "file", language, path=Path(path) if path else "TLS", reason=reason)
+    if isinstance(error, DATABASE_AWAY):
+        return text(MESSAGES, "away", language, reason=str(error) or type(error).__name__)
+    log.error("unexpected", exc_info=error)
+    return text(MESSAGES, "unexpected", language, kind=type(error).__name__, reason=str(error))

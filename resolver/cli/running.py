@@ -1,0 +1,63 @@
+"""`filament up` and `filament status`: a node run here, and how it is."""
+
+import json
+import sys
+from typing import Any, Final
+
+import click
+
+from resolver.cli.frame import Command
+from resolver.cli.invocation import FAILED, SUCCESS, Invocation, run
+from resolver.cli.options import Chosen, in_url, output_option, settings_options
+from resolver.cli.output import write_rows
+
+STATES: Final = ("part", "state", "reason")
+READY: Final = "ready"
+
+
+@click.command("up", cls=Command, help="up")
+@click.option("--no-migrate", is_flag=True, help="up.no_migrate")
+@click.option("--workers", metavar="NUMBER", type=click.IntRange(0, 256), help="up.workers")
+@click.option("--port", metavar="NUMBER", type=click.IntRange(0, 65535), help="port")
+@settings_options
+@click.pass_obj
+def up(invocation: Invocation, chosen: Chosen, no_migrate: bool, workers: int | None, port: int | None) -> None:
+    from resolver.cli.supervision import up_until_stopped
+
+    named = {"resolver.workers": workers, "resolver.port": port}
+    chosen = chosen.over({name: value for name, value in named.items() if value is not None})
+    run(up_until_stopped(invocation, chosen.settings(invocation), no_migrate=no_migrate))
+    invocation.say("up.stopped")
+
+
+@click.command("status", cls=Command, help="status")
+@click.option("--url", metavar="URL", help="status.url")
+@output_option()
+@settings_options
+@click.pass_obj
+def status(invocation: Invocation, chosen: Chosen, url: str | None, form: str) -> int:
+    from resolver.cli.client import Node
+
+    at = url
+    if at is None:
+        settings = chosen.settings(invocation).status
+        at = f"http://{in_url(settings.listen)}:{settings.port}"
+    answer = Node(at, headers={"Accept-Language": invocation.language}).ask("/readyz")
+    if form == "json":
+        json.dump(answer.body, sys.stdout, ensure_ascii=False, indent=2)
+        print()
+    else:
+        write_rows(_states(answer.body), STATES, form, invocation.language)
+    if not answer.body["ready"]:
+        invocation.say("status.unready")
+    return SUCCESS if answer.body["ready"] else FAILED
+
+
+def _states(readiness: Any) -> list[dict[str, str]]:
+    reasons = [
+        {"part": reason["part"], "state": reason["name"], "reason": reason["message"]}
+        for reason in readiness["reasons"]
+    ]
+    unready = {reason["part"] for reason in reasons}
+    good = [{"part": name, "state": READY, "reason": ""} for name in readiness["processes"] if name not in unready]
+    return good + reasons

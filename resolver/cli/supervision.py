@@ -1,0 +1,54 @@
+"""A supervisor run from the command line: signals, and what is said of its start and its end."""
+
+import asyncio
+import os
+import sys
+
+from resolver.cli.invocation import Failed, Invocation
+from resolver.cli.options import in_url
+from resolver.logs import set_up
+from resolver.reservation import PortTaken
+from resolver.settings import Settings
+from resolver.supervisor import Supervisor, bring_schema_up_to_date, prepare_nothing
+
+
+async def up_until_stopped(invocation: Invocation, settings: Settings, *, no_migrate: bool) -> None:
+    """Runs a node of these settings until a signal stops it."""
+    set_up(settings.status)
+    supervisor = Supervisor(settings, prepare=prepare_nothing if no_migrate else bring_schema_up_to_date)
+    await supervise(invocation, supervisor)
+
+
+async def supervise(invocation: Invocation, supervisor: Supervisor, *, announce: bool = True) -> None:
+    """Runs a supervisor until a signal stops it, and says what happens. Raises Failed when a port is taken."""
+    supervisor.follow_signals(terminal=os.isatty(sys.stderr.fileno()))
+    telling = asyncio.create_task(_tell(invocation, supervisor, announce=announce))
+    try:
+        await supervisor.run()
+    except PortTaken as error:
+        option = "--set SECTION.port=NUMBER" if error.port != supervisor.settings.resolver.port else "--port"
+        raise Failed("port.taken", port=error.port, address=error.address, option=option) from None
+    finally:
+        telling.cancel()
+
+
+async def _tell(invocation: Invocation, supervisor: Supervisor, *, announce: bool) -> None:
+    waiting = {asyncio.create_task(event.wait()) for event in (supervisor.ready, supervisor.stop)}
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if supervisor.ready.is_set() and announce:
+            status = supervisor.settings.status
+            at = f"http://{in_url(status.listen)}:{status.port}"
+            invocation.say("up.started", url=public_url(supervisor.settings), status=f"{at}/readyz")
+        await supervisor.stop.wait()
+        invocation.say("up.stopping")
+    finally:
+        for task in waiting:
+            task.cancel()
+
+
+def public_url(settings: Settings) -> str:
+    """Where a browser on this machine finds the node."""
+    address = settings.resolver.listen[0]
+    local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104  # not listened on: replaced
+    return f"http://{in_url(local)}:{settings.resolver.port}"

@@ -1,0 +1,243 @@
+"""A whole node on one machine: Postgres, the registry and the resolvers, kept running and stopped in order.
+
+Started from below: database, schema, processes; stopped from above: processes first, which finish what they do, then
+the database. The status port is there from the first moment to the last, to say what is missing.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+
+from registry.database import DATABASE_AWAY
+from registry.embedded import EmbeddedPostgres, postgres_directory
+from registry.embedded_errors import EmbeddedPostgresError
+from registry.migrate import migrate
+from registry.postgres_programs import find_binaries
+from resolver import notification
+from resolver.child import FIRST_DELAY, LAST_DELAY, Child, Order
+from resolver.listeners.status import Reason, create_app
+from resolver.reservation import reserve
+from resolver.settings import Settings
+
+log = logging.getLogger(__name__)
+
+DRAIN: Final = 15.0  # Seconds for what is in flight: the resolvers give their requests ten
+REGISTRY: Final = "registry"
+POSTGRES: Final = "postgres"
+
+Prepare = Callable[[Settings], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """Which parts of a node this supervisor runs."""
+
+    postgres: bool = True
+    registry: bool = True
+    resolvers: bool = True
+
+
+async def bring_schema_up_to_date(settings: Settings) -> None:
+    """What a node does before its processes start. A database that is away now is waited for."""
+    delay = FIRST_DELAY
+    while True:
+        try:
+            await migrate(settings.registry.dsn, exact_suffixes=settings.registry.exact_suffixes)
+        except DATABASE_AWAY as error:
+            log.warning("the database cannot be reached, trying again in %.1f s: %s", delay, error)
+        else:
+            return
+        await asyncio.sleep(delay)
+        delay = min(delay * 2, LAST_DELAY)
+
+
+async def prepare_nothing(settings: Settings) -> None:
+    """For a schema that is cared for elsewhere."""
+
+
+class Supervisor:
+    """Runs the parts of a node until `stop` is set; `stop_at_once` ends the patience with what is in flight."""
+
+    def __init__(
+        self, settings: Settings, *, prepare: Prepare = bring_schema_up_to_date, programs: Programs | None = None
+    ) -> None:
+        self.settings = settings
+        self.stop = asyncio.Event()
+        self.stop_at_once = asyncio.Event()
+        self.ready = asyncio.Event()
+        self._prepare = prepare
+        self._programs = programs or Programs()
+        self._postgres: EmbeddedPostgres | None = None
+        self._children: list[Child] = []
+        self._stopping = False
+
+    def reasons(self) -> list[Reason]:
+        """Why the node is not ready."""
+        if self._stopping:
+            return [Reason("stopping", "filament")]
+        if not self._children:
+            return [Reason("starting", "filament")]
+        return [reason for child in self._children for reason in child.reasons()]
+
+    def processes(self) -> Mapping[str, int]:
+        running = {child.order.name: child.pid for child in self._children if child.pid is not None}
+        if self._postgres is not None and self._postgres.process is not None:
+            running[POSTGRES] = self._postgres.process.pid
+        return {"supervisor": os.getpid(), **running}
+
+    async def run(self) -> None:
+        """Returns when stopped. Raises PortTaken, EmbeddedPostgresError or SchemaMismatch when it cannot start."""
+        async with AsyncExitStack() as stack:
+            stack.enter_context(_measurements())
+            self._reserve(stack)
+            await stack.enter_async_context(self._status())
+            if await self._unless_stopped(asyncio.create_task(self._start(stack))):
+                await self.stop.wait()
+            self._stopping = True
+            notification.notify(notification.STOPPING)
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        await stack.enter_async_context(self._database())
+        await self._prepare(self.settings)
+        await stack.enter_async_context(self._running())
+
+    def follow_signals(self, *, terminal: bool) -> None:
+        """The first SIGTERM or SIGINT stops in order, the second at once; SIGHUP has certificates read again."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop_more)
+        # A terminal that is closed says SIGHUP too, and means that nobody is there any more.
+        loop.add_signal_handler(signal.SIGHUP, self._stop_more if terminal else self._reload)
+
+    def _stop_more(self) -> None:
+        (self.stop_at_once if self.stop.is_set() else self.stop).set()
+
+    def _reload(self) -> None:
+        for child in self._children:
+            child.signal(signal.SIGHUP)
+        notification.notify(notification.RELOADED)
+
+    async def _unless_stopped(self, task: asyncio.Task[None]) -> bool:
+        """Whether the task came to its end before somebody wanted to stop."""
+        stopping = asyncio.create_task(self.stop.wait())
+        try:
+            await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            finished = task.done()
+            stopping.cancel()
+            task.cancel()
+            await asyncio.wait({task})
+        if finished:
+            task.result()
+        return finished
+
+    def _reserve(self, stack: AsyncExitStack) -> None:
+        """Finds out about taken ports before anything is started; ports that were left open become known here."""
+        resolver, registry = self.settings.resolver, self.settings.registry
+        if self._programs.resolvers:
+            held = reserve(resolver.listen, resolver.port)
+            stack.callback(held.release)
+            resolver = replace(resolver, listen=held.addresses, port=held.port)
+        if self._programs.registry:
+            free = reserve([registry.listen], registry.port)
+            free.release()  # the registry is one process, which binds its port alone
+            registry = replace(registry, port=free.port)
+        self.settings = replace(self.settings, resolver=resolver, registry=registry)
+
+    @asynccontextmanager
+    async def _status(self) -> AsyncIterator[None]:
+        status = self.settings.status
+        free = reserve([status.listen], status.port)
+        free.release()
+        runner = web.AppRunner(create_app(self), access_log=None, handle_signals=False)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, status.listen, free.port).start()
+            self.settings = replace(self.settings, status=replace(status, port=free.port))
+            yield
+        finally:
+            await runner.cleanup()
+
+    @asynccontextmanager
+    async def _database(self) -> AsyncIterator[None]:
+        registry = self.settings.registry
+        if registry.dsn or not self._programs.postgres:
+            yield
+            return
+        directory = postgres_directory(Path(registry.data_directory))
+        self._postgres = EmbeddedPostgres(directory, binaries=find_binaries(registry.postgres_binaries))
+        await self._postgres.start()
+        self.settings = replace(self.settings, registry=replace(registry, dsn=self._postgres.dsn))
+        keeper = asyncio.create_task(self._keep_postgres(self._postgres), name=POSTGRES)
+        try:
+            yield
+        finally:
+            keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeper
+            await self._postgres.stop()
+
+    async def _keep_postgres(self, postgres: EmbeddedPostgres) -> None:
+        delay = FIRST_DELAY
+        while True:
+            await postgres.exited.wait()
+            log.error("Postgres ended; it is started again in %.1f s", delay)
+            await asyncio.sleep(delay)
+            try:
+                await postgres.start()
+            except (EmbeddedPostgresError, *DATABASE_AWAY):
+                log.exception("Postgres could not be started again")
+                delay = min(delay * 2, LAST_DELAY)
+            else:
+                delay = FIRST_DELAY
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[None]:
+        self._children = [Child(order, self._look) for order in self._orders()]
+        for child in self._children:
+            child.start()
+        try:
+            yield
+        finally:
+            async with asyncio.TaskGroup() as group:
+                for child in self._children:
+                    group.create_task(child.stop(DRAIN, self.stop_at_once))
+
+    def _orders(self) -> list[Order]:
+        settings: dict[str, Any] = msgspec.to_builtins(self.settings)
+        orders = [Order(REGISTRY, REGISTRY, {"settings": settings})] if self._programs.registry else []
+        workers = (self.settings.resolver.workers or os.cpu_count() or 1) if self._programs.resolvers else 0
+        return orders + [
+            Order(f"worker {number}", "resolver", {"settings": settings, "worker": number})
+            for number in range(1, workers + 1)
+        ]
+
+    def _look(self) -> None:
+        if not self.ready.is_set() and not self.reasons():
+            self.ready.set()
+            notification.notify(notification.READY)
+            log.info("the node is ready")
+
+
+@contextlib.contextmanager
+def _measurements() -> Iterator[None]:
+    """A directory in which our processes count together; children inherit its name before they import the library."""
+    directory = tempfile.mkdtemp(prefix="filament-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
+    try:
+        yield
+    finally:
+        del os.environ["PROMETHEUS_MULTIPROC_DIR"]
+        shutil.rmtree(directory, ignore_errors=True)

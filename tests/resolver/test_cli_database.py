@@ -1,0 +1,141 @@
+"""Commands that write in the book and read it, on a database of the test and on an embedded one."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from registry.embedded import EmbeddedPostgres, postgres_directory, running_dsn
+from tests.resolver.test_cli import filament
+
+ENTERPRISE = ("enterprise", "add", "浙江澜丝化纤有限公司", "--prefix", "88.168.1", "--name-en", "Lansi")
+
+
+def lines_of(*names: str) -> str:
+    return "".join(
+        json.dumps({"handle": name, "values": [{"index": 1, "type": "SPEC", "data": "111dtex/48f"}]}) + "\n"
+        for name in names
+    )
+
+
+async def test_a_book_is_made_filled_and_read_back(empty_dsn, tmp_path: Path):
+    dsn = ("--dsn", empty_dsn)
+    assert "Applied: registry" in filament("migrate", *dsn).stderr
+    assert "up to date" in filament("migrate", *dsn).stderr
+    (granted,) = json.loads(filament(*ENTERPRISE, *dsn, "--output", "json").stdout)
+    assert granted["identity"] == "300:0.NA/88.168.1"
+    assert len(granted["secret_key"]) >= 32
+    file = tmp_path / "made.ndjson"
+    file.write_text(lines_of("88.168.1/A", "88.168.1/B"), encoding="utf-8")
+    (report,) = json.loads(filament("load", str(file), *dsn, "--output", "json").stdout)
+    assert (report["lines"], report["created"], report["refused"]) == (2, 2, 0)
+    (listed,) = json.loads(filament("enterprise", "list", *dsn, "--output", "json").stdout)
+    assert (listed["prefix"], listed["name_en"], listed["registered"]) == ("88.168.1", "Lansi", 2)
+    exported = filament("export", "--prefix", "88.168.1", *dsn)
+    assert [json.loads(line)["handle"] for line in exported.stdout.splitlines()] == ["88.168.1/A", "88.168.1/B"]
+    assert "2 identifiers" in exported.stderr
+    again = filament("load", "-", "--form", "ndjson", *dsn, "--output", "json", stdin=exported.stdout)
+    assert json.loads(again.stdout)[0]["unchanged"] == 2
+
+
+async def test_refused_rows_are_written_beside_the_file(database_dsn, tmp_path: Path):
+    filament(*ENTERPRISE, "--dsn", database_dsn)
+    file = tmp_path / "made.ndjson"
+    file.write_text(lines_of("88.168.1/A", "88.168.2/ELSEWHERE"), encoding="utf-8")
+    done = filament("load", str(file), "--dsn", database_dsn, "--lang", "zh", "--output", "json", code=1)
+    assert json.loads(done.stdout)[0]["refused"] == 1
+    (refused,) = (tmp_path / "made.refused.ndjson").read_text(encoding="utf-8").splitlines()
+    assert json.loads(refused)["handle"] == "88.168.2/ELSEWHERE"
+    assert json.loads(refused)["refusal"]["message"] == "该前缀不在本节点"
+    assert "made.refused.ndjson" in done.stderr
+
+
+async def test_the_operator_registers_without_a_key(database_dsn):
+    filament(*ENTERPRISE, "--dsn", database_dsn)
+    line = ("register", "88.168.1/X", "URL=https://example.com/?a=b", "7:SPEC=a", "--dsn", database_dsn)
+    assert "is registered" in filament(*line).stderr
+    assert "already registered" in filament(*line, code=1).stderr
+    assert "已替换" in filament(*line, "--overwrite", "--lang", "zh").stderr
+    (line,) = filament("export", "--prefix", "88.168.1", "--dsn", database_dsn).stdout.splitlines()
+    values = [(value["index"], value["type"]) for value in json.loads(line)["values"]]
+    assert values == [(1, "URL"), (7, "SPEC")]
+
+
+async def test_values_come_from_a_file_too(database_dsn, tmp_path: Path):
+    filament(*ENTERPRISE, "--dsn", database_dsn)
+    file = tmp_path / "values.json"
+    file.write_text('[{"index": 4, "type": "名称", "data": {"format": "string", "value": "化纤"}}]', encoding="utf-8")
+    filament("register", "88.168.1/纱", "--values", str(file), "URL=x", "--dsn", database_dsn)
+    (line,) = filament("export", "--prefix", "88.168.1", "--dsn", database_dsn).stdout.splitlines()
+    assert [value["index"] for value in json.loads(line)["values"]] == [1, 4]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "english", "chinese"),
+    [
+        (("register", "88.999.1/X", "URL=x"), "doesn't live here", "该前缀不在本节点"),
+        (("enterprise", "add", "甲", "--prefix", "88.1"), "no national prefix", "不符合国家编码规则"),
+        (("export", "--prefix", "99.9"), "doesn't live here", "该前缀不在本节点"),
+    ],
+)
+async def test_a_refusal_of_the_registry_is_a_sentence_and_code_1(database_dsn, arguments, english, chinese):
+    assert english in filament(*arguments, "--dsn", database_dsn, code=1).stderr
+    assert chinese in filament(*arguments, "--dsn", database_dsn, "--lang", "zh", code=1).stderr
+
+
+def test_a_database_that_is_not_there_is_said_so():
+    refused = filament("export", "--dsn", "postgresql://postgres@127.0.0.1:1/none", code=1)
+    assert "the database cannot be reached" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+async def test_an_older_schema_is_refused_with_what_to_do(empty_dsn):
+    assert "filament migrate" in filament("export", "--dsn", empty_dsn, code=1).stderr
+
+
+async def test_commands_find_the_embedded_postgres_or_start_it(tmp_path: Path):
+    data = ("--data-directory", str(tmp_path))
+    filament(*ENTERPRISE, *data)
+    assert running_dsn(postgres_directory(tmp_path)) is None  # stopped with the command
+    server = EmbeddedPostgres(postgres_directory(tmp_path), settings={"fsync": "off"})
+    async with server:
+        assert running_dsn(postgres_directory(tmp_path)) == server.dsn
+        shared = filament("enterprise", "list", *data, "--output", "ndjson")
+        assert "running node" in shared.stderr
+        assert json.loads(shared.stdout)["prefix"] == "88.168.1"
+
+
+def test_a_bar_is_for_terminals_and_a_log_has_none(tmp_path: Path):
+    program = (
+        "from resolver.cli.progress import Progress\nwith Progress('导入', 10) as progress:\n    progress.reach(10)\n"
+    )
+    plain = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (plain.stdout, plain.stderr) == ("", "")
+    watched = on_a_terminal(program)
+    assert "导入" in watched
+    assert "10/10" in watched
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]", on_a_terminal(program, NO_COLOR="1"))
+
+
+def on_a_terminal(program: str, **environment: str) -> str:
+    ours, theirs = os.openpty()
+    try:
+        child = subprocess.Popen(
+            [sys.executable, "-c", program],
+            stdout=theirs, stderr=theirs, env=os.environ | {"TERM": "xterm", "PYTHONUTF8": "1", **environment},
+        )  # fmt: skip
+        assert child.wait(30) == 0
+        os.close(theirs)
+        shown = b""
+        try:
+            while piece := os.read(ours, 1 << 16):
+                shown += piece
+        except OSError:  # the last writer has closed a terminal
+            pass
+        return shown.decode()
+    finally:
+        os.close(ours)
