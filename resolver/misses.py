@@ -48,6 +48,7 @@ class Misses:
 
     def __init__(self, store: Store, metrics: Metrics, *, readers: int, queue: int, deadline: float) -> None:
         self.fault = "database"  # Why nothing can be read: "", "database" or "schema".
+        self.fault_detail = ""
         self._store = store
         self._metrics = metrics
         self._free = readers
@@ -98,13 +99,12 @@ class Misses:
                 await self._lost.wait()
         finally:
             self.fault = "database"
+            self._refuse_waiting()
+            if self._timer is not None:
+                self._timer.cancel()
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            self._refuse(list(self._waiting.values()), _busy)
-            self._waiting.clear()
-            if self._timer is not None:
-                self._timer.cancel()
 
     async def _reach(self) -> None:
         pause = FIRST_PROBE
@@ -117,7 +117,7 @@ class Misses:
             except SchemaMismatch as error:
                 if self.fault != "schema":
                     log.error("%s", error)  # the sentence says what to do; a traceback would not
-                self.fault = "schema"
+                self.fault, self.fault_detail = "schema", str(error)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LAST_PROBE)
 
@@ -192,6 +192,9 @@ class Misses:
         log.warning("the database is away: %r", away)
         self.fault = "database"
         self._lost.set()
+        self._refuse_waiting()
+
+    def _refuse_waiting(self) -> None:
         waiting = list(self._waiting.values())
         self._waiting.clear()
         self._refuse(waiting, _busy)

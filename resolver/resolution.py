@@ -25,13 +25,21 @@ class Resolver:
     """Answers for keys. Whoever hears of changes calls `heard` for every look at the log, after `forget`."""
 
     def __init__(
-        self, store: Store, cache: Cache, misses: Misses, metrics: Metrics, *, max_staleness: float = 2.0
+        self,
+        store: Store,
+        cache: Cache,
+        misses: Misses,
+        metrics: Metrics,
+        *,
+        max_staleness: float = 2.0,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self.store = store
         self._cache = cache
         self._misses = misses
         self._metrics = metrics
         self._max_staleness = max_staleness
+        self._clock = clock
         self._heard_at = NEVER
         misses.deliver_to(self._learn)
 
@@ -43,12 +51,12 @@ class Resolver:
     @property
     def hearing(self) -> bool:
         """Whether changes are heard; until they first are, nothing is kept."""
-        return monotonic() - self._heard_at <= self._max_staleness
+        return self._clock() - self._heard_at <= self._max_staleness
 
     @property
     def staleness(self) -> float:
         """Seconds since changes were last heard, when that is too long ago to call kept answers fresh; else 0."""
-        silence = monotonic() - self._heard_at
+        silence = self._clock() - self._heard_at
         return silence if self._max_staleness < silence < FOREVER else 0.0
 
     def peek(self, key: HandleKey) -> Answer | None:
@@ -66,7 +74,7 @@ class Resolver:
             counts.not_found += 1
         else:
             counts.found += 1
-        if monotonic() - self._heard_at > self._max_staleness:
+        if self._clock() - self._heard_at > self._max_staleness:
             counts.stale += 1
         return answer
 
@@ -91,7 +99,7 @@ class Resolver:
 
     def heard(self) -> None:
         """Every change up to now has been heard and forgotten."""
-        self._heard_at = now = monotonic()
+        self._heard_at = now = self._clock()
         self._cache.advance(now)
 
     def deafen(self) -> None:
@@ -102,7 +110,7 @@ class Resolver:
     async def _read(self, key: HandleKey, read: Callable[[HandleKey], Awaitable[Answer]]) -> Answer:
         counts = self._metrics.counts
         counts.misses += 1
-        begun = monotonic()
+        begun = self._clock()
         try:
             answer = await read(key)
         except ServerBusy:
@@ -111,7 +119,7 @@ class Resolver:
         except HandleError:
             counts.errors += 1
             raise
-        self._metrics.miss_latency.observe(monotonic() - begun)
+        self._metrics.miss_latency.observe(self._clock() - begun)
         if answer is MISSING:
             counts.not_found += 1
         else:

@@ -1,0 +1,70 @@
+"""Answers say what the records say, and nothing that the public may not read."""
+
+import time
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from registry.errors import ResponseCode
+from registry.handle import Handle
+from registry.packing import PackedRecord, pack
+from registry.record import HandleRecord, public
+from registry.rest import found_to_json
+from registry.value import HandleValue
+from resolver.answer import MISSING, NOT_RESPONSIBLE, found
+from tests.registry.records import VALUE_TUPLES
+
+NOW = 1_750_000_000
+HANDLE = Handle("88.168.1", "Yarn-1")
+
+
+def packed(*values: HandleValue, version: int = 1) -> PackedRecord:
+    return PackedRecord(HANDLE, pack(values, NOW), NOW, version)
+
+
+@given(VALUE_TUPLES, st.text(st.characters(blacklist_categories=["Cs"])))
+def test_the_body_is_what_the_public_values_render_to_with_the_spelling_asked_for(values, asked):
+    answer = found(packed(*values), NOW)
+    assert answer.body(asked) == found_to_json(asked, public(values))
+
+
+@given(VALUE_TUPLES)
+def test_the_record_of_an_answer_is_the_record_that_was_read(values):
+    assert found(packed(*values, version=7), NOW).record == HandleRecord(HANDLE, values, 7)
+
+
+def test_a_value_that_the_public_may_not_read_is_in_the_record_and_not_in_the_body():
+    secret = HandleValue(300, "HS_SECKEY", b"kept from the public", permissions=0b1100, ttl=5)
+    answer = found(packed(HandleValue(1, "URL", b"https://example.com"), secret), NOW)
+    assert b"kept" not in answer.tail
+    assert answer.record.at(300).data == b"kept from the public"
+    assert answer.ttl == 86_400  # the secret's five seconds concern nobody who cannot see it
+
+
+def test_the_time_to_live_is_the_smallest_of_the_public_values():
+    answer = found(
+        packed(HandleValue(1, "A", b"", ttl=600), HandleValue(2, "B", b"", ttl=NOW + 60, ttl_absolute=True)), NOW
+    )
+    assert answer.ttl == 60
+
+
+def test_the_tag_changes_with_the_version_and_with_the_values():
+    one = HandleValue(1, "URL", b"https://example.com/1")
+    two = HandleValue(1, "URL", b"https://example.com/2")
+    tags = {found(packed(one), NOW).etag, found(packed(two), NOW).etag, found(packed(one, version=2), NOW).etag}
+    assert len(tags) == 3
+    assert found(packed(one), NOW).etag == found(packed(one), NOW + 9).etag
+
+
+def test_an_answer_stands_for_at_least_the_memory_of_its_texts():
+    answer = found(packed(HandleValue(1, "DESC", b"x" * 5000)), int(time.time()))
+    assert answer.octets > 10_000
+
+
+def test_missing_and_foreign_names_have_bodies_too():
+    assert orjson.loads(MISSING.body("88.1/涤纶")) == {"responseCode": 100, "handle": "88.1/涤纶"}
+    assert orjson.loads(NOT_RESPONSIBLE.body("9/9")) == {
+        "responseCode": ResponseCode.SERVER_NOT_RESPONSIBLE,
+        "handle": "9/9",
+    }

@@ -1,0 +1,186 @@
+"""Reads of what is not kept: together, bounded, refused at once when they cannot be."""
+
+import asyncio
+
+import pytest
+
+from registry.errors import HandleError, ResponseCode, ServerBusy
+from registry.migrate import SchemaMismatch
+from resolver.misses import MAX_BATCH
+from tests.resolver.books import DEADLINE, bench, key, record
+
+
+async def turns(count: int = 3) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def test_equal_names_in_flight_are_one_read():
+    async with bench() as made:
+        made.book.records[key("88.1/A")] = record("88.1/A")
+        askers = [made.ask("88.1/A") for _ in range(50)]
+        read = await made.book.next_read()
+        late = made.ask("88.1/a")
+        await turns()
+        read.answer()
+        answers = await asyncio.gather(*askers, late)
+        assert {answer.code for answer in answers} == {ResponseCode.SUCCESS}
+        assert read.keys == [key("88.1/A")]
+        assert made.book.reads.empty()
+        assert made.metrics.counts.reads == 1
+
+
+async def test_everything_asked_in_one_turn_is_one_read():
+    async with bench(readers=4) as made:
+        askers = [made.ask(f"88.1/{number}") for number in range(100)]
+        read = await made.book.next_read()
+        assert len(read.keys) == 100
+        read.answer()
+        await asyncio.gather(*askers)
+        assert made.book.reads.empty()
+
+
+async def test_what_is_asked_while_every_connection_reads_becomes_the_next_read():
+    async with bench(readers=2) as made:
+        askers = [made.ask("88.1/A")]
+        first = await made.book.next_read()
+        askers.append(made.ask("88.1/B"))
+        second = await made.book.next_read()
+        for name in ("88.1/C", "88.1/D"):
+            askers.append(made.ask(name))
+            await turns()
+        assert made.book.reads.empty()
+        first.answer()
+        third = await made.book.next_read()
+        assert third.keys == [key("88.1/C"), key("88.1/D")]
+        second.answer()
+        third.answer()
+        await asyncio.gather(*askers)
+
+
+async def test_one_read_is_of_so_many_names_at_most():
+    async with bench(readers=1, queue=1000) as made:
+        askers = [made.ask(f"88.1/{number}") for number in range(MAX_BATCH + 1)]
+        first = await made.book.next_read()
+        assert len(first.keys) == MAX_BATCH
+        first.answer()
+        second = await made.book.next_read()
+        assert len(second.keys) == 1
+        second.answer()
+        await asyncio.gather(*askers)
+
+
+async def test_a_full_queue_refuses_at_once_and_serves_those_that_wait():
+    async with bench(readers=1, queue=2) as made:
+        reading = made.ask("88.1/A")
+        read = await made.book.next_read()
+        waiting = [made.ask("88.1/B"), made.ask("88.1/C")]
+        await turns()
+        with pytest.raises(ServerBusy) as refused:
+            await made.resolver.resolve(key("88.1/D"))
+        assert refused.value.rule == "server.queue"
+        equal = made.ask("88.1/C")  # takes no further place
+        await turns()
+        read.answer()
+        (await made.book.next_read()).answer()
+        assert all(
+            answer.code == ResponseCode.HANDLE_NOT_FOUND for answer in await asyncio.gather(reading, *waiting, equal)
+        )
+        assert made.metrics.counts.busy == 1
+
+
+async def test_a_read_that_takes_too_long_is_given_up():
+    async with bench(deadline=0.05) as made:
+        asker = made.ask("88.1/A")
+        read = await made.book.next_read()
+        with pytest.raises(ServerBusy):
+            await asyncio.wait_for(asker, DEADLINE)
+        assert read.outcome.cancelled()
+
+
+async def test_what_waits_too_long_behind_others_is_refused():
+    async with bench(readers=1, deadline=0.3) as made:
+        made.misses._deadline = 0.05  # the read under way began with the longer one
+        asker = made.ask("88.1/A")
+        await made.book.next_read()
+        behind = made.ask("88.1/B")
+        with pytest.raises(ServerBusy):
+            await asyncio.wait_for(behind, DEADLINE)
+        with pytest.raises(ServerBusy):
+            await asyncio.wait_for(asker, DEADLINE)
+
+
+async def test_an_asker_that_goes_away_takes_nothing_from_the_others():
+    async with bench() as made:
+        impatient, patient = made.ask("88.1/A"), made.ask("88.1/A")
+        read = await made.book.next_read()
+        impatient.cancel()
+        await turns()
+        read.answer()
+        assert (await patient).code == ResponseCode.HANDLE_NOT_FOUND
+        assert impatient.cancelled()
+
+
+async def test_when_the_database_goes_all_are_refused_at_once_until_it_is_back():
+    async with bench(readers=1) as made:
+        made.book.open_error = ConnectionRefusedError()
+        made.book.opened.clear()
+        reading = made.ask("88.1/A")
+        read = await made.book.next_read()
+        waiting = made.ask("88.1/B")
+        await turns()
+        read.fail(ConnectionResetError())
+        for asker in (reading, waiting):
+            with pytest.raises(ServerBusy) as refused:
+                await asker
+            assert refused.value.rule == "server.busy"
+        assert made.resolver.fault == "database"
+        with pytest.raises(ServerBusy):
+            await made.resolver.resolve(key("88.1/C"))
+        assert made.book.reads.empty()  # nobody waited for a time-out of his own
+        made.book.open_error = None
+        await asyncio.wait_for(made.book.opened.wait(), DEADLINE)
+        await turns()
+        back = made.ask("88.1/C")
+        (await made.book.next_read()).answer()
+        assert (await back).code == ResponseCode.HANDLE_NOT_FOUND
+        assert made.resolver.fault == ""
+
+
+async def test_a_schema_of_another_program_is_a_fault_of_its_own_with_the_advice():
+    async with bench() as made:
+        made.book.open_error = SchemaMismatch("migrate first")
+        asker = made.ask("88.1/A")
+        made.book.tried.clear()
+        (await made.book.next_read()).fail(ConnectionResetError())
+        with pytest.raises(ServerBusy):
+            await asker
+        await asyncio.wait_for(made.book.tried.wait(), DEADLINE)
+        await turns()
+        assert (made.misses.fault, made.misses.fault_detail) == ("schema", "migrate first")
+
+
+async def test_a_bug_in_a_read_is_told_to_those_who_asked_and_to_nobody_else(caplog):
+    async with bench() as made:
+        asker = made.ask("88.1/A")
+        (await made.book.next_read()).fail(ZeroDivisionError())
+        with pytest.raises(HandleError) as failed:
+            await asker
+        assert failed.value.code == ResponseCode.ERROR
+        assert "ZeroDivisionError" in caplog.text
+        other = made.ask("88.1/B")
+        (await made.book.next_read()).answer()
+        assert (await other).code == ResponseCode.HANDLE_NOT_FOUND
+
+
+async def test_when_the_node_stops_those_who_wait_are_refused():
+    async with bench(readers=1) as made:
+        reading = made.ask("88.1/A")
+        await made.book.next_read()
+        waiting = made.ask("88.1/B")
+        await turns()
+    for asker in (reading, waiting):
+        with pytest.raises(ServerBusy):
+            await asker
+    with pytest.raises(ServerBusy):
+        await made.resolver.resolve(key("88.1/C"))
