@@ -7,7 +7,7 @@ are kept with the reason. What was broken off is run again with the same `load_k
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
@@ -20,7 +20,7 @@ from registry.merge import RETRIED, Merge, Rows
 from registry.prefix import Prefix
 from registry.preparation import Prepared, Run
 from registry.preparers import Preparers
-from registry.refusal import MAX_ROW_TEXT, Refusal
+from registry.refusal import Refusal
 from registry.store import Store
 
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 ATTEMPTS: Final = 5  # At one chunk, when others lock the same rows in another order.
 
 Outcome = TypeVar("Outcome")
-MayWrite = Callable[[Prefix], bool]
+MayWrite = Callable[[Prefix], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ async def load(
     return report
 
 
-def _anyone(_: Prefix) -> bool:
+async def _anyone(_: Prefix) -> bool:
     return True
 
 
@@ -93,6 +93,7 @@ class _Load:
         self._begun = time.monotonic()
         self._report = Report(batch.batch_id)
         self._preparers = Preparers()
+        self._allowed: dict[int, bool] = {}
 
     async def run(self, chunks: AsyncGenerator[Chunk, None]) -> Report:
         async with self._preparers, aclosing(_ahead(chunks, self._prepare)) as prepared:
@@ -124,10 +125,10 @@ class _Load:
                 await ledger.forget_from(connection, self._batch, chunk.number)
         if prepared is None:
             prepared = await self._preparers.prepare(chunk)
-        tally = await self._write(chunk, *self._sifted(chunk, prepared))
+        tally = await self._write(chunk, *await self._sifted(chunk, prepared))
         self._tell(self._tally_so_far, tally)
 
-    def _sifted(self, chunk: Chunk, prepared: Prepared) -> tuple[Rows, list[tuple[int, Refusal, str]]]:
+    async def _sifted(self, chunk: Chunk, prepared: Prepared) -> tuple[Rows, list[tuple[int, Refusal, str]]]:
         """The rows of prefixes that are homed here and the loader's to write; and all refusals, with their rows."""
         rows = Rows([], [], [], [])
         refusals = list(prepared.refusals)
@@ -135,7 +136,7 @@ class _Load:
             prefix = self._store.prefixes.find(run.prefix_key)
             if prefix is None or not prefix.homed:
                 refusals += self._refused(chunk, prepared, run, PrefixNotHomed("prefix.not_homed"))
-            elif not self._may_write(prefix):
+            elif not await self._may(prefix):
                 fault = InsufficientPermission("load.may_not_write", identity=self._by, prefix=prefix.spelling)
                 refusals += self._refused(chunk, prepared, run, fault)
             else:
@@ -144,7 +145,12 @@ class _Load:
                 rows.spellings.extend(prepared.spellings[run.start : run.end])
                 rows.packed.extend(prepared.packed[run.start : run.end])
         refusals.sort(key=lambda one: one.place)
-        return rows, [(chunk.lines[one.place], one, _row_text(chunk, one.place)) for one in refusals]
+        return rows, [(chunk.lines[one.place], one, chunk.layout.text_of(chunk.rows[one.place])) for one in refusals]
+
+    async def _may(self, prefix: Prefix) -> bool:
+        if prefix.prefix_id not in self._allowed:
+            self._allowed[prefix.prefix_id] = await self._may_write(prefix)
+        return self._allowed[prefix.prefix_id]
 
     def _refused(
         self, chunk: Chunk, prepared: Prepared, run: Run, fault: PrefixNotHomed | InsufficientPermission
@@ -186,10 +192,6 @@ class _Load:
         )
         if self._progress is not None:
             self._progress(self._report)
-
-
-def _row_text(chunk: Chunk, place: int) -> str:
-    return chunk.rows[place][:MAX_ROW_TEXT].decode(chunk.layout.encoding, errors="replace")
 
 
 async def _ahead(

@@ -39,6 +39,13 @@ WHERE batch_id = $1 AND chunk = $2
 FORGET_CHUNKS: Final = "DELETE FROM import_chunk WHERE batch_id = $1 AND chunk >= $2"
 FORGET_REFUSALS: Final = "DELETE FROM import_refusal WHERE batch_id = $1 AND chunk >= $2"
 FINISH: Final = "UPDATE import_batch SET finished_at = $2 WHERE batch_id = $1"
+HEADER: Final = """
+SELECT b.form, b.source, b.loaded_by, extract(epoch FROM b.finished_at - b.created_at)::float AS seconds,
+       coalesce(sum(c.lines), 0)::int AS lines, coalesce(sum(c.created), 0)::int AS created,
+       coalesce(sum(c.updated), 0)::int AS updated, coalesce(sum(c.unchanged), 0)::int AS unchanged,
+       coalesce(sum(c.refused), 0)::int AS refused
+FROM import_batch AS b LEFT JOIN import_chunk AS c USING (batch_id) WHERE b.batch_id = $1 GROUP BY b.batch_id
+"""
 REFUSAL_COLUMNS: Final = ("batch_id", "chunk", "line", "field", "rule", "culprit", "line_text")
 
 
@@ -72,6 +79,24 @@ class Batch:
     @property
     def tally(self) -> Tally:
         return sum((tally for _, tally in self.chunks.values()), Tally())
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What is known of a load; `seconds` is None until it has ended."""
+
+    form: str
+    source: str
+    loaded_by: str
+    seconds: float | None
+    tally: Tally
+
+
+async def header(connection: Connection, batch_id: int) -> Header | None:
+    row = await connection.fetchrow(HEADER, batch_id)
+    if row is None:
+        return None
+    return Header(row["form"], row["source"], row["loaded_by"], row["seconds"], _tally(row))
 
 
 async def open_batch(connection: Connection, *, load_key: str, source: str, form: str, loaded_by: str) -> Batch:

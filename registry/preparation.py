@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 from registry.errors import HandleError, InvalidHandle, ProtocolFault
 from registry.handle import Handle, HandleKey, check_new, fold_prefix, fold_whole
-from registry.refusal import Refusal
+from registry.refusal import MAX_ROW_TEXT, Refusal
 from registry.row_readers import LineReader, RowReader, csv_reader, sheet_reader
 from registry.rows import MAX_ROW
-from registry.tabular import Columns
+from registry.tabular import Columns, cells_from_csv, cells_to_csv
 
 _Entry = tuple[HandleKey, int, str, bytes]
 
@@ -30,6 +30,16 @@ class Layout:
         if self.columns is None:
             return LineReader()
         return csv_reader(self.columns, self.encoding, self.delimiter) if self.delimiter else sheet_reader(self.columns)
+
+    def text_of(self, row: bytes) -> str:
+        """A row as it is kept when it is refused: cells of CSV divided by commas, whatever divided them."""
+        row_text = row[:MAX_ROW_TEXT].decode(self.encoding, errors="replace")
+        if self.delimiter in ("", ","):
+            return row_text
+        try:
+            return cells_to_csv(cells_from_csv(row_text, self.delimiter)).rstrip("\r\n")
+        except ProtocolFault:
+            return row_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Tables of a bulk load: what the header of a CSV file or of a sheet says, and the values of a row of cells.
 
-One column holds the handle; every other one holds a type, written `TYPE` or `index:TYPE`. An empty cell is no value.
+One column holds the handle; every other one holds a type, written `TYPE` or `index:TYPE`, or is passed over when its
+name begins with '#'. An empty cell is no value.
 """
 
 import csv
@@ -15,6 +16,7 @@ from registry.record import MAX_INDEX, MAX_TYPE, MAX_VALUES
 from registry.rows import MAX_ROW
 
 HANDLE_COLUMNS: Final = ("HANDLE", "标识", "标识编码", "标识码")
+REMARK: Final = "#"  # Begins the name of a column that is for people.
 MAX_DIGITS: Final = 10  # Of an index; more are part of a type's name.
 MAX_COLUMNS: Final = MAX_VALUES + 1  # The values that a handle may have, and the handle.
 
@@ -39,7 +41,11 @@ def columns_from_names(names: Sequence[str]) -> Columns:
     if len(handles) != 1:
         rule = f"one column must be named handle or 标识; {len(handles)} are"
         raise ProtocolFault("load.header", column=handles[1] + 1 if handles else 1, rule=rule)
-    values = [_column(place, name, handles[0]) for place, name in enumerate(names) if place != handles[0]]
+    values = [
+        _column(place, name, handles[0])
+        for place, name in enumerate(names)
+        if place != handles[0] and not name.startswith(REMARK)
+    ]
     values.sort(key=lambda value: value[1])
     for (_, index, _), (place, same, _) in pairwise(values):
         if index == same:

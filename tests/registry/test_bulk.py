@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from registry.handle import Handle
+from registry.prefix import Prefix
 from registry.record import HandleRecord
 from registry.store import Store
 from registry.transaction import begin
@@ -123,8 +124,10 @@ async def test_refused_lines_say_where_and_why_and_the_others_are_taken(store: S
 
 
 async def test_a_loader_who_may_not_write_a_prefix_is_refused_row_by_row(store: Store):
-    octets = line("88.168.1/A", "1") + line("88.168.2/B", "2")
-    report = await loaded(store, octets, may_write=lambda prefix: prefix.spelling == "88.168.2")
+    async def may_write(prefix: Prefix) -> bool:
+        return prefix.spelling == "88.168.2"
+
+    report = await loaded(store, line("88.168.1/A", "1") + line("88.168.2/B", "2"), may_write=may_write)
     assert (report.created, report.refused) == (1, 1)
     assert await refusals(store) == [(1, "$.handle", "load.may_not_write")]
 

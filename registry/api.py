@@ -1,0 +1,76 @@
+"""The registry's own interface over HTTP, for administrators: bulk loads and enterprises; and what serves it."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Final
+
+from aiohttp import web
+
+from registry.api_routes import routes
+from registry.authentication import Authenticator
+from registry.bulk_api import BulkHandlers
+from registry.callers import Callers
+from registry.documentation import language_of, with_documentation
+from registry.enterprise_api import MAX_BODY, Enterprises
+from registry.errors import ProtocolFault
+from registry.problems import problem
+from registry.rights import Rights
+from registry.routes import Router, raw_path
+from registry.settings import RegistrySettings
+from registry.store import Store
+from registry.upkeep import Unready, Upkeep
+
+log = logging.getLogger(__name__)
+
+DRAIN: Final = 10.0  # Seconds for requests in flight when the registry stops; a load is taken up again.
+TITLES: Final = ("Filament: registry", "Filament:注册接口")
+PROGRAM: Final = "registry"
+
+
+def create_app(store: Store) -> web.Application:
+    """The application over an open store, or over one whose database is still to come."""
+    callers = Callers(Authenticator(store), store.settings)
+    rights = Rights(store, store.settings.administrators)
+    bulk = BulkHandlers(store, callers, rights)
+    enterprises = Enterprises(store, callers, rights)
+    router = Router(with_documentation(routes(bulk, enterprises), TITLES, version("filament-node")))
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        route, placeholders, methods = router.match(request.method, path := raw_path(request))
+        if route is not None:
+            try:
+                return await route.handler(request, placeholders)
+            except Exception as error:  # the request ends here, whatever it failed of
+                return problem(error, language_of(request))
+        if not methods:
+            unknown = ProtocolFault("http.endpoint", method=request.method[:20], path=path[:200])
+            return problem(unknown, language_of(request))
+        return problem(ProtocolFault("http.method", method=request.method[:20]), language_of(request), methods)
+
+    app = web.Application(client_max_size=MAX_BODY)
+    app.router.add_route("*", "/{path:.*}", answer)
+    return app
+
+
+async def serve(
+    settings: RegistrySettings, stop: asyncio.Event, *, started: Callable[[Unready], None] | None = None
+) -> None:
+    """Listens until `stop` is set, whether the database is there or not. `started` is given who says what is wrong."""
+    store = Store(settings, PROGRAM)
+    runner = web.AppRunner(create_app(store), access_log=None, shutdown_timeout=DRAIN)
+    await runner.setup()
+    upkeep = Upkeep(store)
+    keeping = asyncio.create_task(upkeep.run(), name="upkeep")
+    try:
+        await web.TCPSite(runner, settings.listen, settings.port).start()
+        log.info("the registry listens on %s", ", ".join(f"{address[0]}:{address[1]}" for address in runner.addresses))
+        if started is not None:
+            started(upkeep.unready)
+        await stop.wait()
+    finally:
+        await runner.cleanup()
+        keeping.cancel()
+        await asyncio.wait({keeping})
+        await store.close()

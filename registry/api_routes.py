@@ -1,0 +1,105 @@
+"""The table of routes of the registry's own interface: what serves a request, and what describes it."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import orjson
+from aiohttp import web
+
+from registry.bulk_api import MEDIA_TYPES, BulkHandlers, ReportForm
+from registry.documentation import LANGUAGE_PARAMETER
+from registry.enterprise_api import EnterpriseForm, Enterprises, GrantedForm
+from registry.routes import Parameter, Route
+
+_PROBLEM: Final = "application/problem+json"
+_REFUSED: Final = dict.fromkeys((400, 401, 403, 503), _PROBLEM)
+_MISSING: Final = _REFUSED | {404: _PROBLEM}
+
+
+def routes(bulk: BulkHandlers, enterprises: Enterprises) -> tuple[Route, ...]:
+    """Every route but those of the documentation."""
+    return (*_bulk_routes(bulk), *_other_routes(enterprises))
+
+
+def _bulk_routes(bulk: BulkHandlers) -> tuple[Route, ...]:
+    return (
+        Route(
+            "POST",
+            "/api/bulk",
+            bulk.load,
+            "load",
+            "Load a file of handles: NDJSON, CSV or XLSX, of any length.",
+            "批量导入标识文件(NDJSON、CSV 或 XLSX),长度不限。",
+            (
+                Parameter("source", "Name of the file, for people.", "文件名,供查看。"),
+                Parameter(
+                    "Idempotency-Key",
+                    "Makes a second sending the same load: a broken one goes on where it ended.",
+                    "相同的键表示同一次导入;中断后从断点继续。",
+                    place="header",
+                ),
+                LANGUAGE_PARAMETER,
+            ),
+            request={media_type: {"type": "string"} for media_type in MEDIA_TYPES},
+            responses=_REFUSED | {200: "application/json", 408: _PROBLEM, 415: _PROBLEM},
+            authenticated=True,
+            answers={200: ReportForm},
+        ),
+        Route(
+            "GET",
+            "/api/bulk/{batch}",
+            bulk.show,
+            "showLoad",
+            "What a load did, and its first refusals.",
+            "一次导入的结果与前若干条拒绝记录。",
+            (LANGUAGE_PARAMETER,),
+            responses=_MISSING | {200: "application/json"},
+            authenticated=True,
+            answers={200: ReportForm},
+        ),
+        Route(
+            "GET",
+            "/api/bulk/{batch}/refused",
+            bulk.show_refused,
+            "showRefused",
+            "The refused rows as a file of the same form, each with the reason.",
+            "被拒绝的行,格式与原文件相同,并附原因。",
+            (LANGUAGE_PARAMETER,),
+            responses=_MISSING | {200: ", ".join(MEDIA_TYPES)},
+            authenticated=True,
+        ),
+    )
+
+
+def _other_routes(enterprises: Enterprises) -> tuple[Route, ...]:
+    return (
+        Route(
+            "GET",
+            "/api/enterprises",
+            enterprises.list,
+            "listEnterprises",
+            "Every enterprise with each of its prefixes and the number of its handles.",
+            "全部企业及其前缀和标识数量。",
+            responses=_REFUSED | {200: "application/json"},
+            authenticated=True,
+            answers={200: {"type": "array", "items": {"type": "object"}}},
+        ),
+        Route(
+            "POST",
+            "/api/enterprises",
+            enterprises.add,
+            "addEnterprise",
+            "Give an enterprise a prefix and a key for it.",
+            "为企业分配前缀和密钥。",
+            request={"application/json": EnterpriseForm},
+            responses=_REFUSED | {201: "application/json", 409: _PROBLEM, 413: _PROBLEM},
+            authenticated=True,
+            answers={201: GrantedForm},
+        ),
+        Route("GET", "/healthz", _healthz, "health", "Whether the process is alive.", "进程是否存活。",
+              answers={200: {"type": "object"}}),
+    )  # fmt: skip
+
+
+async def _healthz(_request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
+    return web.Response(body=orjson.dumps({"status": "ok"}), content_type="application/json")

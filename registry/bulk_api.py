@@ -1,0 +1,214 @@
+"""Bulk loads over HTTP: a load runs inside the request that brings it, and its answer says what became of every row.
+
+Broken off, it is sent again with the same Idempotency-Key and goes on where it ended.
+"""
+
+import asyncio
+import logging
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, Any, Final
+from uuid import uuid4
+
+import msgspec
+import orjson
+from aiohttp import web
+
+from registry import ledger
+from registry.admin import AdminPermission
+from registry.authentication import Administrator
+from registry.bulk import load
+from registry.callers import Callers
+from registry.chunks import Form
+from registry.documentation import language_of
+from registry.errors import HandleNotFound, InvalidAdministrator, ProtocolFault, ServerBusy
+from registry.handle import NAMING_AUTHORITY, Handle
+from registry.prefix import Prefix
+from registry.refusals import RefusedRow, refused_rows, write_refusals
+from registry.rights import Rights
+from registry.store import Store
+
+log = logging.getLogger(__name__)
+
+MAX_LOADS: Final = 2  # At once: each keeps a core and a connection busy, and more of them are not faster.
+SILENCE: Final = 60  # Seconds without an octet after which a sender is given up: it holds one of the few places.
+SHOWN_REFUSALS: Final = 100  # In an answer; all of them are at its `refused_url`.
+MAX_KEY: Final = 200  # Characters of an Idempotency-Key and of a source.
+PIECE: Final = 1 << 16  # Octets of a file sent at a time.
+
+MEDIA_TYPES: Final[Mapping[str, Form]] = {
+    "application/x-ndjson": "ndjson",
+    "application/jsonl": "ndjson",
+    "text/csv": "csv",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
+}
+_MEDIA_TYPE_OF: Final[Mapping[str, str]] = {
+    form: media_type for media_type, form in MEDIA_TYPES.items() if media_type != "application/jsonl"
+}
+# What a row of a load does: it registers a handle, or gives it other values whatever it said before.
+LOADING: Final = AdminPermission.CREATE_HANDLE | AdminPermission.DELETE_HANDLE
+
+
+class RefusedForm(msgspec.Struct):
+    """A refused row: line, column or path, rule, sentence."""
+
+    line: int
+    field: str
+    rule: str
+    message: str
+    culprit: dict[str, Any]
+
+
+class ReportForm(msgspec.Struct):
+    """What a load did. `seconds` is null while it has not ended."""
+
+    batch: int
+    form: str
+    source: str
+    finished: bool
+    seconds: float | None
+    lines: int
+    created: int
+    updated: int
+    unchanged: int
+    refused: int
+    refused_url: str | None
+    refusals: list[RefusedForm]
+
+
+class BulkHandlers:
+    """Handlers of /api/bulk."""
+
+    def __init__(self, store: Store, callers: Callers, rights: Rights) -> None:
+        self._store = store
+        self._callers = callers
+        self._rights = rights
+        self._loads = 0
+
+    async def load(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
+        by = await self._callers.administrator(request)
+        form = MEDIA_TYPES.get(request.content_type)
+        if form is None:
+            raise ProtocolFault("http.media_type", media_type=request.content_type)
+        key = request.headers.get("Idempotency-Key", "")[:MAX_KEY] or str(uuid4())
+        with self._place():
+            report = await load(
+                self._store,
+                _pieces(request),
+                form,
+                source=request.query.get("source", "")[:MAX_KEY] or request.path,
+                load_key=f"{by} {key}",
+                loaded_by=str(by),
+                may_write=self._may_write(by),
+            )
+        return await self._report(request, report.batch_id)
+
+    async def show(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
+        return await self._report(request, await self._batch(request, placeholders))
+
+    async def show_refused(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
+        batch_id = await self._batch(request, placeholders)
+        form = (await self._header(batch_id)).form
+        headers = {
+            "Content-Type": _MEDIA_TYPE_OF[form],
+            "Content-Disposition": f'attachment; filename="load-{batch_id}.refused.{form}"',
+            "Cache-Control": "no-store",
+            "Vary": "Accept-Language",
+        }
+        with tempfile.TemporaryFile() as written:
+            await write_refusals(self._store, batch_id, written, language_of(request))
+            response = web.StreamResponse(headers=headers)
+            response.content_length = written.tell()
+            await response.prepare(request)
+            if request.method != "HEAD":
+                await _copy(written, response)
+            await response.write_eof()
+        return response
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """One of the places for loads. Raises ServerBusy when none is free."""
+        if self._loads >= MAX_LOADS:
+            raise ServerBusy("server.queue")
+        self._loads += 1
+        try:
+            yield
+        finally:
+            self._loads -= 1
+
+    def _may_write(self, by: Administrator) -> Callable[[Prefix], Awaitable[bool]]:
+        async def may_write(prefix: Prefix) -> bool:
+            if self._rights.is_of_node(by):
+                return True
+            if prefix.spelling == NAMING_AUTHORITY:
+                return False  # Handles of prefixes say who administers: whoever changes one is asked about that one.
+            try:
+                await self._rights.check_prefix(Handle(NAMING_AUTHORITY, prefix.spelling), by, LOADING)
+            except InvalidAdministrator:
+                return False
+            return True
+
+        return may_write
+
+    async def _batch(self, request: web.Request, placeholders: Mapping[str, str]) -> int:
+        """The number of a load that the caller may see: his own, or any for an administrator of the node."""
+        by = await self._callers.administrator(request)
+        number = placeholders["batch"]
+        if number.isascii() and number.isdecimal() and len(number) < 10:
+            header = await self._header(int(number))
+            if header.loaded_by == str(by) or self._rights.is_of_node(by):
+                return int(number)
+        raise HandleNotFound("load.not_found", batch=number[:20])
+
+    async def _header(self, batch_id: int) -> ledger.Header:
+        async with self._store.connection() as connection:
+            header = await ledger.header(connection, batch_id)
+        if header is None:
+            raise HandleNotFound("load.not_found", batch=batch_id)
+        return header
+
+    async def _report(self, request: web.Request, batch_id: int) -> web.Response:
+        header = await self._header(batch_id)
+        tally = header.tally
+        form = ReportForm(
+            batch_id,
+            header.form,
+            header.source,
+            header.seconds is not None,
+            header.seconds,
+            tally.lines,
+            tally.created,
+            tally.updated,
+            tally.unchanged,
+            tally.refused,
+            f"/api/bulk/{batch_id}/refused" if tally.refused else None,
+            await self._first_refusals(request, batch_id),
+        )
+        headers = {"Cache-Control": "no-store", "Vary": "Accept-Language"}
+        return web.Response(body=orjson.dumps(form, default=msgspec.to_builtins), headers=headers,
+                            content_type="application/json")  # fmt: skip
+
+    async def _first_refusals(self, request: web.Request, batch_id: int) -> list[RefusedForm]:
+        language = language_of(request)
+        rows: list[RefusedRow] = await anext(refused_rows(self._store, batch_id), [])
+        return [msgspec.convert(row.to_json(language), RefusedForm) for row in rows[:SHOWN_REFUSALS]]
+
+
+async def _pieces(request: web.Request) -> AsyncIterator[bytes]:
+    """The body as it comes. Raises ProtocolFault when it stops coming."""
+    while True:
+        try:
+            async with asyncio.timeout(SILENCE):
+                piece = await request.content.readany()
+        except TimeoutError:
+            raise ProtocolFault("http.too_slow", seconds=SILENCE) from None
+        if not piece:
+            return
+        yield piece
+
+
+async def _copy(written: IO[bytes], response: web.StreamResponse) -> None:
+    written.seek(0)
+    while piece := written.read(PIECE):
+        await response.write(piece)

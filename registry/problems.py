@@ -1,0 +1,67 @@
+"""Refusals of the registry's own interface as problem details (RFC 9457), in the reader's language."""
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+import orjson
+from aiohttp import web
+
+from registry.callers import CHALLENGE
+from registry.database import DATABASE_AWAY
+from registry.errors import HandleError, ResponseCode, ServerBusy
+from registry.language import Language
+from registry.refusal import Refusal
+from registry.rest import INTERNAL_ERROR, STATUS
+
+log = logging.getLogger(__name__)
+
+RETRY_AFTER: Final = "2"  # Seconds; a database that restarts is back sooner, a long load is not.
+# What this interface says otherwise than the Handle API, whose table of statuses is older than most of HTTP.
+_OWN_STATUS: Final[Mapping[ResponseCode, int]] = {
+    ResponseCode.UNABLE_TO_AUTHENTICATE: 403,
+    ResponseCode.AUTHENTICATION_FAILED: 403,
+}
+_STATUS_OF_RULE: Final[Mapping[str, int]] = {
+    "http.media_type": 415,
+    "http.endpoint": 404,
+    "http.method": 405,
+    "http.body_too_long": 413,
+    "http.too_slow": 408,
+}
+
+
+def problem(error: Exception, language: Language, allowed: tuple[str, ...] = ()) -> web.Response:
+    """The answer to a request that failed, whatever it failed of. Faults of our own are logged here, once."""
+    refusal = _refusal(error)
+    status = _STATUS_OF_RULE.get(refusal.rule) or _OWN_STATUS.get(refusal.code) or STATUS.get(refusal.code)
+    status = status or INTERNAL_ERROR
+    headers = {"Vary": "Accept-Language", "Cache-Control": "no-store"}
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = CHALLENGE
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = RETRY_AFTER
+    if allowed:
+        headers["Allow"] = ", ".join(allowed)
+    form = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": refusal.text(language),
+        "rule": refusal.rule,
+        "culprit": Refusal.of(0, "", refusal).culprit,
+        "responseCode": int(refusal.code),
+    }
+    content_type = "application/problem+json"
+    return web.Response(body=orjson.dumps(form), status=status, headers=headers, content_type=content_type)
+
+
+def _refusal(error: Exception) -> HandleError:
+    if isinstance(error, HandleError):
+        return error
+    if isinstance(error, DATABASE_AWAY):
+        log.warning("the database cannot be reached: %s", error)
+        return ServerBusy("server.busy")
+    log.error("a request failed", exc_info=error)
+    return HandleError("server.error")

@@ -1,0 +1,81 @@
+"""What the registry does by itself: it looks whether the database is there, and takes out what is over.
+
+The change log is kept as long as a resolver may be away and still catch up; sessions are kept until they end.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+from typing import Any, Final
+
+from registry.database import DATABASE_AWAY
+from registry.migrate import SchemaMismatch
+from registry.sessions import Sessions
+from registry.store import Store
+
+log = logging.getLogger(__name__)
+
+Unready = Callable[[], list[tuple[str, Mapping[str, Any]]]]
+
+LOOK_INTERVAL: Final = 2.0  # Seconds between two looks at the database.
+TRIM_INTERVAL: Final = 3600.0  # Seconds between two trimmings.
+TRIMMED_AT_ONCE: Final = 10_000  # Rows of one DELETE: its locks and its log stay small.
+
+# From the oldest on, in the order of the primary key; rows of one transaction were written within seconds.
+TRIM: Final = """
+DELETE FROM change_log WHERE (xid, seq) IN
+  (SELECT xid, seq FROM change_log WHERE at < $1 ORDER BY xid, seq LIMIT $2)
+"""
+
+
+class Upkeep:
+    """Runs beside the interface. Its store is opened here, as soon as that succeeds."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._fault: tuple[str, Mapping[str, Any]] | None = ("starting", {})
+        self._trimmed_at: float | None = None
+
+    def unready(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """Why the registry is not ready: rules of the status port and their culprits; nothing when it is."""
+        return [] if self._fault is None else [self._fault]
+
+    async def run(self) -> None:
+        while True:
+            fault = await self._look()
+            if fault != self._fault and fault is not None:
+                log.warning("the registry is not ready: %s", fault)
+            self._fault = fault
+            await asyncio.sleep(LOOK_INTERVAL)
+
+    async def trim(self) -> int:
+        """Takes out changes older than the settings say, and sessions that are over; says how many changes."""
+        oldest = datetime.now(UTC) - timedelta(hours=self._store.settings.change_log_hours)
+        trimmed = 0
+        while True:
+            async with self._store.connection() as connection:
+                status = await connection.execute(TRIM, oldest, TRIMMED_AT_ONCE)
+            trimmed += (deleted := int(status.rpartition(" ")[2]))
+            if deleted < TRIMMED_AT_ONCE:
+                break
+        await Sessions(self._store).purge()
+        return trimmed
+
+    async def _look(self) -> tuple[str, Mapping[str, Any]] | None:
+        try:
+            if self._fault is not None:
+                await self._store.open()
+            else:
+                await self._store.load_prefixes()
+            if self._trimmed_at is None or monotonic() - self._trimmed_at > TRIM_INTERVAL:
+                self._trimmed_at = monotonic()
+                trimmed = await self.trim()
+                log.debug("%d changes were taken out of the log", trimmed)
+        except SchemaMismatch as error:
+            return "schema", {"detail": str(error)}
+        except DATABASE_AWAY as error:
+            log.debug("the database cannot be reached: %s", error)
+            return "database", {}
+        return None
