@@ -1,0 +1,151 @@
+"""The HTTP listener put together: from a request to the route that serves it, and from a refusal to its answer.
+
+There is no application object and there are no middlewares: every request costs one look-up in the table of routes.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from time import monotonic
+from typing import Final
+
+from aiohttp import StreamReader, web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_parser import RawRequestMessage
+from multidict import CIMultiDict
+
+from registry.database import DATABASE_AWAY
+from registry.errors import AuthenticationNeeded, HandleError, ProtocolFault, ServerBusy
+from registry.routes import Router, raw_path
+from resolver.listeners.http.authorization import BASIC_CHALLENGE, Authorization, UnknownSession
+from resolver.listeners.http.connection import Connection
+from resolver.listeners.http.parts import Parts
+from resolver.listeners.http.responses import BASE_HEADERS, refusal
+from resolver.listeners.http.routes import routes
+
+log = logging.getLogger(__name__)
+
+API: Final = "/api/"
+METHODS: Final = ("GET", "POST", "HEAD", "PUT", "DELETE")
+CORS_HEADERS: Final[Mapping[str, str]] = {
+    "Access-Control-Max-Age": "86400",
+    "Access-Control-Allow-Methods": ",".join(METHODS),
+    "Access-Control-Allow-Headers": "X-Requested-With,Authorization,Origin,Accept,Content-Type",
+}
+
+
+class Dispatcher:
+    """Serves requests from the table of routes. What is under /api/ is never left to the proxy."""
+
+    def __init__(self, parts: Parts) -> None:
+        table = routes(parts)
+        self._api = Router([route for route in table if route.path.startswith(API)])
+        self._other = Router([route for route in table if not route.path.startswith(API)])
+        self._authorization = Authorization(parts)
+        self._sessions = parts.sessions
+        self._observe = parts.metrics.latency.observe
+
+    async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Never raises: whatever happens has an answer."""
+        assert isinstance(request, web.Request)
+        begun = monotonic()
+        path = raw_path(request)
+        try:
+            response = await self._serve(request, path)
+        except HandleError as error:
+            response = await self._refuse(request, error)
+        except DATABASE_AWAY as error:
+            log.warning("the database is away: %s", error or type(error).__name__)
+            response = refusal(request, ServerBusy("server.busy"))
+        except Exception:
+            log.exception("a request for %r met a fault of ours", path[:200])
+            response = refusal(request, HandleError("server.error"))
+        if "Origin" in request.headers and path.startswith(API):
+            _open_to_scripts(request, response)
+        self._observe(monotonic() - begun)
+        return response
+
+    async def _serve(self, request: web.Request, path: str) -> web.StreamResponse:
+        router = self._api if path.startswith(API) else self._other
+        route, placeholders, methods = router.match(request.method, path)
+        if route is None:
+            return self._unserved(request, path, methods)
+        return await route.handler(request, placeholders)
+
+    def _unserved(self, request: web.Request, path: str, methods: tuple[str, ...]) -> web.StreamResponse:
+        """What has no route. Raises ProtocolFault."""
+        method = request.method
+        if method == "OPTIONS":
+            return web.Response(headers={"Allow": _allowed(methods), **BASE_HEADERS})
+        if method not in METHODS:
+            raise ProtocolFault("http.method", method=method[:40])
+        if not methods:
+            raise ProtocolFault("http.endpoint", method=method, path=path[:200])
+        allowed = _allowed(methods)
+        response = refusal(
+            request, ProtocolFault("http.method_of_path", method=method, path=path[:200], allowed=allowed)
+        )
+        response.headers["Allow"] = allowed
+        return response
+
+    async def _refuse(self, request: web.Request, error: HandleError) -> web.StreamResponse:
+        if not isinstance(error, AuthenticationNeeded):
+            return refusal(request, error)
+        if not self._authorization.is_private(request):
+            response = refusal(request, error)
+            response.set_status(403)  # Over plain HTTP there is nothing that the client could do about it.
+            return response
+        try:
+            challenge = await self._authorization.challenge(request)
+        except HandleError as busy:
+            return refusal(request, busy)
+        except DATABASE_AWAY:
+            return refusal(request, ServerBusy("server.busy"))
+        if isinstance(error, UnknownSession):
+            headers = CIMultiDict({**BASE_HEADERS, "WWW-Authenticate": challenge})
+            return web.Response(status=401, headers=headers)
+        response = refusal(request, error)
+        response.headers.add("WWW-Authenticate", BASIC_CHALLENGE)
+        response.headers.add("WWW-Authenticate", challenge)
+        return response
+
+
+class HttpServer(web.Server):
+    """Makes a protocol for each connection that it is called for."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(Dispatcher(parts).serve, request_factory=self._request)
+        self._keepalive = parts.settings.resolver.keepalive
+
+    def __call__(self) -> Connection:
+        return Connection(self, keepalive=self._keepalive)
+
+    def _request(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: web.RequestHandler,
+        writer: AbstractStreamWriter,
+        task: "asyncio.Task[None]",
+    ) -> web.BaseRequest:
+        return web.Request(message, payload, protocol, writer, task, self._loop)
+
+
+def create_server(parts: Parts) -> HttpServer:
+    """What takes the connections of a port; `pre_shutdown` and `shutdown` of it end them."""
+    return HttpServer(parts)
+
+
+def _allowed(methods: tuple[str, ...]) -> str:
+    names = [*methods, *(["HEAD"] if "GET" in methods else []), "OPTIONS"]
+    return ", ".join(names)
+
+
+def _open_to_scripts(request: web.Request, response: web.StreamResponse) -> None:
+    """Any page may read what anybody may read (the Fetch standard's CORS protocol)."""
+    origin = request.headers["Origin"]
+    response.headers["Access-Control-Allow-Origin"] = origin if origin.isascii() else "*"
+    if request.method == "OPTIONS":
+        response.headers.update(CORS_HEADERS)
+    else:
+        response.headers["Access-Control-Expose-Headers"] = "Content-Length"

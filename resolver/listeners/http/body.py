@@ -1,0 +1,60 @@
+"""Bodies of requests, read whole within a length and a time."""
+
+import asyncio
+from typing import Any, Final
+
+import orjson
+from aiohttp import HttpVersion11, web
+
+from registry.errors import ProtocolFault
+
+BODY_TIMEOUT: Final = 30.0  # Seconds; the longest body that is taken by default then needs 35 kB/s.
+JSON_TYPES: Final = frozenset({"application/json", "text/json"})
+
+
+async def read_body(request: web.Request, limit: int) -> bytes:
+    """The octets of a body. Raises ProtocolFault for one that is too long, too slow or packed."""
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity":
+        # Unpacked, a few octets could fill the memory; nothing that is written here is worth packing.
+        raise ProtocolFault("http.content_encoding", encoding=request.headers["Content-Encoding"][:40])
+    if (request.content_length or 0) > limit:
+        raise ProtocolFault("http.body_too_long", limit=limit)
+    await _invite(request)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT):
+            async for octets in request.content.iter_any():
+                body += octets
+                if len(body) > limit:
+                    raise ProtocolFault("http.body_too_long", limit=limit)
+    except TimeoutError:
+        raise ProtocolFault("http.body_slow", seconds=int(BODY_TIMEOUT)) from None
+    return bytes(body)
+
+
+async def read_object(request: web.Request, limit: int) -> dict[str, Any]:
+    """The JSON object of a body; no body is an empty one. Raises ProtocolFault."""
+    body = await read_body(request, limit)
+    if not body.strip():
+        return {}
+    try:
+        form = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ProtocolFault("json.syntax", reason=str(error)) from None
+    if not isinstance(form, dict):
+        raise ProtocolFault("json.field", path="$", rule="is no object", value=repr(form)[:40])
+    return form
+
+
+def expect_json(request: web.Request) -> None:
+    """Refuses a body that does not say it is JSON. Raises ProtocolFault."""
+    if request.content_type not in JSON_TYPES:
+        named = request.headers.get("Content-Type", request.content_type)
+        raise ProtocolFault("http.media_type", media_type=named[:80])
+
+
+async def _invite(request: web.Request) -> None:
+    """Tells a client that waits to be asked for its body to send it (RFC 9110, section 10.1.1)."""
+    if request.headers.get("Expect", "").lower() == "100-continue" and request.version == HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # The answer itself has not begun.

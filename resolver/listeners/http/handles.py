@@ -1,0 +1,234 @@
+"""/api/handles: handles read, written and deleted, and those of a prefix listed (the Handle.Net HTTP JSON API).
+
+An ordinary question, a GET without parameters from nobody in particular, is answered with the octets that were
+rendered when its answer was made. Everything else selects from the record.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from registry.authentication import Administrator
+from registry.changes import Change, ChangeKind
+from registry.errors import InvalidHandle, PrefixNotHomed, ProtocolFault, ResponseCode
+from registry.handle import MAX_HANDLE, NAMING_AUTHORITY, Handle, HandleKey
+from registry.record import public
+from registry.registration import MAX_LISTED, Written
+from registry.rest import STATUS, values_from_json, values_to_json
+from registry.routes import percent_decode
+from registry.value import HandleValue
+from resolver.answer import Answer
+from resolver.listeners.http.authorization import Authorization
+from resolver.listeners.http.body import expect_json, read_body, read_object
+from resolver.listeners.http.conditional import caching_headers, etag_of, private_headers, unchanged
+from resolver.listeners.http.parts import Parts
+from resolver.listeners.http.query import Query
+from resolver.listeners.http.responses import BASE_HEADERS, HANDLE, JSON, json_response, respond
+
+VARIOUS: Final = "various"  # ?index=various: whichever indexes the body has.
+PAGE_SIZE: Final = 1000  # Names of a page when only its number is given.
+
+_NO_VALUES: Final = b',"values":[]}'
+_PREFIX: Final = NAMING_AUTHORITY.encode() + b"/"
+# What makes a question not an ordinary one, besides parameters.
+_SPECIAL_HEADERS: Final = ("If-None-Match", "Authorization")
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A handle as an address named it. What is not UTF-8 is shown with U+FFFD; nothing of that name is registered."""
+
+    octets: bytes
+
+    @classmethod
+    def from_path(cls, raw: str) -> "Name":
+        """Raises ProtocolFault or InvalidHandle."""
+        octets = percent_decode(raw)
+        if not octets:
+            raise InvalidHandle("handle.empty")
+        if len(octets) > MAX_HANDLE:
+            raise InvalidHandle("handle.too_long", octets=len(octets), limit=MAX_HANDLE)
+        return cls(octets)
+
+    @property
+    def text(self) -> str:
+        return self.octets.decode(errors="replace")
+
+    @property
+    def full(self) -> bytes:
+        """With its prefix: a name without '/' is that of a prefix."""
+        return self.octets if b"/" in self.octets else _PREFIX + self.octets
+
+    @property
+    def handle(self) -> Handle:
+        """Raises InvalidHandle."""
+        try:
+            return Handle.from_text(self.octets.decode())
+        except UnicodeDecodeError:
+            raise InvalidHandle("handle.not_utf8") from None
+
+
+class Handles:
+    """Answers for handles."""
+
+    def __init__(self, parts: Parts, authorization: Authorization) -> None:
+        self._resolver = parts.resolver
+        self._key_of = parts.resolver.store.key_of
+        self._registration = parts.registration
+        self._authorization = authorization
+        self._max_body = parts.settings.resolver.request_octets
+        self._certificates = bool(parts.settings.resolver.client_ca)
+
+    async def resolve(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
+        name = Name.from_path(placeholders["handle"])
+        asked = request[HANDLE] = name.text
+        key = self._key_of(name.full)
+        if not self._is_ordinary(request):
+            return await self._select(request, asked, key, Query.from_request(request))
+        answer = self._resolver.peek(key) or await self._resolver.resolve(key)
+        headers = caching_headers(answer.ttl, answer.etag, self._resolver.staleness)
+        return _whole(asked, answer, headers)
+
+    async def resolve_posted(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
+        """GET with its parameters in a JSON object."""
+        name = Name.from_path(placeholders["handle"])
+        asked = request[HANDLE] = name.text
+        form = await read_object(request, self._max_body)
+        return await self._select(request, asked, self._key_of(name.full), Query.from_json(form))
+
+    async def put(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
+        query = Query.from_request(request)
+        name = Name.from_path(placeholders["handle"])
+        expect_json(request)
+        body = await read_body(request, self._max_body)
+        asked, handle = name.text, name.handle
+        request[HANDLE] = asked
+        named, values = values_from_json(body)
+        if named is not None and self._key_of(Handle.from_text(named).octets) != self._key_of(handle.octets):
+            raise ProtocolFault("json.handle_mismatch", body=named, address=asked)
+        by = await self._authorization.administrator(request)
+        written = await self._put(query, handle, values, by)
+        if query.flag("mintNewSuffix", False):
+            asked = str(written.handle)
+        self._forget(written.handle)
+        status = 201 if written.created else 200
+        return json_response(request, {"responseCode": 1, "handle": asked}, status, private_headers())
+
+    async def delete(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
+        query = Query.from_request(request)
+        indexes = query.numbers("index")
+        name = Name.from_path(placeholders["handle"])
+        asked = request[HANDLE] = name.text
+        handle = name.handle
+        by = await self._authorization.administrator(request)
+        if indexes:
+            await self._registration.delete_values(handle, indexes, by)
+        else:
+            await self._registration.delete_record(handle, by)
+        self._forget(handle)
+        return json_response(request, {"responseCode": 1, "handle": asked}, headers=private_headers())
+
+    async def list(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
+        """The handles of ?prefix=, whole or page by page; the total is text, as clients know it."""
+        query = Query.from_request(request)
+        prefix = query.first("prefix")
+        if not prefix:
+            raise InvalidHandle("handle.empty")
+        page, page_size = query.number("page"), query.number("pageSize")
+        if page_size is not None and page_size > MAX_LISTED:
+            rule = f"is more than {MAX_LISTED}"
+            raise ProtocolFault("http.parameter", name="pageSize", value=str(page_size), rule=rule)
+        request[HANDLE] = prefix
+        by = await self._authorization.administrator(request)
+        form: dict[str, Any] = {"responseCode": 1, "prefix": prefix, "totalCount": ""}
+        if page is not None or page_size is not None:
+            page_size = PAGE_SIZE if page_size is None else page_size
+            form |= {"page": page or 0, "pageSize": page_size}
+        total, names = await self._registration.list_handles(prefix, by, page, page_size)
+        form |= {"totalCount": str(total), "handles": names}
+        return json_response(request, form, headers=private_headers())
+
+    def _is_ordinary(self, request: web.Request) -> bool:
+        if "?" in request.raw_path or any(name in request.headers for name in _SPECIAL_HEADERS):
+            return False
+        return not self._certificates or self._authorization.is_anonymous(request)
+
+    async def _select(self, request: web.Request, asked: str, key: HandleKey, query: Query) -> web.StreamResponse:
+        """The values that are asked for and may be read."""
+        indexes, types = frozenset(query.numbers("index")), frozenset(query.every("type"))
+        by = await self._authorization.administrator(request)
+        only_public = query.flag("publicOnly", by is None)
+        authoritative = query.flag("auth", False)
+        answer = await self._resolve(key, authoritative=authoritative)
+        staleness = 0.0 if authoritative else self._resolver.staleness
+        record = answer.record
+        if record is None or (only_public and not indexes and not types):
+            return _conditional(request, _body(asked, answer), answer, answer.etag, staleness)
+        values = record.select(indexes, types)
+        if only_public:
+            values = public(values)
+        else:
+            await self._registration.check_read(record, by, values)
+        body = _values_body(asked, values)
+        if all(value.is_public for value in values):
+            return _conditional(request, body, answer, etag_of(body), staleness)
+        return respond(request, body, headers=private_headers())
+
+    async def _resolve(self, key: HandleKey, *, authoritative: bool) -> Answer:
+        read: Callable[[HandleKey], Awaitable[Answer]] = (
+            self._resolver.resolve_authoritative if authoritative else self._resolver.resolve
+        )
+        return await read(key)
+
+    async def _put(
+        self, query: Query, handle: Handle, values: tuple[HandleValue, ...], by: Administrator | None
+    ) -> Written:
+        overwrite = query.flag("overwrite", True)
+        wanted = query.every("index")
+        if not wanted:
+            mint = query.flag("mintNewSuffix", False)
+            return await self._registration.put_record(handle, values, by, overwrite=overwrite, mint=mint)
+        if VARIOUS not in wanted and set(query.numbers("index")) != {value.index for value in values}:
+            given = ", ".join(str(value.index) for value in values)
+            raise ProtocolFault("json.index_mismatch", address=", ".join(wanted), body=given)
+        return await self._registration.put_values(handle, values, by, overwrite=overwrite)
+
+    def _forget(self, handle: Handle) -> None:
+        """What this process wrote it shows at once; the others hear of it in the change log."""
+        self._resolver.forget(Change(ChangeKind.HANDLE, self._key_of(handle.octets)))
+
+
+def _whole(asked: str, answer: Answer, headers: dict[str, str]) -> web.Response:
+    headers["Content-Type"] = JSON
+    headers.update(BASE_HEADERS)
+    return web.Response(body=_body(asked, answer), status=STATUS[answer.code], headers=headers)
+
+
+def _body(asked: str, answer: Answer) -> bytes:
+    """Raises PrefixNotHomed, whose refusal says more than its code."""
+    if answer.code is ResponseCode.SERVER_NOT_RESPONSIBLE:
+        raise PrefixNotHomed("prefix.not_homed")
+    if answer.tail == _NO_VALUES:
+        return _values_body(asked, ())
+    return answer.body(asked)
+
+
+def _values_body(asked: str, values: tuple[HandleValue, ...]) -> bytes:
+    if not values:
+        return orjson.dumps({"responseCode": ResponseCode.VALUES_NOT_FOUND, "values": [], "handle": asked})
+    return orjson.dumps({"responseCode": 1, "handle": asked, "values": values_to_json(values)})
+
+
+def _conditional(request: web.Request, body: bytes, answer: Answer, etag: str, staleness: float) -> web.StreamResponse:
+    """An answer that anybody may keep; only its headers when the client has it already."""
+    response = respond(request, body, STATUS[answer.code])
+    sent = response.body
+    assert isinstance(sent, bytes)
+    headers = caching_headers(answer.ttl, etag if sent is body else etag_of(sent), staleness)
+    if unchanged(request, headers):
+        return web.Response(status=304, headers={**headers, **BASE_HEADERS})
+    response.headers.update(headers)
+    return response

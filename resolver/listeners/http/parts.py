@@ -1,0 +1,28 @@
+"""What the HTTP listener is made of: everything it needs from the node, handed to it once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from registry.authentication import Authenticator
+from registry.registration import Registration
+from registry.sessions import Sessions
+from registry.site import SiteInfo
+from resolver.metrics import Metrics
+from resolver.resolution import Resolver
+from resolver.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """`site` is asked for each time, because it changes; `node_key` signs what the server says of itself."""
+
+    resolver: Resolver
+    registration: Registration
+    authenticator: Authenticator
+    sessions: Sessions
+    settings: Settings
+    metrics: Metrics
+    site: Callable[[], SiteInfo]
+    node_key: RSAPrivateKey

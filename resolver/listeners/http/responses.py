@@ -1,0 +1,91 @@
+"""Answers in the Handle API's own form: JSON, in the order of members that its clients know, and refusals."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from registry.errors import HandleError, ProtocolFault, ResponseCode
+from registry.language import preferred
+from registry.rest import INTERNAL_ERROR, STATUS, refusal_to_json
+from resolver.listeners.http.query import Query
+
+JSON: Final = "application/json;charset=utf-8"
+SCRIPT: Final = "application/javascript;charset=utf-8"
+RETRY_AFTER: Final = "1"  # Seconds; a database that restarts is back within a few.
+MAX_CALLBACK: Final = 128  # Characters of a function's name; a longer one is no name but a payload.
+BASE_HEADERS: Final[Mapping[str, str]] = {"Server": "Filament", "X-Content-Type-Options": "nosniff"}
+HANDLE: Final = "handle"  # Where a request keeps the name that it asks for, in the spelling of a refusal.
+
+# Refusals of a request rather than of what it asks for have a status of their own.
+STATUS_OF_RULE: Final[Mapping[str, int]] = {
+    "http.endpoint": 404,
+    "http.method_of_path": 405,
+    "http.body_slow": 408,
+    "http.body_too_long": 413,
+    "http.header_too_long": 431,
+    "http.method": 501,
+}
+# Codes that say everything: the reference server sends no message with them, and clients compare.
+_SILENT: Final = frozenset(
+    {
+        ResponseCode.HANDLE_NOT_FOUND,
+        ResponseCode.HANDLE_ALREADY_EXISTS,
+        ResponseCode.VALUES_NOT_FOUND,
+        ResponseCode.AUTHENTICATION_NEEDED,
+    }
+)
+_NOT_A_NAME: Final = re.compile(r"[^A-Za-z0-9_$]")
+
+
+def json_response(
+    request: web.Request, form: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """JSON, indented or handed to a function when the request says so."""
+    return respond(request, orjson.dumps(form), status, headers)
+
+
+def respond(
+    request: web.Request, body: bytes, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """A body of JSON, as `json_response` sends it. Raises ProtocolFault."""
+    content_type = JSON
+    if "?" in request.raw_path:
+        query = Query.from_request(request)
+        if query.flag("pretty", False):
+            body = orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2)
+        callback = query.first("callback")
+        if callback:
+            body, content_type = _script(callback, body), SCRIPT
+    return web.Response(
+        body=body, status=status, headers={"Content-Type": content_type, **BASE_HEADERS, **(headers or {})}
+    )
+
+
+def refusal(request: web.Request, error: HandleError) -> web.Response:
+    """What is refused and why, in the reader's language where there is more to say than the code."""
+    language = preferred(request.headers.get("Accept-Language"))
+    handle = None if isinstance(error, ProtocolFault) else request.get(HANDLE)
+    form = refusal_to_json(error, language, handle)
+    headers = {"Cache-Control": "no-store"}
+    if error.code in _SILENT:
+        del form["message"]
+    else:
+        headers |= {"Vary": "Accept-Language", "Content-Language": language}
+    status = STATUS_OF_RULE.get(error.rule) or STATUS.get(error.code, INTERNAL_ERROR)
+    if error.code is ResponseCode.SERVER_BUSY:
+        headers["Retry-After"] = RETRY_AFTER
+    try:
+        return json_response(request, form, status, headers)
+    except ProtocolFault:  # The parameters themselves are what is wrong.
+        headers |= {"Content-Type": JSON, **BASE_HEADERS}
+        return web.Response(body=orjson.dumps(form), status=status, headers=headers)
+
+
+def _script(callback: str, body: bytes) -> bytes:
+    name = _NOT_A_NAME.sub("_", callback[:MAX_CALLBACK])
+    # Both end a line for a script and not for JSON.
+    escaped = body.replace(b"\xe2\x80\xa8", b"\\u2028").replace(b"\xe2\x80\xa9", b"\\u2029")
+    return b"%b(%b);" % (name.encode(), escaped)

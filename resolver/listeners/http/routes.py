@@ -1,0 +1,204 @@
+"""The table of what is served over HTTP, from which the OpenAPI description is made too."""
+
+from collections.abc import Mapping
+from importlib.metadata import version
+from typing import Any, Final
+
+from registry.documentation import with_documentation
+from registry.openapi import Resolution, Values
+from registry.record import MAX_INDEX
+from registry.routes import Parameter, Route
+from resolver.listeners.http import proxy
+from resolver.listeners.http.authorization import Authorization
+from resolver.listeners.http.handles import Handles
+from resolver.listeners.http.parts import Parts
+from resolver.listeners.http.prefixes import Prefixes
+from resolver.listeners.http.sessions import SessionApi
+from resolver.listeners.http.site import Site
+
+TITLES: Final = ("Filament: resolution", "Filament:标识解析")
+
+_JSON: Final = "application/json"
+_FLAG: Final = {"type": "boolean"}
+_CODE: Final = {"type": "integer"}
+_TEXT: Final = {"type": "string"}
+_INDEX: Final = {"type": "integer", "minimum": 0, "maximum": MAX_INDEX}
+
+
+def _json(*statuses: int) -> dict[int, str]:
+    return dict.fromkeys(statuses, _JSON)
+
+
+def _object(**properties: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The form of an answer whose members are all there."""
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+PRETTY: Final = Parameter("pretty", "Indent the answer.", "缩进输出。", _FLAG)
+CALLBACK: Final = Parameter("callback", "Function to hand the answer to (JSONP).", "接收结果的函数名(JSONP)。")
+INDEX: Final = Parameter("index", "Values with these indexes.", "这些索引的值。", {"type": "array", "items": _INDEX})
+TYPE: Final = Parameter(
+    "type",
+    "Values of these types; one that ends in '.' names all types that begin so.",
+    "这些类型的值;以“.”结尾表示以其开头的所有类型。",
+    {"type": "array", "items": {"type": "string"}},
+)
+INDEX_TO_WRITE: Final = Parameter(
+    "index",
+    "Write only these values: the indexes of the body, or 'various'.",
+    "只写入这些值:请求体中的索引,或 various。",
+    {"type": "array", "items": _TEXT},
+)
+OVERWRITE: Final = Parameter("overwrite", "Whether to replace what is there.", "是否覆盖已有内容。", _FLAG)
+SELECTION: Final = (
+    INDEX,
+    TYPE,
+    Parameter(
+        "publicOnly",
+        "Leave out what not everybody may read; true unless the request is authenticated.",
+        "只返回公众可读的值;未认证时默认为 true。",
+        _FLAG,
+    ),
+    Parameter("auth", "Ask the registry, not the cache.", "绕过缓存,直接查询注册库。", _FLAG),
+    Parameter("cert", "Accepted and without effect.", "接受此参数,但无作用。", _FLAG),
+    Parameter("doNotRefer", "Accepted and without effect.", "接受此参数,但无作用。", _FLAG),
+)
+_NAMED: Final = _object(responseCode=_CODE, handle=_TEXT)
+_SESSION: Final = _object(sessionId=_TEXT, nonce=_TEXT)
+_NAMES: Final = {"type": "array", "items": _TEXT}
+_LISTED: Final = _object(responseCode=_CODE, prefix=_TEXT, totalCount=_TEXT, handles=_NAMES)
+_HOMED: Final = _object(responseCode=_CODE, totalCount=_TEXT, prefixes=_NAMES)
+
+
+def routes(parts: Parts) -> tuple[Route, ...]:
+    """Every route of the listener. The proxy's come last, because they take every path that is left."""
+    authorization = Authorization(parts)
+    handles = Handles(parts, authorization)
+    served = (
+        *_handle_routes(handles),
+        *_prefix_routes(Prefixes(parts, authorization)),
+        *_session_routes(SessionApi(parts, authorization)),
+        _site_route(Site(parts)),
+        *proxy.routes(parts.resolver, parts.settings.resolver, handles.resolve),
+    )
+    return with_documentation(served, TITLES, version("filament-node"))
+
+
+def _handle_routes(handles: Handles) -> tuple[Route, ...]:
+    path = "/api/handles/{handle}"
+    mint = Parameter("mintNewSuffix", "Make a new suffix behind the one given.", "在给定后缀之后生成新后缀。", _FLAG)
+    paging = (
+        Parameter("prefix", "The prefix, or its handle.", "前缀或其标识。", _TEXT, required=True),
+        Parameter("page", "Which page, from 0.", "页码,从 0 开始。", _INDEX),
+        Parameter("pageSize", "Names of a page; 0 only counts.", "每页数量;0 表示只计数。", _INDEX),
+    )
+    return (
+        Route(
+            *("GET", path, handles.resolve, "resolve", "Resolve a handle.", "解析标识。"),
+            parameters=(*SELECTION, PRETTY, CALLBACK),
+            responses=_json(200, 400, 401, 403, 404, 503) | {304: ""},
+            answers={200: Resolution},
+        ),
+        Route(
+            *("POST", path, handles.resolve_posted, "resolvePosted"),
+            *("Resolve a handle, with the parameters in a JSON object.", "解析标识,参数写在 JSON 对象中。"),
+            parameters=(PRETTY, CALLBACK),
+            request={_JSON: {"type": "object"}},
+            responses=_json(200, 400, 401, 403, 404, 408, 413, 503),
+            answers={200: Resolution},
+        ),
+        Route(
+            *("PUT", path, handles.put, "register"),
+            *("Register a handle, replace it, or write some of its values.", "注册标识、替换标识或写入部分值。"),
+            parameters=(INDEX_TO_WRITE, OVERWRITE, mint, PRETTY, CALLBACK),
+            request={_JSON: Values},
+            responses=_json(200, 201, 400, 401, 403, 404, 408, 409, 413, 503),
+            answers={200: _NAMED, 201: _NAMED},
+            authenticated=True,
+        ),
+        Route(
+            *("DELETE", path, handles.delete, "delete"),
+            *("Delete a handle, or some of its values.", "删除标识或部分值。"),
+            parameters=(INDEX, PRETTY, CALLBACK),
+            responses=_json(200, 400, 401, 403, 404, 503),
+            answers={200: _NAMED},
+            authenticated=True,
+        ),
+        Route(
+            *("GET", "/api/handles", handles.list, "list", "List the handles of a prefix.", "列出前缀下的标识。"),
+            parameters=(*paging, PRETTY, CALLBACK),
+            responses=_json(200, 400, 401, 403, 503),
+            answers={200: _LISTED},
+            authenticated=True,
+        ),
+    )
+
+
+def _prefix_routes(prefixes: Prefixes) -> tuple[Route, ...]:
+    path = "/api/prefixes/{prefix}"
+    return (
+        Route(
+            *("GET", "/api/prefixes", prefixes.list, "listPrefixes"),
+            *("List the prefixes answered for here.", "列出本节点的前缀。"),
+            parameters=(PRETTY, CALLBACK),
+            responses=_json(200, 400, 401, 403, 503),
+            answers={200: _HOMED},
+            authenticated=True,
+        ),
+        Route(
+            *("POST", path, prefixes.home, "homePrefix", "Answer for a prefix here.", "将前缀纳入本节点。"),
+            parameters=(PRETTY, CALLBACK),
+            responses=_json(200, 400, 401, 403, 409, 503),
+            answers={200: _NAMED},
+            authenticated=True,
+        ),
+        Route(
+            *("DELETE", path, prefixes.unhome, "unhomePrefix", "Leave a prefix to others.", "将前缀移出本节点。"),
+            parameters=(PRETTY, CALLBACK),
+            responses=_json(200, 400, 401, 403, 501, 503),
+            answers={200: _NAMED},
+            authenticated=True,
+        ),
+    )
+
+
+def _session_routes(sessions: SessionApi) -> tuple[Route, ...]:
+    this = "/api/sessions/this"
+    return (
+        Route(
+            *("POST", "/api/sessions", sessions.open, "openSession", "Open a session.", "建立会话。"),
+            parameters=(PRETTY, CALLBACK),
+            request={_JSON: {"type": "object"}},
+            responses=_json(201, 400, 401, 408, 413, 503) | {403: ""},
+            answers={201: _SESSION},
+        ),
+        Route(
+            *("PUT", this, sessions.answer, "answerChallenge", "Prove an identity.", "应答质询。"),
+            parameters=(PRETTY, CALLBACK),
+            request={_JSON: {"type": "object"}},
+            responses=_json(200, 400, 408, 413, 503) | {403: ""},
+            answers={200: _SESSION},
+            authenticated=True,
+        ),
+        Route(
+            *("GET", this, sessions.show, "showSession", "Show the session.", "查看会话。"),
+            parameters=(PRETTY, CALLBACK),
+            responses=_json(200, 400, 503) | {403: ""},
+            answers={200: _SESSION},
+            authenticated=True,
+        ),
+        Route(
+            *("DELETE", this, sessions.end, "endSession", "End the session.", "结束会话。"),
+            responses=_json(400, 503) | {204: "", 403: ""},
+            authenticated=True,
+        ),
+    )
+
+
+def _site_route(site: Site) -> Route:
+    return Route(
+        *("GET", "/api/site", site.show, "site", "What the node says of itself.", "节点的服务信息。"),
+        parameters=(PRETTY, CALLBACK),
+        responses=_json(200, 400),
+        answers={200: _object(responseCode=_CODE, site={"type": "object"})},
+    )
