@@ -15,9 +15,11 @@ import pytest
 import yaml
 
 from registry.data_directory import FAST_STOP
+from registry.embedded import postgres_directory
 from registry.embedded_errors import ProgramsNotFound
 from registry.postgres_programs import find_binaries
 from registry.settings import ENVIRONMENT_PREFIX, RegistrySettings
+from resolver.certificate import NODE_KEY
 from resolver.metrics import COUNTERS, GAUGES, HISTOGRAMS
 from resolver.settings import ResolverSettings, StatusSettings
 
@@ -76,6 +78,14 @@ def test_the_unit_that_owns_a_postgres_waits_for_its_stop():
 def test_the_run_book_moves_the_data_directory_that_the_settings_file_names():
     (pattern,) = set(re.findall(r"sed -i 's\|(.+?)\|", (DEPLOY / "README.md").read_text("utf-8")))
     assert len(re.findall(pattern, (DEPLOY / "node.toml").read_text("utf-8"), re.MULTILINE)) == 1
+
+
+@pytest.mark.parametrize("book", ["README.md", "README.zh-CN.md"])
+def test_the_run_book_knows_where_the_postgres_of_a_node_is(book: str):
+    named = set(re.findall(r"/var/lib/filament/node/[\w./-]+", (DEPLOY / book).read_text("utf-8")))
+    postgres = postgres_directory(Path("/var/lib/filament/node"))
+    files = {postgres, postgres / "run", postgres / "log", postgres.parent / NODE_KEY}
+    assert named == {str(file) for file in files}
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
