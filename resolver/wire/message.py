@@ -217,6 +217,8 @@ def _refusal(octets: bytes) -> ProtocolError:
 
 def _credential(octets: bytes, end: int) -> bytes:
     """What stands behind the body; the reference server reads messages that lack even the length of it."""
+    if end > len(octets):
+        raise ProtocolError(f"a body of {end - _START} octets, {len(octets) - _START} there", _envelope(octets))
     reader = Reader(octets, end)
     if not reader.remaining:
         return b""

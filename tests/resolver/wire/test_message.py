@@ -71,7 +71,7 @@ def test_any_body_behind_a_sound_envelope_is_a_message_or_a_protocol_error(rest,
     [
         (URL_QUERY[:2] + b"\x82" + URL_QUERY[3:], "compressed"),
         (URL_QUERY[:20] + bytes(4) + URL_QUERY[24:], "op code 0"),
-        (URL_QUERY[:40] + b"\xff\xff\xff\xff" + URL_QUERY[44:], "there"),
+        (URL_QUERY[:40] + b"\xff\xff\xff\xff" + URL_QUERY[44:], "a body of 4294967295 octets, 43 there"),
         (URL_QUERY[:40] + b"\x00\x00\x00\x26" + URL_QUERY[44:], "announced"),
         (URL_QUERY[:-4] + b"\xff\xff\xff\xff", "4294967295 octets announced"),
         (URL_QUERY[:19] + b"\x48" + URL_QUERY[20:] + bytes(5), "5 octets too many"),
