@@ -17,7 +17,8 @@ SCRIPT: Final = "application/javascript;charset=utf-8"
 RETRY_AFTER: Final = "1"  # Seconds; a database that restarts is back within a few.
 MAX_CALLBACK: Final = 128  # Characters of a function's name; a longer one is no name but a payload.
 BASE_HEADERS: Final[Mapping[str, str]] = {"Server": "Filament", "X-Content-Type-Options": "nosniff"}
-HANDLE: Final = "handle"  # Where a request keeps the name that it asks for, in the spelling of a refusal.
+# Where a request keeps the name that it asks for, in the spelling of a refusal.
+HANDLE: Final = web.RequestKey("handle", str)
 
 # Refusals of a request rather than of what it asks for have a status of their own.
 STATUS_OF_RULE: Final[Mapping[str, int]] = {
