@@ -21,6 +21,7 @@ from registry.routes import Parameter, Route
 VIEWER: Final = "rapidoc-9.3.8.min.js"  # The version is in the name, so that caches may keep it for ever.
 _STATIC: Final = Path(__file__).parent / "static"
 _A_YEAR: Final = "public, max-age=31536000, immutable"
+_BASE_HEADERS: Final = {"Server": "Filament", "X-Content-Type-Options": "nosniff"}
 # The viewer writes style elements of its own; everything else comes from this node alone.
 _POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; connect-src 'self'; img-src 'self' data:; "
@@ -93,22 +94,28 @@ class _Documentation:
     async def serve_description(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
         body = self._descriptions[language_of(request)]
         etag = hashlib.sha256(body).hexdigest()[:32]
-        headers = {"ETag": f'"{etag}"', "Vary": "Accept-Language", "Access-Control-Allow-Origin": "*"}
+        headers = {
+            **_BASE_HEADERS,
+            "ETag": f'"{etag}"',
+            "Vary": "Accept-Language",
+            "Cache-Control": "no-cache",
+            "Access-Control-Allow-Origin": "*",
+        }
         if any(known.value in (etag, "*") for known in request.if_none_match or ()):
             return web.Response(status=304, headers=headers)
         return web.Response(body=body, content_type="application/json", headers=headers)
 
     async def serve_page(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
         headers = {
+            **_BASE_HEADERS,
             "Content-Security-Policy": _POLICY,
             "Vary": "Accept-Language",
-            "X-Content-Type-Options": "nosniff",
             "Cache-Control": "no-cache",
         }
         return web.Response(text=self._pages[language_of(request)], content_type="text/html", headers=headers)
 
     async def serve_viewer(self, _request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
-        headers = {"Content-Type": "text/javascript; charset=utf-8", "Cache-Control": _A_YEAR}
+        headers = {**_BASE_HEADERS, "Content-Type": "text/javascript; charset=utf-8", "Cache-Control": _A_YEAR}
         return web.FileResponse(_STATIC / VIEWER, headers=headers)
 
     @cached_property

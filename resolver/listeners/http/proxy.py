@@ -22,14 +22,14 @@ from registry.record import HandleRecord, public, ttl_of
 from registry.rest import INTERNAL_ERROR, STATUS
 from registry.routes import Handler, Parameter, Route, percent_decode
 from registry.value import HandleValue
+from resolver.listeners.http.conditional import caching_headers
 from resolver.listeners.http.locations import Chance, Locations
 from resolver.listeners.http.pages import POLICY, Pages, redirect_body
+from resolver.listeners.http.responses import BASE_HEADERS, RETRY_AFTER
 from resolver.listeners.http.target import path_of, target_of
 from resolver.listeners.http.visit import PARAMETERS, Visit, is_set, prefers_json
 from resolver.resolution import Resolver
 from resolver.settings import ResolverSettings
-
-RETRY_AFTER: Final = 2  # Seconds; a restarted Postgres is back within a few.
 
 # hdl: doi: urn:hdl: info:hdl/, with their marks escaped or not.
 _SCHEME: Final = re.compile(r"(?:(?:urn(?::|%3A))?hdl(?::|%3A)|doi(?::|%3A)|info(?::|%3A)hdl(?:/|%2F))", re.IGNORECASE)
@@ -111,7 +111,7 @@ class Proxy:
             staleness=self._resolver.staleness,
             unsafe=step is not None,
         )
-        return _page(200, page, visit.language)
+        return _page(200, page, visit.language, self._resolver.staleness)
 
     def _step(self, visit: Visit, values: tuple[HandleValue, ...]) -> _Step | None:
         """Where the values lead; None when they lead nowhere."""
@@ -131,9 +131,10 @@ class Proxy:
         now = int(self._clock())
         ttl = ttl_of((step.value,), now)
         headers = {
+            **caching_headers(ttl, staleness=self._resolver.staleness),
+            **BASE_HEADERS,
             "Location": location,
             "Expires": formatdate(now + ttl, usegmt=True),
-            "Cache-Control": f"max-age={ttl}",
             "Vary": "Accept",
             "Content-Security-Policy": POLICY,
         }
@@ -146,7 +147,7 @@ class Proxy:
         page = self._pages(language, path_of(shown)).refusal(status, error.text(language), shown)
         response = _page(status, page.encode(errors="replace").decode(), language)
         if status == STATUS[ResponseCode.SERVER_BUSY]:
-            response.headers["Retry-After"] = str(RETRY_AFTER)
+            response.headers["Retry-After"] = RETRY_AFTER
         return response
 
     def _pages(self, language: Language, path: str) -> Pages:
@@ -161,13 +162,14 @@ class Proxy:
         return f"{path_of(line)}?noredirect&lang={language}" if homed else None
 
 
-def _page(status: int, page: str, language: Language) -> web.Response:
+def _page(status: int, page: str, language: Language, staleness: float = 0.0) -> web.Response:
     headers = {
+        **caching_headers(0, staleness=staleness),
+        **BASE_HEADERS,
         "Content-Security-Policy": POLICY,
         "Content-Language": language,
         "Cache-Control": "no-cache",
         "Vary": "Accept, Accept-Language",
-        "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
     }
     return web.Response(status=status, text=page, content_type="text/html", headers=headers)

@@ -223,7 +223,16 @@ async def test_a_page_says_since_when_it_may_be_out_of_date():
     resolver = Resolver()
     assert "75 s" not in str((await visit("/88.118.1/NOURL", resolver)).text)
     resolver.staleness = 75.2
-    assert "75 s" in str((await visit("/88.118.1/NOURL", resolver)).text)
+    stale = await visit("/88.118.1/NOURL", resolver)
+    assert "75 s" in str(stale.text)
+    assert stale.headers["Age"] == "75"
+
+
+async def test_a_stale_redirect_says_its_age():
+    resolver = Resolver()
+    assert "Age" not in (await visit("/88.118.1/PX", resolver)).headers
+    resolver.staleness = 75.2
+    assert (await visit("/88.118.1/PX", resolver)).headers["Age"] == "75"
 
 
 async def test_a_busy_node_says_so_and_when_to_come_back():
