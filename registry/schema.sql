@@ -1,0 +1,195 @@
+-- The schema as it stands after every migration, to be read. Nothing runs this file but the test that holds it to the
+-- migrations; a change of the schema is a new file in migrations/, and the same change here.
+
+CREATE TABLE schema_migration (
+  version int PRIMARY KEY, name text NOT NULL, sha256 text NOT NULL, applied_at timestamptz NOT NULL);
+
+CREATE TABLE node (
+  single boolean PRIMARY KEY DEFAULT true CHECK (single),
+  exact_suffixes boolean NOT NULL,
+  created_at timestamptz NOT NULL
+);
+COMMENT ON TABLE node IS 'What is fixed for the life of a registry.';
+COMMENT ON COLUMN node.single IS 'One row only.';
+COMMENT ON COLUMN node.exact_suffixes IS 'Whether suffixes differ by the case of ASCII letters.';
+COMMENT ON COLUMN node.created_at IS 'When the registry was made.';
+
+CREATE TABLE enterprise (
+  enterprise_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  name text NOT NULL UNIQUE,
+  name_en text NOT NULL DEFAULT '',
+  industry text NOT NULL DEFAULT '',
+  created_at timestamptz NOT NULL
+);
+COMMENT ON TABLE enterprise IS 'Who registers here.';
+COMMENT ON COLUMN enterprise.enterprise_id IS 'Number inside this node.';
+COMMENT ON COLUMN enterprise.name IS 'Name in its own language.';
+COMMENT ON COLUMN enterprise.name_en IS 'Name in English, when it has one.';
+COMMENT ON COLUMN enterprise.industry IS 'Industry, as the operator names it.';
+COMMENT ON COLUMN enterprise.created_at IS 'When it was added.';
+
+CREATE TABLE prefix (
+  prefix_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  prefix text COLLATE "C" NOT NULL UNIQUE,
+  spelling text COLLATE "C" NOT NULL,
+  enterprise_id int REFERENCES enterprise,
+  homed boolean NOT NULL DEFAULT true,
+  created_at timestamptz NOT NULL
+);
+COMMENT ON TABLE prefix IS 'Prefixes that this node is or was responsible for.';
+COMMENT ON COLUMN prefix.prefix_id IS 'Number that stands for the prefix in every handle row.';
+COMMENT ON COLUMN prefix.prefix IS 'Key: ASCII letters folded to upper case.';
+COMMENT ON COLUMN prefix.spelling IS 'As it was homed.';
+COMMENT ON COLUMN prefix.enterprise_id IS 'Whose it is; none for the node''s own.';
+COMMENT ON COLUMN prefix.homed IS 'False when handles of it are answered elsewhere.';
+COMMENT ON COLUMN prefix.created_at IS 'When it was first homed.';
+
+CREATE TABLE handle (
+  created_at timestamptz NOT NULL,
+  updated_at timestamptz,
+  prefix_id int NOT NULL,
+  version int NOT NULL DEFAULT 1,
+  batch_id int,
+  state smallint NOT NULL DEFAULT 0,
+  suffix text COLLATE "C" NOT NULL,
+  spelling text COLLATE "C",
+  packed bytea NOT NULL,
+  PRIMARY KEY (prefix_id, suffix)
+) WITH (fillfactor = 95);
+COMMENT ON TABLE handle IS 'One row a handle.';
+COMMENT ON COLUMN handle.created_at IS 'When it was registered.';
+COMMENT ON COLUMN handle.updated_at IS 'When it was last changed; NULL until then.';
+COMMENT ON COLUMN handle.prefix_id IS 'Its prefix.';
+COMMENT ON COLUMN handle.version IS 'How often it was written; goes on counting through a deletion.';
+COMMENT ON COLUMN handle.batch_id IS 'The bulk load that wrote it last, if one did.';
+COMMENT ON COLUMN handle.state IS '0 active, 1 deleted.';
+COMMENT ON COLUMN handle.suffix IS 'Key: folded unless the node keeps suffixes exact.';
+COMMENT ON COLUMN handle.spelling IS 'The suffix as registered, when that is not the key.';
+COMMENT ON COLUMN handle.packed IS 'Its values, in the form of registry/packing.py.';
+
+CREATE TABLE handle_history (
+  at timestamptz NOT NULL,
+  prefix_id int NOT NULL,
+  version int NOT NULL,
+  state smallint NOT NULL,
+  suffix text COLLATE "C" NOT NULL,
+  changed_by text NOT NULL,
+  packed bytea NOT NULL,
+  written_at timestamptz NOT NULL,
+  PRIMARY KEY (prefix_id, suffix, version)
+);
+COMMENT ON TABLE handle_history IS 'What a handle said before each change.';
+COMMENT ON COLUMN handle_history.at IS 'When this version was replaced.';
+COMMENT ON COLUMN handle_history.prefix_id IS 'Its prefix.';
+COMMENT ON COLUMN handle_history.version IS 'The version that was replaced.';
+COMMENT ON COLUMN handle_history.state IS 'Its state then.';
+COMMENT ON COLUMN handle_history.suffix IS 'Key of its suffix.';
+COMMENT ON COLUMN handle_history.changed_by IS 'Administrator who replaced it, as index:handle, or the program.';
+COMMENT ON COLUMN handle_history.packed IS 'Its values then.';
+COMMENT ON COLUMN handle_history.written_at IS 'When this version was written: the time its values carry.';
+
+CREATE TABLE handle_count (
+  prefix_id int NOT NULL,
+  slot smallint NOT NULL,
+  registered bigint NOT NULL,
+  PRIMARY KEY (prefix_id, slot)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE handle_count IS 'Active handles of each prefix: the sum over its slots, exact in every snapshot.';
+COMMENT ON COLUMN handle_count.prefix_id IS 'The prefix.';
+COMMENT ON COLUMN handle_count.slot IS 'Several rows a prefix, so that writers seldom wait for each other.';
+COMMENT ON COLUMN handle_count.registered IS 'This slot''s part of the sum; may be negative.';
+
+CREATE TABLE change_log (
+  xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+  seq bigint GENERATED ALWAYS AS IDENTITY,
+  at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  kind smallint NOT NULL,
+  prefix_id int,
+  suffix text COLLATE "C",
+  suffix_to text COLLATE "C",
+  version int,
+  PRIMARY KEY (xid, seq)
+);
+COMMENT ON TABLE change_log IS 'What was changed, written by the transaction that changed it; read as registry/changes.py does.';
+COMMENT ON COLUMN change_log.xid IS 'Transaction that made the change.';
+COMMENT ON COLUMN change_log.seq IS 'Order inside the transaction; says nothing about order between transactions.';
+COMMENT ON COLUMN change_log.at IS 'When it was written, before its commit.';
+COMMENT ON COLUMN change_log.kind IS '1 one handle, 2 a range of suffixes, 3 a prefix, 4 everything.';
+COMMENT ON COLUMN change_log.prefix_id IS 'Prefix of kinds 1 to 3.';
+COMMENT ON COLUMN change_log.suffix IS 'Suffix, or the first of a range.';
+COMMENT ON COLUMN change_log.suffix_to IS 'Last suffix of a range.';
+COMMENT ON COLUMN change_log.version IS 'Version that was written, of kind 1.';
+
+CREATE TABLE import_batch (
+  batch_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  load_key text NOT NULL,
+  source text NOT NULL,
+  form text NOT NULL,
+  loaded_by text NOT NULL,
+  columns text[],
+  created_at timestamptz NOT NULL,
+  finished_at timestamptz
+);
+CREATE INDEX import_batch_load_key ON import_batch (load_key);
+COMMENT ON TABLE import_batch IS 'Bulk loads.';
+COMMENT ON COLUMN import_batch.batch_id IS 'Number of the load.';
+COMMENT ON COLUMN import_batch.load_key IS 'What makes a second run the same load: an unfinished one of this key is taken up again.';
+COMMENT ON COLUMN import_batch.source IS 'Name of the file, for people.';
+COMMENT ON COLUMN import_batch.form IS 'ndjson, csv or xlsx.';
+COMMENT ON COLUMN import_batch.loaded_by IS 'Who loaded it.';
+COMMENT ON COLUMN import_batch.columns IS 'Header of a csv or xlsx file.';
+COMMENT ON COLUMN import_batch.created_at IS 'When it began.';
+COMMENT ON COLUMN import_batch.finished_at IS 'When its last chunk was committed.';
+
+CREATE TABLE import_chunk (
+  batch_id int NOT NULL REFERENCES import_batch ON DELETE CASCADE,
+  chunk int NOT NULL,
+  digest bytea NOT NULL,
+  lines int NOT NULL,
+  created int NOT NULL,
+  updated int NOT NULL,
+  unchanged int NOT NULL,
+  refused int NOT NULL,
+  PRIMARY KEY (batch_id, chunk)
+);
+COMMENT ON TABLE import_chunk IS 'Ledger: a chunk is here if and only if its rows are.';
+COMMENT ON COLUMN import_chunk.batch_id IS 'The load.';
+COMMENT ON COLUMN import_chunk.chunk IS 'Number of the chunk, from 0.';
+COMMENT ON COLUMN import_chunk.digest IS 'SHA-256 of its rows as they were read: a changed file is not taken for the same.';
+COMMENT ON COLUMN import_chunk.lines IS 'Rows read.';
+COMMENT ON COLUMN import_chunk.created IS 'Rows that registered a handle.';
+COMMENT ON COLUMN import_chunk.updated IS 'Rows that changed one.';
+COMMENT ON COLUMN import_chunk.unchanged IS 'Rows that said what was there.';
+COMMENT ON COLUMN import_chunk.refused IS 'Rows refused.';
+
+CREATE TABLE import_refusal (
+  batch_id int NOT NULL REFERENCES import_batch ON DELETE CASCADE,
+  chunk int NOT NULL,
+  line bigint NOT NULL,
+  field text NOT NULL,
+  rule text NOT NULL,
+  culprit jsonb NOT NULL,
+  line_text text NOT NULL,
+  PRIMARY KEY (batch_id, chunk, line)
+);
+COMMENT ON TABLE import_refusal IS 'Rows that a load refused, and why.';
+COMMENT ON COLUMN import_refusal.batch_id IS 'The load.';
+COMMENT ON COLUMN import_refusal.chunk IS 'The chunk that it was read in.';
+COMMENT ON COLUMN import_refusal.line IS 'Line of the file, from 1.';
+COMMENT ON COLUMN import_refusal.field IS 'Path or column of the culprit.';
+COMMENT ON COLUMN import_refusal.rule IS 'Rule it broke, a name of registry/errors.py.';
+COMMENT ON COLUMN import_refusal.culprit IS 'What the rule''s text names.';
+COMMENT ON COLUMN import_refusal.line_text IS 'The row as it was read, cut when very long.';
+
+CREATE UNLOGGED TABLE session (
+  session_id text PRIMARY KEY,
+  nonce bytea NOT NULL,
+  identity text,
+  expires_at timestamptz NOT NULL
+);
+CREATE INDEX session_expires_at ON session (expires_at);
+COMMENT ON TABLE session IS 'Challenges and sessions of the HTTP interface: what one worker starts another may finish.';
+COMMENT ON COLUMN session.session_id IS 'Random name that the client repeats; stored as its SHA-256.';
+COMMENT ON COLUMN session.nonce IS 'What the client signs.';
+COMMENT ON COLUMN session.identity IS 'index:handle once proved.';
+COMMENT ON COLUMN session.expires_at IS 'When it ends.';
