@@ -12,6 +12,7 @@ from typing import Final
 
 from registry.changes import ChangeKind, LoggedChange, Position, start
 from registry.database import DATABASE_AWAY
+from registry.migrate import SchemaMismatch
 from registry.store import ChangeReader, Store
 from resolver.cache import Cache
 from resolver.metrics import Metrics
@@ -39,7 +40,7 @@ class Follower:
         self._looked_at = 0.0
 
     async def open(self) -> None:
-        """Connects, and keeps the position when it is still worth something. Raises DATABASE_AWAY."""
+        """Connects, and keeps the position when it is still worth something. Raises DATABASE_AWAY, SchemaMismatch."""
         server = await self._reader.open()
         if server != self._server or time() - self._looked_at > self._kept:
             if self.position is not None:
@@ -71,7 +72,7 @@ class Follower:
     async def _begin(self) -> None:
         # The position first: what is read and kept from here on is younger than it.
         look = await self._reader.first_look()
-        await self._store.load_prefixes()
+        await self._store.open()
         self.position = start(look)
         self._looked_at = time()  # as the log's own times, and it counts sleep
         self._resolver.deafen()
@@ -99,7 +100,7 @@ async def follow_changes(follower: Follower, interval: float, stale_limit: float
                     await follower.look()
                 silent_since = monotonic()
                 await asyncio.sleep(interval)
-        except DATABASE_AWAY as error:
+        except (*DATABASE_AWAY, SchemaMismatch) as error:
             log.log(logging.WARNING if pause == interval else logging.DEBUG, "changes cannot be heard: %r", error)
         if follower.position is not None and monotonic() - silent_since > stale_limit:
             log.warning("no change was heard for %s seconds: everything is forgotten", stale_limit)

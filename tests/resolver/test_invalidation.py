@@ -193,6 +193,9 @@ class Prefixes:
     def __init__(self, *loads: bool) -> None:
         self.loads = list(loads)
 
+    async def open(self) -> None:
+        await self.load_prefixes()
+
     async def load_prefixes(self) -> None:
         if not (self.loads.pop(0) if len(self.loads) > 1 else self.loads[0]):
             raise ConnectionResetError

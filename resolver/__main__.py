@@ -1,0 +1,116 @@
+"""`python -m resolver [--config FILE] [--workers N]`: the resolver alone, for units and containers.
+
+One worker runs in this process; several are supervised. The database is somebody else's care: a DSN, or the embedded
+Postgres of a node that runs on the same data directory.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import uvloop
+from aiohttp import web
+
+from registry.embedded import postgres_directory, running_dsn
+from registry.settings import InvalidSettings
+from resolver.listeners.status import Reason
+from resolver.listeners.status import create_app as create_status_app
+from resolver.logs import set_up
+from resolver.node import Node, running
+from resolver.reservation import PortTaken
+from resolver.settings import Settings, StatusSettings, load
+from resolver.supervisor import Programs, Supervisor, prepare_nothing
+
+FAILED: Final = 1
+USAGE: Final = 2
+NO_DATABASE: Final = (
+    "no database: give FILAMENT_REGISTRY_DSN, or start one with `filament up` / "
+    "没有数据库:请设置 FILAMENT_REGISTRY_DSN,或用 `filament up` 启动"
+)
+
+
+def main() -> int:
+    """The exit status: 0 stopped in order, 1 could not start, 2 settings that cannot be used."""
+    arguments = _arguments()
+    try:
+        settings = _settings(arguments.config, arguments.workers)
+    except InvalidSettings as error:
+        print(*error.faults, sep="\n", file=sys.stderr)
+        return USAGE
+    set_up(settings.status, "resolver")
+    alone = (settings.resolver.workers or os.cpu_count() or 1) == 1
+    try:
+        uvloop.run(_alone(settings) if alone else _supervised(settings))
+    except (PortTaken, OSError) as error:
+        print(error, file=sys.stderr)
+        return FAILED
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m resolver", description="Answers resolutions. 提供标识解析服务。")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings / 设置文件 (TOML)")
+    parser.add_argument(
+        "--workers", type=int, metavar="N", help="processes, 0: one for each core / 进程数,0 为每核一个"
+    )
+    return parser.parse_args()
+
+
+def _settings(path: Path | None, workers: int | None) -> Settings:
+    settings, _ = load(path, overrides={} if workers is None else {"resolver.workers": workers})
+    registry = settings.registry
+    dsn = registry.dsn or running_dsn(postgres_directory(Path(registry.data_directory)))
+    if not dsn:
+        raise InvalidSettings([NO_DATABASE])
+    return replace(settings, registry=replace(registry, dsn=dsn))
+
+
+async def _supervised(settings: Settings) -> None:
+    supervisor = Supervisor(settings, prepare=prepare_nothing, programs=Programs(postgres=False, registry=False))
+    supervisor.follow_signals(terminal=False)
+    await supervisor.run()
+
+
+async def _alone(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(settings) as node, _status(settings.status, node):
+        loop.add_signal_handler(signal.SIGHUP, node.reload)
+        await stop.wait()
+
+
+@asynccontextmanager
+async def _status(settings: StatusSettings, node: Node) -> AsyncIterator[None]:
+    runner = web.AppRunner(create_status_app(_Alone(node)), access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, settings.listen, settings.port).start()
+        yield
+    finally:
+        await runner.cleanup()
+
+
+class _Alone:
+    """What the status port says of a node that is this process."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    def reasons(self) -> list[Reason]:
+        return [Reason(rule, "resolver", culprit) for rule, culprit in self._node.unready()]
+
+    def processes(self) -> Mapping[str, int]:
+        return {"resolver": os.getpid()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

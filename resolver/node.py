@@ -1,0 +1,221 @@
+"""One worker of a node, put together: the only place where everything meets. Started from below, stopped from above.
+
+It listens before the database is there: what is asked meanwhile is refused as busy, and the node says that it is not
+ready, and why. Nothing has to be done by hand when the database comes, goes and returns.
+"""
+
+import asyncio
+import gc
+import ipaddress
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from prometheus_client.core import Metric
+from prometheus_client.registry import REGISTRY, Collector
+
+from registry.authentication import Authenticator
+from registry.registration import Registration
+from registry.sessions import Sessions
+from registry.site import Interface, InterfaceKind, Protocol, ServerInfo, SiteInfo
+from registry.store import ChangeReader, Store
+from resolver.cache import Cache
+from resolver.certificate import Certificate, public_key
+from resolver.invalidation import Follower, follow_changes, sweep
+from resolver.listeners.http.app import create_server
+from resolver.listeners.http.parts import Parts
+from resolver.listeners.port import Port, listen
+from resolver.metrics import Exposition, Metrics
+from resolver.misses import Misses
+from resolver.resolution import Resolver
+from resolver.settings import Settings
+
+log = logging.getLogger(__name__)
+
+DRAIN: Final = 10.0  # Seconds for requests in flight when the node stops.
+FLUSH_INTERVAL: Final = 1.0  # Seconds between two hand-overs of the figures.
+READER_PROGRAM: Final = "changes"
+# Allocations before the collector looks at young, middle and old objects. Kept answers are a million old objects that
+# are in no cycle; looking at all of them takes a third of a second, so it is left to where it is really needed.
+COLLECT: Final = (10_000, 20, 500)
+MEGABYTE: Final = 1 << 20
+
+Unready = tuple[str, Mapping[str, Any]]
+
+
+class Node:
+    """A worker that runs. `resolver` is what it answers with, `settings` have the port that was really bound."""
+
+    def __init__(
+        self, settings: Settings, resolver: Resolver, misses: Misses, certificate: Certificate, metrics: Metrics
+    ) -> None:
+        self.settings = settings
+        self.resolver = resolver
+        self.certificate = certificate
+        self.metrics = metrics
+        self.stopping = False
+        self._misses = misses
+
+    @property
+    def port(self) -> int:
+        return self.settings.resolver.port
+
+    def unready(self) -> list[Unready]:
+        """Why it is not ready: rules of the status port and their culprits; nothing when it is."""
+        if self.stopping:
+            return [("stopping", {})]
+        if self._misses.fault == "schema":
+            return [("schema", {"detail": self._misses.fault_detail})]
+        if self._misses.fault:
+            return [("database", {})]
+        if not self.resolver.hearing:
+            return [("change_log", {"seconds": self.resolver.staleness})]
+        return []
+
+    def reload(self) -> None:
+        """Uses the certificate's files as they are now."""
+        self.certificate.reload()
+
+
+async def serve(
+    settings: Settings, stop: asyncio.Event, *, worker: int = 0, started: Callable[[Node], None] | None = None
+) -> None:
+    """Runs one worker until `stop` is set; `started` is told when its port is open, ready or not."""
+    async with running(settings, worker=worker) as node:
+        _leave_old_objects_alone()
+        if started is not None:
+            started(node)
+        await stop.wait()
+
+
+@asynccontextmanager
+async def running(settings: Settings, *, worker: int = 0) -> AsyncIterator[Node]:
+    """One worker, from an open port to the last request answered."""
+    ours = settings.resolver
+    program = f"resolver {worker}" if worker else "resolver"
+    async with AsyncExitStack() as stack:
+        metrics = Metrics()
+        store = Store(settings.registry, program, ours.readers)
+        stack.push_async_callback(store.close)
+        cache = Cache(ours.cache_megabytes * MEGABYTE, ours.missing_entries, ours.found_ttl, ours.missing_ttl)
+        misses = Misses(store, metrics, readers=ours.readers, queue=ours.miss_queue, deadline=ours.miss_deadline)
+        resolver = Resolver(store, cache, misses, metrics, max_staleness=ours.max_staleness)
+        reader = ChangeReader(settings.registry, f"{program} {READER_PROGRAM}", store)
+        stack.push_async_callback(reader.close)
+        follower = Follower(reader, store, resolver, metrics, settings.registry.change_log_hours * 3600.0)
+        certificate = _certificate(settings)
+        node = Node(settings, resolver, misses, certificate, metrics)
+        await stack.enter_async_context(
+            _tasks(
+                misses.run(),
+                follow_changes(follower, ours.poll_interval, ours.stale_limit),
+                sweep(cache),
+                _flush(metrics, cache, misses, resolver),
+                certificate.watch(),
+            )
+        )
+        await stack.enter_async_context(_listening(node, store))
+        log.info("listening on port %s", node.port)
+        try:
+            yield node
+        finally:
+            node.stopping = True
+
+
+@asynccontextmanager
+async def _tasks(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Tasks that live as long as the block; one that fails ends the block, and so the worker."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(coroutine) for coroutine in coroutines]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+@asynccontextmanager
+async def _listening(node: Node, store: Store) -> AsyncIterator[None]:
+    ours = node.settings.resolver
+    sockets = listen(ours.listen, ours.port)
+    node.settings = replace(node.settings, resolver=replace(ours, port=sockets[0].getsockname()[1]))
+    parts = Parts(
+        resolver=node.resolver,
+        registration=Registration(store, node.settings.registry.administrators),
+        authenticator=Authenticator(store),
+        sessions=Sessions(store),
+        settings=node.settings,
+        metrics=node.metrics,
+        site=lambda: _site(node),
+        node_key=node.certificate.node_key,
+    )
+    server = create_server(parts)
+    port = Port(sockets, server, lambda: node.certificate.context)
+    port.open()
+    try:
+        yield
+    finally:
+        await port.close()
+        server.pre_shutdown()
+        await server.shutdown(DRAIN)
+
+
+def _certificate(settings: Settings) -> Certificate:
+    ours = settings.resolver
+    return Certificate(
+        Path(settings.registry.data_directory),
+        certificate=ours.certificate,
+        private_key=ours.private_key,
+        client_authorities=ours.client_ca,
+        names=(ours.public_address,),
+    )
+
+
+def _site(node: Node) -> SiteInfo:
+    """What the node says of itself: where it is reached, and with which key it signs."""
+    ours = node.settings.resolver
+    interfaces = tuple(
+        Interface(InterfaceKind.BOTH, protocol, ours.port) for protocol in (Protocol.HTTP, Protocol.HTTPS)
+    )
+    key = public_key(node.certificate.node_key).to_wire()
+    server = ServerInfo(1, ipaddress.ip_address(ours.public_address), key, interfaces)
+    return SiteInfo(1, (server,), (("desc", ours.description),))
+
+
+async def _flush(metrics: Metrics, cache: Cache, misses: Misses, resolver: Resolver) -> None:
+    exposition = Exposition(metrics)
+    shown = _Shown(exposition)
+    REGISTRY.register(shown)
+    try:
+        while True:
+            metrics.counts.evictions = cache.evictions
+            metrics.cache_octets, metrics.cache_entries = cache.octets, len(cache)
+            metrics.missing_entries, metrics.waiting = cache.missing, len(misses)
+            metrics.staleness = resolver.staleness
+            exposition.flush()
+            await asyncio.sleep(FLUSH_INTERVAL)
+    finally:
+        REGISTRY.unregister(shown)
+
+
+class _Shown(Collector):
+    """The figures of this worker for whoever collects those of the process. It names nothing in advance, so that two
+    workers may run in one process."""
+
+    def __init__(self, exposition: Exposition) -> None:
+        self._exposition = exposition
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterable[Metric]:
+        return self._exposition.registry.collect()
+
+
+def _leave_old_objects_alone() -> None:
+    gc.collect()
+    gc.freeze()  # Modules, classes and code: they live as long as the process.
+    gc.set_threshold(*COLLECT)
