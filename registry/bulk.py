@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 from registry import ledger
-from registry.chunks import Chunk, Form, csv_chunks, line_chunks
+from registry.chunks import Chunk, Form, csv_chunks, line_chunks, sheet_chunks
 from registry.errors import InsufficientPermission, PrefixNotHomed
 from registry.ledger import Batch, Tally
 from registry.merge import RETRIED, Merge, Rows
@@ -228,4 +228,4 @@ def _started(tasks: set[asyncio.Task[Any]], work: Coroutine[Any, Any, Outcome]) 
     return task
 
 
-_CHUNKS_OF: Final = {"ndjson": line_chunks, "csv": csv_chunks}
+_CHUNKS_OF: Final = {"ndjson": line_chunks, "csv": csv_chunks, "xlsx": sheet_chunks}

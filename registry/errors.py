@@ -192,6 +192,10 @@ RULES: Catalogue = {
         "{identity} 无权导入前缀 {prefix!r} 的标识",
     ),
     "load.formula": ("cell {cell} holds a formula; paste its result instead", "单元格 {cell} 是公式,请粘贴为数值"),
+    "load.number": (
+        "cell {cell} holds {shown}, a number of more than {digits} digits; format the column as text and type it again",
+        "单元格 {cell} 的数字 {shown} 超过 {digits} 位,精度已丢失;请将该列设为文本后重新录入",
+    ),
     "load.cell_error": ("cell {cell} shows the error {shown}", "单元格 {cell} 显示错误 {shown}"),
     "load.header": ("header, column {column}: {rule}", "表头第 {column} 列:{rule}"),
     "load.wrong_form": ("the file is {form}", "文件格式不符:{form}"),

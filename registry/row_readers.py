@@ -75,6 +75,8 @@ class TableReader:
 
     def field_of(self, error: HandleError, octets: bytes) -> str:
         names = self._columns.names
+        if "field" in error.culprit:
+            return str(error.culprit["field"])
         if "index" in error.culprit:
             found = (names[place] for place, index, _ in self._columns.values if index == error.culprit["index"])
             return next(found, "")
@@ -117,9 +119,9 @@ def sheet_reader(columns: Columns) -> TableReader:
 
     def cells_of(octets: bytes) -> list[str]:
         cells: list[Any] = orjson.loads(octets)
-        for cell in cells[:width]:
+        for name, cell in zip(columns.names, cells, strict=False):
             if isinstance(cell, dict):
-                raise ProtocolFault(cell.pop("rule"), **cell)
+                raise ProtocolFault(cell.pop("rule"), **cell, field=name)
         return cells + [""] * (width - len(cells))
 
     return TableReader(columns, cells_of)
