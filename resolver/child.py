@@ -1,7 +1,7 @@
 """One process of the node: started, listened to, started again when it ends, and stopped.
 
 Between us and the child is one pair of sockets, its standard input. We write one line of orders; it writes a line about
-its state every second. When either side ends, the other sees the end of the stream.
+its state every second, and more often while it is not ready. When either side ends, the other sees the stream end.
 """
 
 import asyncio
@@ -67,10 +67,8 @@ class Child:
         name = self.order.name
         if self._stopping:
             return [Reason("stopping", name)]
-        if self.pid is None:
-            return [Reason("restarting" if self.restarts else "starting", name)]
         if self._reasons is None:
-            return [Reason("starting", name)]
+            return [Reason("restarting" if self.restarts else "starting", name)]
         silence = self._clock() - self._heard_at
         return [*self._reasons, *([Reason("silent", name, {"seconds": silence})] if silence > SILENCE else [])]
 
@@ -105,22 +103,22 @@ class Child:
         while True:
             began = self._clock()
             status = await self._live()
-            self._changed()
             if self._stopping:
                 return
+            self.restarts += 1
+            self._changed()
             if self._clock() - began > STEADY:
                 delay = FIRST_DELAY
             log.error("%s ended with status %s; it is started again in %.1f s", self.order.name, status, delay)
             await asyncio.sleep(delay)
             delay = min(delay * 2, LAST_DELAY)
-            self.restarts += 1
 
     async def _live(self) -> int:
         ours, theirs = socket.socketpair()
         with theirs:
             # A session of its own: the terminal's Ctrl-C is for us, and we stop our children in order.
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "resolver.worker", stdin=theirs, start_new_session=True
+                sys.executable, "-m", "resolver.worker", stdin=theirs.fileno(), start_new_session=True
             )
         process = self._process
         log.info("%s is process %d", self.order.name, process.pid)
@@ -132,7 +130,7 @@ class Child:
         finally:
             listening.cancel()
             self._reasons = None
-            mark_process_dead(process.pid)
+            mark_process_dead(process.pid)  # type: ignore[no-untyped-call]  # the library has no types here
 
     async def _listen(self, ours: socket.socket) -> None:
         reader, writer = await asyncio.open_connection(sock=ours, limit=MAX_LINE)

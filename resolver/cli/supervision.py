@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from collections.abc import Mapping
 
 from resolver.cli.invocation import Failed, Invocation
 from resolver.cli.options import in_url
@@ -16,18 +17,28 @@ async def up_until_stopped(invocation: Invocation, settings: Settings, *, no_mig
     """Runs a node of these settings until a signal stops it."""
     set_up(settings.status)
     supervisor = Supervisor(settings, prepare=prepare_nothing if no_migrate else bring_schema_up_to_date)
-    await supervise(invocation, supervisor)
+    option = {
+        settings.resolver.port: "--port",
+        settings.registry.port: "--set registry.port=NUMBER",
+        settings.status.port: "--set status.port=NUMBER",
+    }
+    await supervise(invocation, supervisor, option)
 
 
-async def supervise(invocation: Invocation, supervisor: Supervisor, *, announce: bool = True) -> None:
-    """Runs a supervisor until a signal stops it, and says what happens. Raises Failed when a port is taken."""
+async def supervise(
+    invocation: Invocation, supervisor: Supervisor, option: Mapping[int, str], *, announce: bool = True
+) -> None:
+    """Runs a supervisor until a signal stops it, and says what happens. Raises Failed when a port is taken.
+
+    `option` is what chooses another port, by port.
+    """
     supervisor.follow_signals(terminal=os.isatty(sys.stderr.fileno()))
     telling = asyncio.create_task(_tell(invocation, supervisor, announce=announce))
     try:
         await supervisor.run()
     except PortTaken as error:
-        option = "--set SECTION.port=NUMBER" if error.port != supervisor.settings.resolver.port else "--port"
-        raise Failed("port.taken", port=error.port, address=error.address, option=option) from None
+        way_out = option.get(error.port, "--set")
+        raise Failed("port.taken", port=error.port, address=error.address, option=way_out) from None
     finally:
         telling.cancel()
 
