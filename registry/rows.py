@@ -119,13 +119,13 @@ class RowCutter(LineCutter):
         return self._row(Row(self._line, line)) if line and not line.isspace() else ()
 
     def _cut_end(self) -> list[Row]:
-        return list(self._closed(b"", QUOTE_OPEN)) if self._open else []
+        return list(self._closed(self._open.pop(), QUOTE_OPEN)) if self._open else []
 
     def _closed(self, line: bytes, fault: str) -> tuple[Row, ...]:
-        first_line = self._first_line if self._open else self._line
+        first_line = self._first_line or self._line
         octets = b"\n".join([*self._open, line])
         self._open.clear()
-        self._open_octets = 0
+        self._open_octets = self._first_line = 0
         return self._row(Row(first_line, octets[:KEPT_OF_LONG_ROW] if fault else octets, fault))
 
     def _row(self, row: Row) -> tuple[Row, ...]:

@@ -21,7 +21,7 @@ async def opened(dsn: str, **settings: Any) -> Store:
     """An open store in which PREFIXES are homed."""
     connection = await asyncpg.connect(dsn)
     try:
-        statement = "INSERT INTO prefix (prefix, spelling, created_at) VALUES ($1, $1, $2)"
+        statement = "INSERT INTO prefix (prefix, spelling, created_at) VALUES ($1, $1, $2) ON CONFLICT DO NOTHING"
         await connection.executemany(statement, [(prefix, MADE) for prefix in PREFIXES])
     finally:
         await connection.close()
