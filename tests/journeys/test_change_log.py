@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from time import monotonic
 
 import asyncpg
@@ -11,7 +11,8 @@ import pytest
 
 from registry.changes import start
 from registry.errors import HandleAlreadyExists
-from registry.handle import Handle
+from registry.handle import Handle, HandleKey
+from registry.packing import PackedRecord
 from registry.settings import RegistrySettings
 from registry.store import ChangeReader, Store
 from registry.transaction import begin
@@ -150,6 +151,15 @@ class WatchedResolver(AttentiveResolver):
         self.history.looked()
 
 
+class LateStore(Store):
+    """What it read arrives late, so that changes are heard meanwhile."""
+
+    async def fetch_packed(self, keys: Sequence[HandleKey]) -> dict[HandleKey, PackedRecord]:
+        read = await super().fetch_packed(keys)
+        await asyncio.sleep(random.random() * 0.03)
+        return read
+
+
 class Life:
     """Handles that are registered, changed and deleted at random while others ask for them."""
 
@@ -239,6 +249,7 @@ class Life:
 async def test_a_resolver_never_answers_what_was_before_a_change_that_it_has_heard(database_dsn, octets):
     made = Core(database_dsn, octets=octets)
     history = History()
+    made.store.__class__ = LateStore
     made.resolver.__class__ = WatchedResolver
     made.resolver.history = history
     async with core(database_dsn, made):
