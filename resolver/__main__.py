@@ -111,6 +111,9 @@ class _Alone:
     def processes(self) -> Mapping[str, int]:
         return {"resolver": os.getpid()}
 
+    def restarts(self) -> Mapping[str, int]:
+        return {}
+
 
 if __name__ == "__main__":
     sys.exit(main())

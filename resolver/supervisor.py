@@ -80,6 +80,7 @@ class Supervisor:
         self._prepare = prepare
         self._programs = programs or Programs()
         self._postgres: EmbeddedPostgres | None = None
+        self._postgres_restarts = 0
         self._children: list[Child] = []
         self._stopping = False
 
@@ -97,12 +98,16 @@ class Supervisor:
             running[POSTGRES] = self._postgres.process.pid
         return {"supervisor": os.getpid(), **running}
 
+    def restarts(self) -> Mapping[str, int]:
+        return {POSTGRES: self._postgres_restarts} | {child.order.name: child.restarts for child in self._children}
+
     async def run(self) -> None:
         """Returns when stopped. Raises PortTaken, EmbeddedPostgresError or SchemaMismatch when it cannot start."""
         async with AsyncExitStack() as stack:
             stack.enter_context(_measurements())
             self._reserve(stack)
             await stack.enter_async_context(self._status())
+            await stack.enter_async_context(notification.signs_of_life())
             if await self._unless_stopped(asyncio.create_task(self._start(stack))):
                 await self.stop.wait()
             self._stopping = True
@@ -194,6 +199,7 @@ class Supervisor:
         while True:
             await postgres.exited.wait()
             log.error("Postgres ended; it is started again in %.1f s", delay)
+            self._postgres_restarts += 1
             await asyncio.sleep(delay)
             try:
                 await postgres.start()

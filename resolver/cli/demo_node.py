@@ -21,8 +21,9 @@ from registry.language import text
 from registry.store import Store
 from resolver.cli.client import Node, handle_path
 from resolver.cli.invocation import Failed, Invocation
+from resolver.cli.options import in_url, local_url
 from resolver.cli.progress import Progress
-from resolver.cli.supervision import public_url, supervise
+from resolver.cli.supervision import supervise
 from resolver.cli.texts import MESSAGES
 from resolver.logs import set_up
 from resolver.settings import Settings
@@ -85,7 +86,7 @@ class _Demo:
     async def show(self, settings: Settings, *, stay: bool) -> None:
         say = self._invocation.say
         say("demo.started", seconds=self._lap())
-        url = public_url(settings)
+        url = local_url(settings)
         handles = [handle async for handle in self._follow(Node(url))]
         say("demo.open")
         status = settings.status
@@ -93,7 +94,7 @@ class _Demo:
             ("demo.page", f"{url}/{quote(handles[0])}?noredirect"),
             ("demo.answer", url + handle_path(handles[0])),
             ("demo.documentation", f"{url}/docs"),
-            ("demo.status", f"http://{status.listen}:{status.port}/readyz"),
+            ("demo.status", f"http://{in_url(status.listen)}:{status.port}/readyz"),
         ):
             click.echo(f"  {address}  ({text(MESSAGES, rule, self._invocation.language)})")
         say("demo.credentials", path=Path(settings.registry.data_directory, CREDENTIALS))

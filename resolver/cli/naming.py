@@ -11,7 +11,7 @@ import click
 
 from resolver.cli.frame import Command
 from resolver.cli.invocation import FAILED, SUCCESS, Failed, Invocation, Misused, run
-from resolver.cli.options import Chosen, node_options, output_option, settings_options
+from resolver.cli.options import Chosen, local_url, node_options, output_option, settings_options
 from resolver.cli.output import write_rows
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 FOUND: Final = 1
 NOT_FOUND: Final = frozenset({100, 200, 301})
 COLUMNS: Final = ("handle", "index", "type", "data", "ttl", "timestamp")
-RESOLVE_URL: Final = "http://127.0.0.1:8000"
-REGISTER_URL: Final = "https://127.0.0.1:8000"
 READABLE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
@@ -33,9 +31,11 @@ READABLE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--authoritative", is_flag=True, help="resolve.authoritative")
 @node_options
 @output_option()
+@settings_options
 @click.pass_obj
 def resolve(
     invocation: Invocation,
+    chosen: Chosen,
     handles: tuple[str, ...],
     indexes: tuple[int, ...],
     types: tuple[str, ...],
@@ -46,7 +46,8 @@ def resolve(
 ) -> int:
     from resolver.cli.client import Node, handle_path
 
-    node = Node(url or RESOLVE_URL, certificate, {"Accept-Language": invocation.language})
+    at = url or local_url(chosen.settings(invocation))
+    node = Node(at, certificate or _own_certificate(invocation, chosen), {"Accept-Language": invocation.language})
     asked = [("index", str(index)) for index in indexes] + [("type", name) for name in types]
     query = urlencode(asked + ([("auth", "true")] if authoritative else []))
     answers = [(handle, node.ask(handle_path(handle) + (f"?{query}" if query else ""))) for handle in handles]
@@ -95,7 +96,8 @@ def register(
         secret = _secret(invocation, secret_file)
         if identity is None or secret is None:
             raise Misused("register.identity")
-        node = _node(invocation, chosen, url or REGISTER_URL, certificate, (identity, secret))
+        at = url or local_url(chosen.settings(invocation), "https")
+        node = _node(invocation, chosen, at, certificate, (identity, secret))
         created = _register_at(node, handle, values, overwrite=overwrite)
     invocation.say("register.created" if created else "register.replaced", handle=handle)
 

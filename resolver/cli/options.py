@@ -89,3 +89,10 @@ def node_options(function: Function) -> Function:
 def in_url(address: str) -> str:
     """An address as a URL writes it."""
     return f"[{address}]" if ":" in address else address
+
+
+def local_url(settings: "Settings", scheme: str = "http") -> str:
+    """Where the resolvers of a node with these settings are found from its own machine."""
+    address = settings.resolver.listen[0]
+    local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104  # not listened on: replaced
+    return f"{scheme}://{in_url(local)}:{settings.resolver.port}"

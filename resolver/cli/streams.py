@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import IO, Final
 from uuid import uuid4
 
-from registry.export import export_handles
-from registry.refusals import write_refusals
-
 from registry import migrate
 from registry.bulk import Report, load
 from registry.chunks import Form
+from registry.export import export_handles
 from registry.language import text
+from registry.refusals import write_refusals
 from registry.settings import RegistrySettings
 from resolver.cli.database import opened, reachable
 from resolver.cli.invocation import Invocation

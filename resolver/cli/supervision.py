@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping
 
 from resolver.cli.invocation import Failed, Invocation
-from resolver.cli.options import in_url
+from resolver.cli.options import in_url, local_url
 from resolver.logs import set_up
 from resolver.reservation import PortTaken
 from resolver.settings import Settings
@@ -50,16 +50,9 @@ async def _tell(invocation: Invocation, supervisor: Supervisor, *, announce: boo
         if supervisor.ready.is_set() and announce:
             status = supervisor.settings.status
             at = f"http://{in_url(status.listen)}:{status.port}"
-            invocation.say("up.started", url=public_url(supervisor.settings), status=f"{at}/readyz")
+            invocation.say("up.started", url=local_url(supervisor.settings), status=f"{at}/readyz")
         await supervisor.stop.wait()
         invocation.say("up.stopping")
     finally:
         for task in waiting:
             task.cancel()
-
-
-def public_url(settings: Settings) -> str:
-    """Where a browser on this machine finds the node."""
-    address = settings.resolver.listen[0]
-    local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104  # not listened on: replaced
-    return f"http://{in_url(local)}:{settings.resolver.port}"

@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 import orjson
 from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import REGISTRY, Collector
 
@@ -59,6 +59,9 @@ class Source(Protocol):
 
     def processes(self) -> Mapping[str, int]:
         """The number of each process of the node, by name."""
+
+    def restarts(self) -> Mapping[str, int]:
+        """How often each process was started again after it had ended by itself."""
 
 
 def create_app(source: Source) -> web.Application:
@@ -135,7 +138,12 @@ class _State(Collector):
         ready.add_metric([], 0.0 if self._source.reasons() else 1.0)
         build = GaugeMetricFamily("filament_build_info", "Versions; always 1.", labels=["version", "python"])
         build.add_metric([version("filament-node"), platform.python_version()], 1.0)
-        return (ready, build)
+        again = CounterMetricFamily(
+            "filament_process_restarts", "Starts of a process after it had ended by itself.", labels=["process"]
+        )
+        for name, count in self._source.restarts().items():
+            again.add_metric([name], count)
+        return (ready, build, again)
 
 
 def _json(form: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

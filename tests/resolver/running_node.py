@@ -126,6 +126,11 @@ def ask(url: str, **headers: str) -> tuple[int, dict]:
             return error.code, json.load(error)
 
 
+def text_of(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=DEADLINE) as response:  # noqa: S310  # our own node's address
+        return response.read().decode()
+
+
 def until(condition, what: str, deadline: float = DEADLINE):
     """What the condition gives, once it is true."""
     ends = time.monotonic() + deadline

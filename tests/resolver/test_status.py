@@ -30,6 +30,9 @@ class Node:
     def processes(self):
         return {"supervisor": os.getpid(), "gone": 1 << 30}
 
+    def restarts(self):
+        return {"worker 1": 2}
+
 
 @pytest.fixture
 async def client():
@@ -90,6 +93,7 @@ def test_a_process_that_is_gone_has_no_figures_and_does_no_harm():
     families = {family.name: family for family in text_string_to_metric_families(exposition(Node(), None).decode())}
     assert [sample.labels for sample in families["filament_process_threads"].samples] == [{"process": "supervisor"}]
     assert families["filament_ready"].samples[0].value == 1
+    assert families["filament_process_restarts"].samples[0].value == 2
     unready = exposition(Node(Reason("starting", "filament")), None).decode()
     assert "filament_ready 0.0" in unready
 

@@ -13,7 +13,7 @@ import pytest
 
 from resolver.certificate import make_certificate, node_key
 from resolver.child import Child, Order
-from tests.resolver.running_node import RunningNode, arguments, ask, is_running, until
+from tests.resolver.running_node import RunningNode, arguments, ask, is_running, text_of, until
 from tests.resolver.test_cli import filament
 
 HANDLE = "88.168.1/A"
@@ -51,6 +51,9 @@ async def test_a_killed_worker_comes_back_and_the_others_answer_meanwhile(book_d
         until(lambda: ask(f"{status}/readyz")[0] == 200, "readiness")
         for _ in range(8):
             assert resolved(url)
+        shown = text_of(f"{status}/metrics")
+        assert 'filament_process_restarts_total{process="worker 1"} 1.0' in shown
+        assert "filament_resolutions_total" in shown
 
 
 async def test_a_killed_registry_comes_back(book_dsn, tmp_path):
@@ -167,10 +170,15 @@ async def test_systemd_is_told_when_the_node_is_ready_and_when_it_stops(book_dsn
         told.bind(str(tmp_path / "notify"))
         told.settimeout(60)
         line = arguments(book_dsn, tmp_path, workers=1)
-        with RunningNode(*line, NOTIFY_SOCKET=str(tmp_path / "notify")) as node:
-            assert await asyncio.to_thread(told.recv, 100) == b"READY=1"
+        asked = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "400000"}
+        with RunningNode(*line, **asked) as node:
+            states = [told.recv(100).decode()]
+            while "READY=1" not in states:
+                states.append((await asyncio.to_thread(told.recv, 100)).decode())
+            assert states[0] == "WATCHDOG=1"
             node.signal(signal.SIGTERM)
-            assert await asyncio.to_thread(told.recv, 100) == b"STOPPING=1"
+            while "STOPPING=1" not in states:
+                states.append((await asyncio.to_thread(told.recv, 100)).decode())
             assert await asyncio.to_thread(node.end) == 0
 
 
