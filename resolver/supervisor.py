@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+import asyncpg
 import msgspec
 from aiohttp import web
 
@@ -56,6 +57,8 @@ async def bring_schema_up_to_date(settings: Settings) -> None:
         try:
             await migrate(settings.registry.dsn, exact_suffixes=settings.registry.exact_suffixes)
         except DATABASE_AWAY as error:
+            if isinstance(error, asyncpg.exceptions.ClientConfigurationError):
+                raise  # a DSN that makes no sense now makes none later
             log.warning("the database cannot be reached, trying again in %.1f s: %s", delay, error)
         else:
             return

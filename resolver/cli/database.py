@@ -12,6 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+import asyncpg
+
+from registry.database import DATABASE_AWAY
 from registry.embedded import EmbeddedPostgres, postgres_directory, running_dsn
 from registry.embedded_errors import DataDirectoryInUse
 from registry.migrate import migrate
@@ -63,9 +66,20 @@ async def opened(settings: RegistrySettings, invocation: Invocation) -> AsyncIte
 
 
 async def _of_running_node(directory: Path) -> str | None:
+    """The address of its server, once that answers and has our database: both take a moment at a first start."""
     deadline = time.monotonic() + STARTING
     while time.monotonic() < deadline:
-        if (dsn := running_dsn(directory)) is not None:
+        dsn = running_dsn(directory)
+        if dsn is not None and await _has_database(dsn):
             return dsn
         await asyncio.sleep(LOOK_INTERVAL)
     return None
+
+
+async def _has_database(dsn: str) -> bool:
+    try:
+        connection = await asyncpg.connect(dsn)
+    except (asyncpg.InvalidCatalogNameError, *DATABASE_AWAY):
+        return False
+    await connection.close()
+    return True

@@ -127,7 +127,8 @@ class _Demo:
             self._invocation.say("demo.kept", count=there)
             return
         name = f"demo-{SEED}-{self._count}"
-        label = text(MESSAGES, "load.progress", self._invocation.language, source=name)
+        language = self._invocation.language
+        label = text(MESSAGES, "load.progress", language, source=text(MESSAGES, "demo.identifiers", language))
         with Progress(label, self._count) as progress:
             report = await load(
                 store,

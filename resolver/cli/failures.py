@@ -7,6 +7,8 @@ import logging
 import ssl
 from pathlib import Path
 
+import asyncpg
+
 from registry.database import DATABASE_AWAY
 from registry.embedded_errors import EmbeddedPostgresError
 from registry.errors import HandleError
@@ -39,7 +41,11 @@ def _text(error: Exception, language: Language) -> str:
         path = getattr(error, "filename", None)
         reason = error.strerror or str(error)
         return text(MESSAGES, "file", language, path=Path(path) if path else "TLS", reason=reason)
+    if isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError):
+        return text(MESSAGES, "dsn", language, reason=str(error))
     if isinstance(error, DATABASE_AWAY):
         return text(MESSAGES, "away", language, reason=str(error) or type(error).__name__)
+    if isinstance(error, asyncpg.PostgresError):
+        return text(MESSAGES, "refused", language, reason=str(error))
     log.error("unexpected", exc_info=error)
     return text(MESSAGES, "unexpected", language, kind=type(error).__name__, reason=str(error))

@@ -59,10 +59,20 @@ class Invocation:
 
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
-    """What a command waits for, to its end."""
+    """What a command waits for, to its end. SIGTERM interrupts as Ctrl-C does: what was started is stopped first."""
     import asyncio
+    import signal
 
-    return asyncio.run(work)
+    async def interruptible() -> Result:
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await work
+
+    try:
+        return asyncio.run(interruptible())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
 def language_of(arguments: list[str], environment: Mapping[str, str]) -> Language:

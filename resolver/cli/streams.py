@@ -1,8 +1,10 @@
 """Files on their way into the book and out of it."""
 
 import asyncio
+import contextlib
 import os
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -105,7 +107,29 @@ def _sink(file: Path | None) -> AbstractContextManager[IO[bytes]]:
 
 async def _pieces(octets: IO[bytes], reach: Callable[[int], None]) -> AsyncIterator[bytes]:
     done = 0
-    while piece := await asyncio.to_thread(octets.read, PIECE):
+    while piece := await _read(octets.fileno()):
         yield piece
         done += len(piece)
         reach(done)
+
+
+async def _read(descriptor: int) -> bytes:
+    """The next octets, from a thread that nobody has to wait for: standard input may stay silent for ever."""
+    loop = asyncio.get_running_loop()
+    outcome: asyncio.Future[bytes] = loop.create_future()
+
+    def settle(piece: bytes, error: OSError | None) -> None:
+        if not outcome.done():
+            outcome.set_result(piece) if error is None else outcome.set_exception(error)
+
+    def read() -> None:
+        error, piece = None, b""
+        try:
+            piece = os.read(descriptor, PIECE)
+        except OSError as fault:
+            error = fault
+        with contextlib.suppress(RuntimeError):  # the loop was closed while nothing came
+            loop.call_soon_threadsafe(settle, piece, error)
+
+    threading.Thread(target=read, name="read", daemon=True).start()
+    return await outcome

@@ -154,6 +154,8 @@ MESSAGES: Final[Catalogue] = {
     "usage.other": ("{reason}", "用法有误：{reason}"),
     "interrupted": ("Interrupted.", "已中断。"),
     "away": ("the database cannot be reached: {reason}", "无法访问数据库：{reason}"),
+    "refused": ("the database refuses: {reason}", "数据库拒绝：{reason}"),
+    "dsn": ("the DSN cannot be understood: {reason}", "无法识别数据库地址（DSN）：{reason}"),
     "schema": ("{reason}", "数据库结构不符：{reason}"),
     "file": ("{path}: {reason}", "{path}：{reason}"),
     "unexpected": ("{kind}: {reason}", "意外错误 {kind}：{reason}"),
@@ -237,6 +239,7 @@ MESSAGES: Final[Catalogue] = {
         "{count} enterprises, each with a prefix under {prefix}",
         "{count} 家企业，前缀均在 {prefix} 之下",
     ),
+    "demo.identifiers": ("the demo's identifiers", "演示标识"),
     "demo.loaded": (
         "{count:,} identifiers loaded in {seconds:.1f} s ({rate:,.0f} a second)",
         "已导入 {count:,} 条标识，用时 {seconds:.1f} 秒（每秒 {rate:,.0f} 条）",

@@ -1,15 +1,19 @@
 """Commands that write in the book and read it, on a database of the test and on an embedded one."""
 
+import asyncio
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from registry.embedded import EmbeddedPostgres, postgres_directory, running_dsn
+from tests.resolver.running_node import until
 from tests.resolver.test_cli import filament
 
 ENTERPRISE = ("enterprise", "add", "浙江澜丝化纤有限公司", "--prefix", "88.168.1", "--name-en", "Lansi")
@@ -93,6 +97,21 @@ def test_a_database_that_is_not_there_is_said_so():
     assert "Traceback" not in refused.stderr
 
 
+@pytest.mark.parametrize("command", [("export",), ("up", "--set", "status.port=0", "--port", "0")])
+def test_a_dsn_that_makes_no_sense_is_said_so_and_not_tried_again(tmp_path: Path, command):
+    given = (*command, "--set", "registry.port=0", "--data-directory", str(tmp_path), "--dsn", "nonsense://x")
+    refused = filament(*given, "--lang", "zh", code=1)
+    assert "无法识别数据库地址" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_database_that_does_not_exist_is_said_so(database_dsn):
+    refused = filament("migrate", "--dsn", re.sub(r"/test_\w+", "/no_such", database_dsn), code=1)
+    assert "the database refuses" in refused.stderr
+    assert "no_such" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
 async def test_an_older_schema_is_refused_with_what_to_do(empty_dsn):
     assert "filament migrate" in filament("export", "--dsn", empty_dsn, code=1).stderr
 
@@ -107,6 +126,42 @@ async def test_commands_find_the_embedded_postgres_or_start_it(tmp_path: Path):
         shared = filament("enterprise", "list", *data, "--output", "ndjson")
         assert "running node" in shared.stderr
         assert json.loads(shared.stdout)["prefix"] == "88.168.1"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupted_load_stops_the_postgres_that_it_started(tmp_path: Path, number: signal.Signals):
+    child = subprocess.Popen(
+        [sys.executable, "-m", "resolver.cli", "load", "-", "--form", "ndjson", "--data-directory", str(tmp_path)],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        dsn = until(lambda: running_dsn(postgres_directory(tmp_path)), "the embedded Postgres")
+        assert is_registry_open(dsn)
+        child.send_signal(number)  # while it waits for a line that never comes
+        _, said = child.communicate(timeout=60)
+    finally:
+        child.kill()
+    assert child.returncode == 130
+    assert said.strip().endswith("Interrupted.")
+    assert running_dsn(postgres_directory(tmp_path)) is None
+
+
+def is_registry_open(dsn: str) -> bool:
+    """Once the load has made its ledger's entry, it waits for its input."""
+
+    async def batches() -> int:
+        try:
+            connection = await asyncpg.connect(dsn)
+        except asyncpg.InvalidCatalogNameError:  # the server is there before its first database
+            return 0
+        try:
+            return int(await connection.fetchval("SELECT count(*) FROM import_batch"))
+        except asyncpg.UndefinedTableError:
+            return 0
+        finally:
+            await connection.close()
+
+    return bool(until(lambda: asyncio.run(batches()), "the load"))
 
 
 def test_a_bar_is_for_terminals_and_a_log_has_none(tmp_path: Path):
