@@ -131,7 +131,7 @@ def _operation(route: Route, schema_of: Mapping[int, Any], language: Language) -
     }
     if route.request:
         content = {media_type: {"schema": _schema(form, schema_of)} for media_type, form in route.request.items()}
-        operation["requestBody"] = {"required": True, "content": content}
+        operation["requestBody"] = {"required": route.body_required, "content": content}
     if route.authenticated:
         operation["security"] = list(_SECURITY)
     return operation

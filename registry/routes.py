@@ -16,6 +16,7 @@ from registry.errors import ProtocolFault
 
 Handler = Callable[[web.Request, Mapping[str, str]], Awaitable[web.StreamResponse]]
 
+_HOST = re.compile(r"https?://[^/?]*", re.IGNORECASE)  # RFC 9112, section 3.2.2
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _PLACEHOLDER = re.compile(r"\\\{(\w+)\\\}")
@@ -55,6 +56,7 @@ class Route:
     authenticated: bool = False
     answers: Mapping[int, Any] = field(default_factory=dict)
     documented: bool = True
+    body_required: bool = True
 
 
 class Router:
@@ -82,8 +84,11 @@ class Router:
 
 
 def raw_path(request: web.Request) -> str:
-    """The path of a request as it was sent, without its query."""
-    return request.raw_path.partition("?")[0]
+    """The path of a request as it was sent, without its query, nor the host that a proxy's client writes before it."""
+    target = request.raw_path
+    if not target.startswith("/") and (host := _HOST.match(target)):
+        target = target[host.end() :] or "/"
+    return target.partition("?")[0]
 
 
 def percent_decode(raw: str) -> bytes:

@@ -10,7 +10,7 @@ from registry.errors import ProtocolFault
 
 MAX_PARAMETERS: Final = 1024  # Half as many as a record has values; nobody lists more than a few of them.
 MAX_NUMBER: Final = (1 << 31) - 1  # Numbers are signed integers of four octets for the Java clients.
-_FLAGS: Final[Mapping[str, bool]] = {
+FLAGS: Final[Mapping[str, bool]] = {
     **dict.fromkeys(("", "true", "1", "yes", "on"), True),
     **dict.fromkeys(("false", "0", "no", "off"), False),
 }
@@ -56,7 +56,7 @@ class Query:
         text = self.first(name)
         if text is None:
             return default
-        answer = _FLAGS.get(text.lower())
+        answer = FLAGS.get(text.lower())
         if answer is None:
             raise ProtocolFault("http.parameter", name=name, value=text[:40], rule="is neither true nor false")
         return answer

@@ -13,20 +13,22 @@ from resolver.listeners.http.authorization import Authorization
 from resolver.listeners.http.handles import Handles
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.prefixes import Prefixes
+from resolver.listeners.http.query import FLAGS
 from resolver.listeners.http.sessions import SessionApi
 from resolver.listeners.http.site import Site
 
 TITLES: Final = ("Filament: resolution", "Filament:标识解析")
 
 _JSON: Final = "application/json"
-_FLAG: Final = {"type": "boolean"}
+_FLAG: Final = {"type": "string", "enum": list(FLAGS)}
 _CODE: Final = {"type": "integer"}
 _TEXT: Final = {"type": "string"}
 _INDEX: Final = {"type": "integer", "minimum": 0, "maximum": MAX_INDEX}
 
 
 def _json(*statuses: int) -> dict[int, str]:
-    return dict.fromkeys(statuses, _JSON)
+    """What a route with `callback` answers: JSON, or a script that hands it on."""
+    return dict.fromkeys(statuses, f"{_JSON}, application/javascript")
 
 
 def _object(**properties: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -60,8 +62,8 @@ SELECTION: Final = (
         _FLAG,
     ),
     Parameter("auth", "Ask the registry, not the cache.", "绕过缓存,直接查询注册库。", _FLAG),
-    Parameter("cert", "Accepted and without effect.", "接受此参数,但无作用。", _FLAG),
-    Parameter("doNotRefer", "Accepted and without effect.", "接受此参数,但无作用。", _FLAG),
+    Parameter("cert", "Accepted and without effect.", "接受此参数,但无作用。"),
+    Parameter("doNotRefer", "Accepted and without effect.", "接受此参数,但无作用。"),
 )
 _NAMED: Final = _object(responseCode=_CODE, handle=_TEXT)
 _SESSION: Final = _object(sessionId=_TEXT, nonce=_TEXT)
@@ -104,6 +106,7 @@ def _handle_routes(handles: Handles) -> tuple[Route, ...]:
             *("Resolve a handle, with the parameters in a JSON object.", "解析标识,参数写在 JSON 对象中。"),
             parameters=(PRETTY, CALLBACK),
             request={_JSON: {"type": "object"}},
+            body_required=False,
             responses=_json(200, 400, 401, 403, 404, 408, 413, 503),
             answers={200: Resolution},
         ),
@@ -169,6 +172,7 @@ def _session_routes(sessions: SessionApi) -> tuple[Route, ...]:
             *("POST", "/api/sessions", sessions.open, "openSession", "Open a session.", "建立会话。"),
             parameters=(PRETTY, CALLBACK),
             request={_JSON: {"type": "object"}},
+            body_required=False,
             responses=_json(201, 400, 401, 408, 413, 503) | {403: ""},
             answers={201: _SESSION},
         ),
@@ -176,6 +180,7 @@ def _session_routes(sessions: SessionApi) -> tuple[Route, ...]:
             *("PUT", this, sessions.answer, "answerChallenge", "Prove an identity.", "应答质询。"),
             parameters=(PRETTY, CALLBACK),
             request={_JSON: {"type": "object"}},
+            body_required=False,
             responses=_json(200, 400, 408, 413, 503) | {403: ""},
             answers={200: _SESSION},
             authenticated=True,
