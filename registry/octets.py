@@ -27,7 +27,11 @@ class Reader:
         return self._octets[start : self.position]
 
     def uint8(self) -> int:
-        return self.octets(1)[0]
+        start = self.position
+        if start >= self.end:
+            raise Truncated("1 octets announced, 0 there")
+        self.position = start + 1
+        return self._octets[start]
 
     def uint16(self) -> int:
         return int.from_bytes(self.octets(2), "big")
@@ -59,7 +63,9 @@ class Reader:
 
     def varint(self) -> int:
         """An unsigned integer, seven bits an octet, lowest first (LEB128), at most 32 bits."""
-        number = shift = 0
+        if (octet := self.uint8()) < 0x80:
+            return octet  # nearly all of them: indexes, and lengths of short texts
+        number, shift = octet & 0x7F, 7
         while True:
             octet = self.uint8()
             number |= (octet & 0x7F) << shift

@@ -6,6 +6,7 @@ What is read is checked field by field; a refusal names the path of the culprit.
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -142,6 +143,7 @@ def refusal_to_json(error: HandleError, language: str, handle: str | None = None
     return form
 
 
+@lru_cache(maxsize=4096)  # Values of one record, and of one load, were mostly written in the same second.
 def time_to_text(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
