@@ -4,7 +4,6 @@ import contextlib
 import os
 import sys
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any, Final
 
 import click
@@ -27,6 +26,8 @@ NAME: Final = "filament"
 
 def _show_version(context: click.Context, parameter: click.Parameter, asked: bool) -> None:
     if asked and not context.resilient_parsing:
+        from importlib.metadata import version
+
         click.echo(version("filament-node"))
         context.exit()
 
