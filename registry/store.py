@@ -122,6 +122,8 @@ class Store:
 
     async def fetch_packed(self, keys: Sequence[HandleKey]) -> dict[HandleKey, PackedRecord]:
         """As `fetch_many`, with the values as they are stored."""
+        if not len(self.prefixes):  # Not opened yet, for the database was away: 0.NA is homed in every registry.
+            await self.load_prefixes()
         asked = [place for key in keys if (place := self.place(key)) is not None]
         if not asked:
             return {}

@@ -20,7 +20,7 @@ from registry.routes import Router, raw_path
 from resolver.listeners.http.authorization import BASIC_CHALLENGE, Authorization, UnknownSession
 from resolver.listeners.http.connection import Connection
 from resolver.listeners.http.parts import Parts
-from resolver.listeners.http.responses import BASE_HEADERS, refusal
+from resolver.listeners.http.responses import BASE_HEADERS, SERVER, refusal
 from resolver.listeners.http.routes import routes
 
 log = logging.getLogger(__name__)
@@ -62,6 +62,7 @@ class Dispatcher:
             response = refusal(request, HandleError("server.error"))
         if "Origin" in request.headers and path.startswith(API):
             _open_to_scripts(request, response)
+        response.headers.setdefault("Server", SERVER)
         self._observe(monotonic() - begun)
         return response
 

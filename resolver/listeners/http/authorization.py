@@ -26,8 +26,8 @@ SERVER_ALGORITHM: Final = "SHA-256"
 MAX_CNONCE: Final = 1024  # Octets of a client's nonce; clients send 16.
 
 _FORWARDED: Final = ("X-Forwarded-Proto", "X-Forwarded-For", "X-Real-IP", "Forwarded", "Via")
-_SESSION: Final = "session"  # Where a request keeps a session that has proved nobody yet.
-_CNONCE: Final = "cnonce"
+_SESSION: Final = web.RequestKey("session", Session)  # One that has proved nobody yet.
+_CNONCE: Final = web.RequestKey("cnonce", bytes)  # The client's nonce, which the server is to prove itself over.
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 

@@ -16,7 +16,8 @@ JSON: Final = "application/json;charset=utf-8"
 SCRIPT: Final = "application/javascript;charset=utf-8"
 RETRY_AFTER: Final = "1"  # Seconds; a database that restarts is back within a few.
 MAX_CALLBACK: Final = 128  # Characters of a function's name; a longer one is no name but a payload.
-BASE_HEADERS: Final[Mapping[str, str]] = {"Server": "Filament", "X-Content-Type-Options": "nosniff"}
+SERVER: Final = "Filament"  # Without versions: they would tell an attacker more than a client.
+BASE_HEADERS: Final[Mapping[str, str]] = {"Server": SERVER, "X-Content-Type-Options": "nosniff"}
 # Where a request keeps the name that it asks for, in the spelling of a refusal.
 HANDLE: Final = web.RequestKey("handle", str)
 
