@@ -41,7 +41,7 @@ class Port:
         first_octet_timeout: float = FIRST_OCTET_TIMEOUT,
         max_undecided: int = MAX_UNDECIDED,
     ) -> None:
-        self._sockets = tuple(sockets)
+        self._sockets = list(sockets)
         self._protocol_factory = protocol_factory
         self._tls = tls
         self._first_octet_timeout = first_octet_timeout
@@ -59,7 +59,8 @@ class Port:
         """Stops accepting and drops whoever has not spoken; connections given away live on."""
         if self._resuming is not None:
             self._resuming.cancel()
-        for listening in self._sockets:
+        while self._sockets:
+            listening = self._sockets.pop()
             self._loop.remove_reader(listening)
             listening.close()
         for silent in tuple(self._undecided):
@@ -92,6 +93,8 @@ class Port:
         log.warning("cannot accept connections for a moment: %s", error.strerror)
         for listening in self._sockets:
             self._loop.remove_reader(listening)
+        if self._resuming is not None:
+            self._resuming.cancel()
         self._resuming = self._loop.call_later(OUT_OF_FILES_PAUSE, self.open)
 
     def _peek(self, connection: socket.socket) -> None:
