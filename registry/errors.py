@@ -8,7 +8,10 @@
     ├── ValuesNotFound         200    ├── ValueAlreadyExists     201    ├── InvalidValue         202
     ├── PrefixNotHomed         301    the prefix lives elsewhere
     ├── InvalidAdministrator   400    ├── InsufficientPermission 401    ├── AuthenticationNeeded 402
-    └── AuthenticationFailed   403    ├── InvalidCredential      404    └── UnableToAuthenticate 406
+    ├── AuthenticationFailed   403    ├── InvalidCredential      404    ├── AuthenticationTimeout 405
+    ├── UnableToAuthenticate   406    ├── LogInExpired           407    ├── LogInNeeded          408
+    ├── SessionUnknown         500    ├── SessionFailed          501    ├── InvalidSessionKey      502
+    └── InvalidSessionSetup    504    └── SessionMessageRejected 505
 
 A refusal is a rule and its culprit. `str(error)` is the English sentence, `error.text("zh")` the Chinese one.
 """
@@ -46,6 +49,8 @@ class ResponseCode(IntEnum):
     INVALID_CREDENTIAL = 404
     AUTHENTICATION_TIMEOUT = 405
     UNABLE_TO_AUTHENTICATE = 406
+    LOG_IN_EXPIRED = 407  # The national SDKs' own, as is the next.
+    LOG_IN_NEEDED = 408
     SESSION_TIMEOUT = 500
     SESSION_FAILED = 501
     INVALID_SESSION_KEY = 502
@@ -155,6 +160,33 @@ RULES: Catalogue = {
     "authentication.key_length": (
         "a derived key of {length} bits; whole octets up to {limit} bits are accepted",
         "派生密钥长 {length} 位,须为整字节且不超过 {limit} 位",
+    ),
+    "authentication.late": ("the challenge was answered too late", "应答质询超时"),
+    "log_in.needed": ("log in first", "请先登录"),
+    "log_in.expired": ("the log-in has expired; log in again", "登录已过期,请重新登录"),
+    "log_in.transport": ("a log-in needs a connection that stays", "登录需要保持的连接"),
+    "log_in.other_key": ("the log-in was asked for with another key", "登录请求使用的是另一密钥"),
+    "session.unknown": ("the session is unknown or over; set up a new one", "会话不存在或已超时,请重新建立"),
+    "session.old_version": (
+        "sessions need version 2.4 of the protocol; go on without one",
+        "会话要求协议版本不低于 2.4,请不使用会话",
+    ),
+    "session.key": ("the message was not written with the session's key", "消息不是用该会话的密钥生成的"),
+    "session.mode": (
+        "only Diffie-Hellman sets up a session, not mode {mode}",
+        "会话只支持 Diffie-Hellman 方式,不支持方式 {mode}",
+    ),
+    "session.public_key": ("the key cannot set up a session: {reason}", "该密钥无法建立会话:{reason}"),
+    "session.repeated": ("the session has had a message {counter} already", "会话已收到过序号为 {counter} 的消息"),
+    "message.response_code": ("a request with response code {code}", "请求中带有响应码 {code}"),
+    "message.malformed": (
+        "the body of operation {operation} cannot be read: {reason}",
+        "无法读取操作 {operation} 的消息体:{reason}",
+    ),
+    "message.unreadable": ("the message cannot be read: {reason}", "无法读取消息:{reason}"),
+    "message.over_udp": (
+        "operation {operation} is not accepted over UDP; use TCP",
+        "不接受通过 UDP 执行操作 {operation},请使用 TCP",
     ),
     "authorization.not_administrator": (
         "{identity} is no administrator of {handle!r} with the right to {right}",
@@ -283,5 +315,37 @@ class InvalidCredential(HandleError):
     code = ResponseCode.INVALID_CREDENTIAL
 
 
+class AuthenticationTimeout(HandleError):
+    code = ResponseCode.AUTHENTICATION_TIMEOUT
+
+
 class UnableToAuthenticate(HandleError):
     code = ResponseCode.UNABLE_TO_AUTHENTICATE
+
+
+class LogInExpired(HandleError):
+    code = ResponseCode.LOG_IN_EXPIRED
+
+
+class LogInNeeded(HandleError):
+    code = ResponseCode.LOG_IN_NEEDED
+
+
+class SessionUnknown(HandleError):
+    code = ResponseCode.SESSION_TIMEOUT
+
+
+class SessionFailed(HandleError):
+    code = ResponseCode.SESSION_FAILED
+
+
+class InvalidSessionKey(HandleError):
+    code = ResponseCode.INVALID_SESSION_KEY
+
+
+class InvalidSessionSetup(HandleError):
+    code = ResponseCode.INVALID_SESSION_SETUP
+
+
+class SessionMessageRejected(HandleError):
+    code = ResponseCode.SESSION_MESSAGE_REJECTED

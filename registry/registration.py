@@ -33,6 +33,7 @@ from registry.store import Store
 from registry.transaction import Transaction, begin
 from registry.value import HandleValue
 
+DERIVED_AT_ONCE: Final = 1000  # Prefixes read at a time.
 MAX_LISTED: Final = 100_000  # Names in one answer: some five megabytes. A longer list is asked for page by page.
 
 
@@ -111,6 +112,21 @@ class Registration:
 
         return await self._change(handle, administrator, change)
 
+    async def modify_values(self, handle: Handle, values: Iterable[HandleValue], by: Administrator | None) -> Written:
+        """Modifies values that are there. Which are not is said before it is asked who is there, as the reference does.
+
+        One that is removed between that look and the write is written anew, by somebody who may modify it.
+        """
+        await self._homed(handle, by)
+        given = check_values(tuple(values))
+        record = await self._store.fetch(self._store.key_of(handle.octets))
+        if record is None:
+            raise HandleNotFound("handle.not_found", handle=str(handle))
+        for value in given:
+            if record.at(value.index) is None:
+                raise ValuesNotFound("values.not_found", handle=str(handle), index=value.index)
+        return await self.put_values(handle, given, by)
+
     async def delete_values(self, handle: Handle, indexes: Collection[int], by: Administrator | None) -> Written:
         """Removes values. All of them or, when one is not there, none: ValuesNotFound."""
         await self._homed(handle, by)
@@ -172,6 +188,22 @@ class Registration:
         names, _ = await self._store.list_handles(homed, limit, offset=offset)
         return total, names
 
+    async def list_derived(self, prefix: str, by: Administrator | None) -> list[str]:
+        """The handles of the prefixes below a prefix that are registered here; it need not be homed here itself."""
+        prefix_handle = _prefix_handle(prefix)
+        await self.rights.check_prefix(prefix_handle, _known(by), AdminPermission.LIST_HANDLES)
+        root = await self._homed(Handle(NAMING_AUTHORITY, ""), by)
+        below = self._store.key_of(f"{prefix_handle}.".encode())
+        names: list[str] = []
+        after = below.partition(b"/")[2].decode()
+        while len(names) <= MAX_LISTED:
+            page, after = await self._store.list_handles(root, DERIVED_AT_ONCE, after=after)
+            derived = [name for name in page if self._store.key_of(name.encode()).startswith(below)]
+            names += derived
+            if len(derived) < DERIVED_AT_ONCE:
+                return names
+        raise ProtocolFault("list.too_long", prefix=prefix, total=len(names), limit=MAX_LISTED)
+
     async def home_prefix(self, prefix: str, by: Administrator | None) -> None:
         """Makes this node answer for a prefix. Its handle 0.NA/<prefix> is registered separately, here or elsewhere."""
         name = _prefix_handle(prefix).suffix
@@ -227,7 +259,7 @@ class Registration:
         """
         key = self._store.key_of(handle.octets)
         prefix = self._store.prefixes.of(key)
-        if prefix is None and by is not None:
+        if prefix is None and (by is not None or not len(self._store.prefixes)):
             await self._store.load_prefixes()
             prefix = self._store.prefixes.of(key)
         if prefix is None:
@@ -253,6 +285,6 @@ def _known(by: Administrator | None) -> Administrator:
 
 def _prefix_handle(prefix: str) -> Handle:
     handle = Handle.from_text(prefix)
-    if handle.prefix.upper() != NAMING_AUTHORITY or not handle.suffix:
+    if handle.prefix.upper() != NAMING_AUTHORITY or not handle.suffix or "\0" in handle.suffix:
         raise InvalidHandle("prefix.handle", handle=prefix)
     return Handle(NAMING_AUTHORITY, handle.suffix)

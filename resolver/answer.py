@@ -3,6 +3,7 @@
 This node is the authority for what it answers, so times to live are sent as they are stored and not aged: the body of
 a full public answer is constant until the handle changes. Only the spelling that was asked for differs, and it stands
 in front. A record is kept packed, at a third of the memory, because only filtered answers need it unpacked.
+The same values stand there in the octets of the native protocol, which are asked for as often.
 """
 
 import zlib
@@ -12,9 +13,11 @@ from typing import Final
 import orjson
 
 from registry.errors import ResponseCode
+from registry.octets import put_uint32
 from registry.packing import PackedRecord
 from registry.record import HandleRecord, public, ttl_of
 from registry.rest import values_to_json
+from registry.value import HandleValue
 
 # What an answer costs in memory beside its texts: the objects of the answer, its key, its places in table and ring.
 SURROUNDINGS: Final = 700
@@ -23,7 +26,11 @@ MISSING_TTL: Final = 10  # Seconds a client may keep "not found": the registrati
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`tail` ends the JSON body, behind the spelling asked for, `octets` is the memory it stands for."""
+    """`tail` ends the JSON body, behind the spelling asked for, `octets` is the memory it stands for.
+
+    `wire` ends the body of a native answer in the same way: the values that anybody may read, with their number in
+    front; empty when there is none. `restricted` says that the record has others.
+    """
 
     code: ResponseCode
     packed: PackedRecord | None
@@ -31,6 +38,8 @@ class Answer:
     tail: bytes
     etag: str
     octets: int
+    wire: bytes = b""
+    restricted: bool = False
 
     @property
     def record(self) -> HandleRecord | None:
@@ -48,9 +57,21 @@ NOT_RESPONSIBLE: Final = Answer(ResponseCode.SERVER_NOT_RESPONSIBLE, None, MISSI
 
 def found(packed: PackedRecord, now: int) -> Answer:
     """The answer for a registered handle, with the values that anybody may read."""
-    values = public(packed.unpack().values)
+    every = packed.unpack().values
+    values = public(every)
     tail = b',"values":%b}' % orjson.dumps(values_to_json(values))
     # The version alone would not do: a book that was restored from a backup counts the same versions again.
     etag = f'"{packed.version:x}-{zlib.crc32(tail):08x}"'
-    octets = SURROUNDINGS + len(tail) + len(packed.packed) + 2 * len(packed.handle.suffix)
-    return Answer(ResponseCode.SUCCESS, packed, ttl_of(values, now), tail, etag, octets)
+    wire = values_to_wire(values) if values else b""
+    octets = SURROUNDINGS + len(tail) + len(wire) + len(packed.packed) + 2 * len(packed.handle.suffix)
+    restricted = len(values) < len(every)
+    return Answer(ResponseCode.SUCCESS, packed, ttl_of(values, now), tail, etag, octets, wire, restricted)
+
+
+def values_to_wire(values: tuple[HandleValue, ...]) -> bytes:
+    """Values as every body of the native protocol holds them: their number, and one after another."""
+    out = bytearray()
+    put_uint32(out, len(values))
+    for value in values:
+        value.to_wire(out)
+    return bytes(out)

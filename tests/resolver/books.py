@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from registry.handle import Handle, HandleKey, fold_whole
 from registry.packing import PackedRecord, pack
 from registry.prefix import Prefix, PrefixTable
+from registry.store import Store
 from registry.value import HandleValue
 from resolver.cache import Cache
 from resolver.metrics import Metrics
@@ -90,6 +91,25 @@ async def bench(make: Callable[..., Bench] = Bench, **limits: float) -> AsyncIte
     made.resolver.heard()
     try:
         yield made
+    finally:
+        running.cancel()
+        await asyncio.wait({running})
+
+
+@asynccontextmanager
+async def running_resolver(store: Store) -> AsyncIterator[Resolver]:
+    """A resolver over a real store that takes every change as heard."""
+    metrics = Metrics()
+    cache = Cache(1 << 20, 100, 300.0, 30.0)
+    misses = Misses(store, metrics, readers=1, queue=100, deadline=5.0)
+    resolver = Resolver(store, cache, misses, metrics, max_staleness=3600.0)
+    running = asyncio.create_task(misses.run())
+    try:
+        async with asyncio.timeout(DEADLINE):
+            while misses.fault:
+                await asyncio.sleep(0)
+        resolver.heard()
+        yield resolver
     finally:
         running.cancel()
         await asyncio.wait({running})

@@ -1,0 +1,138 @@
+"""Resolution in the native protocol: from a query to the values that may be shown (RFC 3652, section 3.2).
+
+Filters form a union. Whoever asks for public values only gets those; whoever does not is asked who he is as soon as one
+selected value is not for everybody. Public values are never refused for what stands beside them.
+"""
+
+from typing import Final
+
+from registry.authentication import Administrator
+from registry.errors import HandleNotFound, InvalidHandle, PrefixNotHomed, ResponseCode, ValuesNotFound
+from registry.handle import MAX_HANDLE
+from registry.record import public
+from registry.registration import Registration
+from registry.value import HandleValue
+from resolver.answer import Answer, values_to_wire
+from resolver.referral import Referrals, is_prefix_handle, with_prefix
+from resolver.replies import Replies, Reply, refusal
+from resolver.resolution import Resolver
+from resolver.wire.codes import OpFlag
+from resolver.wire.envelope import Version, rules_of
+from resolver.wire.message import Message
+from resolver.wire.query import Query
+from resolver.wire.refusal import Referral, Refusal
+
+PUBLIC_ONLY: Final = int(OpFlag.PUBLIC_ONLY)
+AUTHORITATIVE: Final = int(OpFlag.AUTHORITATIVE)
+DO_NOT_REFER: Final = int(OpFlag.DO_NOT_REFER)
+
+# Below, clients take 303 for something else, and the reference server asks on their behalf. We do not: it is "not
+# found" for them, as the referral is in front of a handle that they would have found nothing about here.
+REFERRAL_FROM: Final[Version] = (2, 10)
+
+_SILENT: Final = Refusal().to_wire()
+_NOT_FOUND: Final = Reply(_SILENT, HandleNotFound.code)  # Without a sentence, as the reference: the commonest refusals.
+_NO_VALUES: Final = Reply(_SILENT, ValuesNotFound.code)
+_NOT_HOMED: Final = refusal(PrefixNotHomed("prefix.not_homed"))
+
+
+class Queries:
+    """Answers queries."""
+
+    def __init__(self, resolver: Resolver, registration: Registration, replies: Replies, referrals: Referrals) -> None:
+        self._resolver = resolver
+        self._key_of = resolver.store.key_of
+        self._registration = registration
+        self._replies = replies
+        self._referrals = referrals
+
+    def respond_now(self, request: Message) -> Message | None:
+        """★ The answer, when none has to be waited for. Raises Truncated, InvalidHandle."""
+        query = Query.from_wire(request.body)
+        name = query.handle
+        key = self._key_of(name if b"/" in name else _checked(name))
+        answer = self._resolver.peek(key)
+        if answer is None:
+            return None
+        if (
+            answer.wire
+            and (request.op_flags & PUBLIC_ONLY or not answer.restricted)
+            and not query.indexes
+            and not query.types
+        ):
+            reply = Reply(len(name).to_bytes(4, "big") + name + answer.wire)
+        else:
+            found = self._at_once(request, query, answer)
+            if found is None:
+                return None
+            reply = found
+        return self._replies.answer(request, reply)
+
+    async def respond(self, request: Message, by: Administrator | None, *, only_public: bool = False) -> Reply:
+        """The answer. Raises Truncated, InvalidHandle, ServerBusy, AuthenticationNeeded and the refusals of rights."""
+        query = Query.from_wire(request.body)
+        key = self._key_of(_checked(query.handle))
+        if request.op_flags & AUTHORITATIVE:
+            answer = await self._resolver.resolve_authoritative(key)
+        else:
+            answer = await self._resolver.resolve(key)
+        if only_public:
+            request = request._replace(op_flags=request.op_flags | PUBLIC_ONLY)
+        reply = self._at_once(request, query, answer)
+        if reply is not None:
+            return reply
+        if answer.record is None:
+            return await self.refer(request, query.handle, answer.code)
+        values = answer.record.select(query.indexes, query.types)
+        await self._registration.check_read(answer.record, by, values)
+        return Reply(_body(query.handle, values), private=True)
+
+    async def refer(self, request: Message, name: bytes, code: int) -> Reply:
+        """Where to ask instead for a name that is not here, or that it is not here. Raises ServerBusy."""
+        foreign = code == ResponseCode.SERVER_NOT_RESPONSIBLE
+        name = with_prefix(name)
+        if request.op_flags & DO_NOT_REFER:
+            return _NOT_HOMED if foreign else _NOT_FOUND
+        if foreign:
+            elsewhere = await self._referrals.for_foreign(name)
+            return _referral(elsewhere, ResponseCode.SERVICE_REFERRAL) if elsewhere else _NOT_HOMED
+        elsewhere = await self._referrals.for_prefix_handle(name) if _may_refer(request, name) else None
+        return _referral(elsewhere, ResponseCode.PREFIX_REFERRAL) if elsewhere else _NOT_FOUND
+
+    def _at_once(self, request: Message, query: Query, answer: Answer) -> Reply | None:
+        """The reply, unless a referral may be found for it or its asker must be known."""
+        if answer.code == ResponseCode.HANDLE_NOT_FOUND:
+            return None if _may_refer(request, with_prefix(query.handle)) else _NOT_FOUND
+        record = answer.record
+        if record is None:
+            final = request.op_flags & DO_NOT_REFER or self._referrals.none_for(with_prefix(query.handle))
+            return _NOT_HOMED if final else None
+        values = record.select(query.indexes, query.types)
+        if request.op_flags & PUBLIC_ONLY:
+            values = public(values)
+        elif not all(value.is_public for value in values):
+            return None
+        return Reply(_body(query.handle, values)) if values else _NO_VALUES
+
+
+def _checked(name: bytes) -> bytes:
+    """A name as it is looked up. Raises InvalidHandle."""
+    if not name:
+        raise InvalidHandle("handle.empty")
+    if len(name) > MAX_HANDLE:
+        raise InvalidHandle("handle.too_long", octets=len(name), limit=MAX_HANDLE)
+    return with_prefix(name)
+
+
+def _may_refer(request: Message, name: bytes) -> bool:
+    if request.op_flags & DO_NOT_REFER or not is_prefix_handle(name):
+        return False
+    return rules_of(*request.answer_version) >= REFERRAL_FROM
+
+
+def _body(name: bytes, values: tuple[HandleValue, ...]) -> bytes:
+    return len(name).to_bytes(4, "big") + name + values_to_wire(values)
+
+
+def _referral(elsewhere: Referral, code: ResponseCode) -> Reply:
+    return Reply(elsewhere.to_wire(), code)

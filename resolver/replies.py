@@ -1,0 +1,87 @@
+"""What every native answer of this node carries besides its content: when it expires, and the node's serial number.
+
+An operation gives `Reply` values and knows nothing of request ids, digests and versions: the same reply becomes another
+message where the request was challenged first.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from time import time
+from typing import Final
+
+from registry.errors import HandleError, ResponseCode
+from registry.site import SiteInfo
+from resolver.wire.envelope import Envelope
+from resolver.wire.message import AUTHORITATIVE, Message, refused
+from resolver.wire.refusal import Refusal
+
+# Seconds that clients may take an answer for valid: they refuse one whose time is over. As the reference server's.
+LIFETIME: Final = 12 * 3600
+SITE_LIFE: Final = 1.0  # Seconds that the site record is kept in octets; it is made anew from settings each time.
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One message of an answer. `private` ones hold values that not everybody may read."""
+
+    body: bytes = b""
+    code: int = ResponseCode.SUCCESS
+    flags: int = AUTHORITATIVE
+    private: bool = False
+
+
+class Replies:
+    """Makes messages of replies."""
+
+    def __init__(self, site: Callable[[], SiteInfo], clock: Callable[[], float] = time) -> None:
+        self.clock = clock
+        self._site = site
+        self._site_wire = b""
+        self._serial = 0
+        self._site_until = 0.0
+
+    @property
+    def site_info(self) -> Reply:
+        """The node's site record, bare: the Wireshark dissector expects a length in front and is wrong."""
+        self.serial(self.clock())
+        return Reply(self._site_wire)
+
+    def serial(self, now: float) -> int:
+        if now >= self._site_until:
+            site = self._site()
+            self._site_wire = site.to_wire()
+            self._serial = site.serial
+            self._site_until = now + SITE_LIFE
+        return self._serial
+
+    def validity(self, now: float) -> tuple[int, int]:
+        """When an answer of now expires, and the serial number of the site record."""
+        return int(now) + LIFETIME, self.serial(now)
+
+    def answer(
+        self, request: Message, reply: Reply, *, request_id: int | None = None, session_id: int | None = None
+    ) -> Message:
+        """★ The last two differ from the request's own for an answer that another message released."""
+        now = self.clock()
+        return request.answered(
+            reply.code,
+            reply.body,
+            flags=reply.flags,
+            expiration=int(now) + LIFETIME,
+            serial=self._serial if now < self._site_until else self.serial(now),
+            request_id=request_id,
+            session_id=session_id,
+        )
+
+    def refuse_envelope(self, envelope: Envelope, reply: Reply) -> Message:
+        """The answer to octets behind an envelope that are no message, or one that cannot be read."""
+        expiration, serial = self.validity(self.clock())
+        return refused(envelope, reply.code, reply.body, expiration=expiration, serial=serial)
+
+
+def refusal(error: HandleError) -> Reply:
+    """A refusal as a reply. Clients show its sentence to people; it names nothing but what the request named."""
+    return Reply(Refusal(str(error)[:MAX_SENTENCE]).to_wire(), error.code)
+
+
+MAX_SENTENCE: Final = 400  # Characters: a refusal that repeats a long name stays one datagram or two.
