@@ -39,7 +39,7 @@ async def open_pool(settings: RegistrySettings, program: str) -> asyncpg.Pool:
     """A pool for transactions. Raises what DATABASE_AWAY lists."""
     return await asyncpg.create_pool(
         settings.dsn,
-        min_size=1,
+        min_size=0,  # asyncpg would try to keep a floor while the database is away, with a traceback for each try
         max_size=settings.connections,
         timeout=CONNECT_TIMEOUT,
         command_timeout=settings.statement_timeout + 5,
