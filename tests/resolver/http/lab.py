@@ -1,5 +1,6 @@
 """A node with the prefixes, the keys and the handles that the captured exchanges and the foreign clients ask for."""
 
+import asyncio
 import http.client
 import json
 import ssl
@@ -71,7 +72,7 @@ async def lab(
 ) -> AsyncIterator[Node]:
     """`settings` are those of the resolver, or of the registry where it has them."""
     registry = RegistrySettings(dsn=dsn, data_directory=str(directory), administrators=(ADMINISTRATOR,))
-    ours = ResolverSettings(listen=("127.0.0.1",), port=0)
+    ours = ResolverSettings(listen=("127.0.0.1",), port=0, native_port=0)
     for name, value in settings.items():
         if hasattr(registry, name):
             registry = replace(registry, **{name: value})
@@ -79,6 +80,9 @@ async def lab(
             ours = replace(ours, **{name: value})
     await write(dsn, {f"0.NA/{PREFIX}": prefix_values(), f"{PREFIX}/READ": (URL,), **(handles or {})})
     async with running(Settings(registry, ours)) as node:
+        async with asyncio.timeout(TIMEOUT):
+            while node.unready():  # noqa: ASYNC110  # readiness is asked for and told to nobody
+                await asyncio.sleep(0.01)
         yield node
 
 
