@@ -55,7 +55,7 @@ class Dispatcher:
         except HandleError as error:
             response = await self._refuse(request, error)
         except DATABASE_AWAY as error:
-            log.warning("the database is away: %s", error or type(error).__name__)
+            log.debug("the database is away: %s", error or type(error).__name__)
             response = refusal(request, ServerBusy("server.busy"))
         except Exception:
             log.exception("a request for %r met a fault of ours", path[:200])

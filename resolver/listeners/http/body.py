@@ -12,8 +12,8 @@ BODY_TIMEOUT: Final = 30.0  # Seconds; the longest body that is taken by default
 JSON_TYPES: Final = frozenset({"application/json", "text/json"})
 
 
-async def read_body(request: web.Request, limit: int) -> bytes:
-    """The octets of a body. Raises ProtocolFault for one that is too long, too slow or packed."""
+async def read_body(request: web.Request, limit: int, timeout: float = BODY_TIMEOUT) -> bytes:  # noqa: ASYNC109  # whoever calls has no time limit of his own
+    """The octets of a body. Raises ProtocolFault for one that is too long, too slow, packed or cut off."""
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         # Unpacked, a few octets could fill the memory; nothing that is written here is worth packing.
         raise ProtocolFault("http.content_encoding", encoding=request.headers["Content-Encoding"][:40])
@@ -22,13 +22,15 @@ async def read_body(request: web.Request, limit: int) -> bytes:
     await _invite(request)
     body = bytearray()
     try:
-        async with asyncio.timeout(BODY_TIMEOUT):
+        async with asyncio.timeout(timeout):
             async for octets in request.content.iter_any():
                 body += octets
                 if len(body) > limit:
                     raise ProtocolFault("http.body_too_long", limit=limit)
     except TimeoutError:
-        raise ProtocolFault("http.body_slow", seconds=int(BODY_TIMEOUT)) from None
+        raise ProtocolFault("http.body_slow", seconds=timeout) from None
+    except (web.RequestPayloadError, ConnectionError) as error:
+        raise ProtocolFault("http.malformed", reason=str(error)[:200] or "the body was cut off") from None
     return bytes(body)
 
 

@@ -19,9 +19,11 @@ LINGERING: Final = 5.0  # Seconds for what a client still sends after its refusa
 class Connection(web.RequestHandler):
     """Between requests it waits as long as the settings say, which bounds the head of every later request too."""
 
-    __slots__ = ("_first_request",)
+    __slots__ = ("_first_request", "_first_request_timeout")
 
-    def __init__(self, manager: web.Server, *, keepalive: float) -> None:
+    def __init__(
+        self, manager: web.Server, *, keepalive: float, first_request_timeout: float = FIRST_REQUEST_TIMEOUT
+    ) -> None:
         super().__init__(
             manager,
             loop=asyncio.get_running_loop(),
@@ -31,10 +33,11 @@ class Connection(web.RequestHandler):
             auto_decompress=False,
         )
         self._first_request: asyncio.TimerHandle | None = None
+        self._first_request_timeout = first_request_timeout
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._first_request = asyncio.get_running_loop().call_later(FIRST_REQUEST_TIMEOUT, self._end_silent)
+        self._first_request = asyncio.get_running_loop().call_later(self._first_request_timeout, self._end_silent)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         if self._first_request is not None:
