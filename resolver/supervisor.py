@@ -8,10 +8,8 @@ import asyncio
 import contextlib
 import logging
 import os
-import shutil
 import signal
-import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +27,7 @@ from registry.postgres_programs import find_binaries
 from resolver import notification
 from resolver.child import FIRST_DELAY, LAST_DELAY, Child, Order
 from resolver.listeners.status import Reason, create_app
+from resolver.measurements import counted_together
 from resolver.reservation import reserve
 from resolver.settings import Settings
 
@@ -107,7 +106,7 @@ class Supervisor:
     async def run(self) -> None:
         """Returns when stopped. Raises PortTaken, EmbeddedPostgresError or SchemaMismatch when it cannot start."""
         async with AsyncExitStack() as stack:
-            stack.enter_context(_measurements())
+            stack.enter_context(counted_together())
             self._reserve(stack)
             await stack.enter_async_context(self._status())
             await stack.enter_async_context(notification.signs_of_life())
@@ -157,7 +156,9 @@ class Supervisor:
         if self._programs.resolvers:
             held = reserve(resolver.listen, resolver.port)
             stack.callback(held.release)
-            resolver = replace(resolver, listen=held.addresses, port=held.port)
+            native = reserve(held.addresses, resolver.native_port, datagrams=True)
+            stack.callback(native.release)
+            resolver = replace(resolver, listen=held.addresses, port=held.port, native_port=native.port)
         if self._programs.registry:
             free = reserve([registry.listen], registry.port)
             free.release()  # the registry is one process, which binds its port alone
@@ -238,15 +239,3 @@ class Supervisor:
             self.ready.set()
             notification.notify(notification.READY)
             log.info("the node is ready")
-
-
-@contextlib.contextmanager
-def _measurements() -> Iterator[None]:
-    """A directory in which our processes count together; children inherit its name before they import the library."""
-    directory = tempfile.mkdtemp(prefix="filament-metrics-")
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
-    try:
-        yield
-    finally:
-        del os.environ["PROMETHEUS_MULTIPROC_DIR"]
-        shutil.rmtree(directory, ignore_errors=True)

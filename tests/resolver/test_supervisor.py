@@ -13,6 +13,7 @@ import pytest
 
 from resolver.certificate import make_certificate, node_key
 from resolver.child import Child, Order
+from resolver.measurements import counted_together
 from tests.resolver.running_node import RunningNode, arguments, ask, is_running, text_of, until
 from tests.resolver.test_cli import filament
 
@@ -163,6 +164,20 @@ async def test_sighup_has_the_certificate_read_again(book_dsn, tmp_path):
         node.signal(signal.SIGHUP)
         until(lambda: ssl.get_server_certificate(place) != first, "the new certificate")
         assert resolved(url)
+
+
+def test_what_a_killed_supervisor_left_is_cleared_away_and_nothing_else(monkeypatch, tmp_path):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    left = tmp_path / "filament-metrics-left"
+    left.mkdir()
+    (left / "lock").touch()
+    (left / "counter_1.db").touch()
+    with counted_together() as ours:
+        assert not left.exists()
+        with counted_together():
+            assert ours.exists()  # of a supervisor that lives
+        assert ours.exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_systemd_is_told_when_the_node_is_ready_and_when_it_stops(book_dsn, tmp_path):

@@ -1,0 +1,51 @@
+"""The directory in which the processes of a node count together (multi-process mode of prometheus-client).
+
+Children find its name in their environment before they import the library. What a killed supervisor left behind is
+cleared away by the next one: the lock on a directory ends with the process that held it.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
+PREFIX: Final = "filament-metrics-"
+LOCK: Final = "lock"
+
+
+@contextlib.contextmanager
+def counted_together() -> Iterator[Path]:
+    """A new directory, known to every child that is started within the block."""
+    _clear()
+    made = Path(tempfile.mkdtemp(prefix="filament-"))
+    lock = os.open(made / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    # Its name only now: one that has it is either locked or left behind.
+    directory = made.rename(made.with_name(f"{PREFIX}{made.name}"))
+    former = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = str(directory)
+    try:
+        yield directory
+    finally:
+        os.environ.pop(VARIABLE)
+        if former is not None:
+            os.environ[VARIABLE] = former
+        shutil.rmtree(directory, ignore_errors=True)
+        os.close(lock)
+
+
+def _clear() -> None:
+    for directory in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        # Somebody else's cannot be opened, a living supervisor's cannot be locked.
+        with contextlib.suppress(OSError):
+            lock = os.open(directory / LOCK, os.O_RDWR | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(directory)
+            finally:
+                os.close(lock)
