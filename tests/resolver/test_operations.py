@@ -103,3 +103,9 @@ async def test_whoever_asks_for_everything_is_asked_who_he_is_and_only_then(work
     assert (await worker.answer_to(query("88.118.1/cake", flags=CALLED_FOR))).response_code == 402
     answer = await worker.answer_to(query("88.118.1/cake", "URL", flags=CALLED_FOR))
     assert types_in(answer) == ["URL"]
+
+
+async def test_a_session_id_that_vouches_for_nothing_is_echoed(worker: Worker):
+    """The newer national SDK numbers its connections itself."""
+    answer = await worker.answer_to(query("88.118.1/cake", session_id=10_001))
+    assert (answer.response_code, answer.session_id) == (1, 10_001)

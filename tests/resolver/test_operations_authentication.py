@@ -1,0 +1,341 @@
+"""Challenges, log-ins and what is done for whoever answered them: natively, and by one worker for another."""
+
+import hashlib
+import hmac
+import os
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from registry.keys import PublicKey
+from registry.value import HandleValue, Reference
+from resolver.wire.administration import HandleIndexes, HandleList, NamedHandle
+from resolver.wire.challenge import (
+    Challenge,
+    ChallengeAnswer,
+    LogIn,
+    PublicKeyProof,
+    SecretKeyProof,
+    Verification,
+    prove,
+)
+from resolver.wire.codes import OpCode, OpFlag
+from resolver.wire.credential import Credential, signature_is_right
+from resolver.wire.query import HandleValues
+from tests.registry.books import DESC, PREFIX_HANDLE, SECRET, URL, register
+from tests.resolver.books import running_resolver
+from tests.resolver.native import (
+    CALLED_FOR,
+    NODE_KEY,
+    USUAL,
+    Worker,
+    query,
+    request,
+    running_worker,
+    tcp,
+    udp,
+    worker_of,
+)
+
+RESTRICTED = HandleValue(9, "HS_SECKEY", b"hidden", permissions=0b1100)
+KEY = Reference(PREFIX_HANDLE, 301)
+OVERWRITE = int(OpFlag.OVERWRITE)
+
+
+@pytest.fixture
+async def worker(database_dsn):
+    async with running_worker(database_dsn) as running:
+        yield running
+
+
+def answered(challenged, key=KEY, secret=SECRET, **fields):
+    """The op-200 message of the reference client for a challenge."""
+    proof = prove(secret, Challenge.from_message(challenged), challenged.version, os.urandom(16))
+    return released(challenged, ChallengeAnswer("HS_SECKEY", key, proof.to_wire()), **fields)
+
+
+def released(challenged, answer: ChallengeAnswer, **fields):
+    fields.setdefault("version", challenged.version)
+    return request(OpCode.CHALLENGE_ANSWER, answer.to_wire(), session_id=challenged.session_id, **fields)
+
+
+def create(name: str, *values: HandleValue, **fields):
+    return request(OpCode.CREATE_HANDLE, HandleValues(name.encode(), values).to_wire(), **fields)
+
+
+def named(op_code: int, name: str, **fields):
+    return request(op_code, NamedHandle(name.encode()).to_wire(), **fields)
+
+
+async def done(worker: Worker, asked, conversation=None):
+    """The answers to a request that is challenged and answered for."""
+    challenged = await worker.answer_to(asked, conversation)
+    assert challenged.response_code == 402
+    return await worker.ask(answered(challenged), conversation)
+
+
+async def test_a_challenge_names_the_request_and_its_answer_does_it(worker: Worker):
+    asked = create("88.118.1/New", URL)
+    challenged = await worker.answer_to(asked)
+    assert (challenged.op_code, challenged.response_code) == (100, 402)
+    assert challenged.op_flags == USUAL | OpFlag.AUTHORITATIVE | OpFlag.REQUEST_DIGEST
+    assert challenged.session_id != 0
+    digest = Challenge.from_message(challenged).digest.octets
+    assert digest == hashlib.sha256(asked.covered).digest()
+    answer = answered(challenged)
+    (written,) = await worker.ask(answer)
+    assert (written.op_code, written.response_code, written.session_id) == (100, 1, 0)
+    assert written.request_id == answer.request_id
+    assert NamedHandle.from_wire(written.content).handle == b"88.118.1/New"
+    assert (await worker.answer_to(query("88.118.1/new"))).response_code == 1
+
+
+async def test_a_challenge_is_answered_once(worker: Worker):
+    answer = answered(await worker.answer_to(create("88.118.1/once", URL)))
+    assert (await worker.answer_to(answer)).response_code == 1
+    assert (await worker.answer_to(answer)).response_code == 500
+
+
+async def test_another_worker_finishes_what_one_began(worker: Worker, database_dsn):
+    async with running_resolver(worker.store) as resolver:
+        other = worker_of(worker.store, resolver)
+        challenged = await worker.answer_to(create("88.118.1/moved", URL))
+        assert (await other.answer_to(answered(challenged), tcp())).response_code == 1
+
+
+async def test_a_worker_of_another_node_cannot_read_what_one_kept(worker: Worker):
+    stranger = worker_of(worker.store, worker.resolver, b"another node")
+    challenged = await worker.answer_to(create("88.118.1/kept", URL))
+    assert (await stranger.answer_to(answered(challenged))).response_code == 500
+    async with worker.store.connection() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM native_challenge") == 0
+
+
+async def test_nothing_secret_is_kept_in_clear(worker: Worker):
+    await worker.answer_to(create("88.118.1/secret", HandleValue(1, "HS_SECKEY", b"hidden in the request")))
+    async with worker.store.connection() as connection:
+        row = await connection.fetchrow("SELECT * FROM native_challenge")
+    assert all(b"hidden in the request" not in field for field in row if isinstance(field, bytes))
+
+
+@pytest.mark.parametrize("algorithm", ["SHA1", "SHA256", "HMAC-SHA1", "HMAC-SHA256", "PBKDF2-HMAC-SHA1"])
+async def test_every_digest_with_the_secret_key_is_proof(worker: Worker, algorithm):
+    challenged = await worker.answer_to(named(OpCode.LIST_HOMED_PREFIXES, "/"))
+    challenge = Challenge.from_message(challenged)
+    octets = challenge.nonce + challenge.digest.octets
+    name = algorithm.rpartition("-")[2].lower()
+    if algorithm.startswith("PBKDF2"):
+        proof = prove(SECRET, challenge, (2, 11), b"salt")
+    elif algorithm.startswith("HMAC"):
+        proof = SecretKeyProof(algorithm, hmac.digest(SECRET, octets, name))
+    else:
+        proof = SecretKeyProof(algorithm, hashlib.new(name, SECRET + octets + SECRET).digest())
+    answer = await worker.answer_to(released(challenged, ChallengeAnswer("HS_SECKEY", KEY, proof.to_wire())))
+    assert HandleList.from_wire(answer.content).handles == (b"0.NA/0.NA", b"0.NA/88.118.1")
+
+
+async def test_md5_proves_nothing(worker: Worker):
+    challenged = await worker.answer_to(named(OpCode.LIST_HOMED_PREFIXES, "/", version=(2, 0)))
+    assert not challenged.op_flags & OpFlag.REQUEST_DIGEST
+    assert (await worker.answer_to(answered(challenged))).response_code == 404
+
+
+@pytest.mark.parametrize("version", [(2, 1), (2, 3), (2, 5), (2, 6), (2, 7), (2, 8), (2, 9), (2, 10), (2, 11)])
+async def test_every_version_since_the_second_is_challenged_in_its_own_way(worker: Worker, version):
+    challenged = await worker.answer_to(named(OpCode.LIST_HOMED_PREFIXES, "/", version=version))
+    assert (challenged.major, challenged.minor) == version
+    assert (await worker.answer_to(answered(challenged))).response_code == 1
+
+
+@pytest.mark.parametrize(("named_hash", "hash_"), [("SHA1", hashes.SHA1), ("SHA-256", hashes.SHA256)])
+async def test_a_signature_with_the_private_key_is_proof(worker: Worker, named_hash, hash_):
+    private = rsa.generate_private_key(65537, 2048)
+    numbers = private.public_key().public_numbers()
+    key = PublicKey("RSA_PUB_KEY", {"e": numbers.e, "n": numbers.n})
+    await register(worker.store, "88.118.1/key", HandleValue(300, "HS_PUBKEY", key.to_wire()))
+    challenged = await worker.answer_to(create("88.118.1/new", URL))
+    challenge = Challenge.from_message(challenged)
+    signature = private.sign(challenge.nonce + challenge.digest.octets, padding.PKCS1v15(), hash_())
+    answer = PublicKeyProof(named_hash, signature).to_wire()
+    reference = Reference("88.118.1/key", 300)
+    refused = await worker.answer_to(released(challenged, ChallengeAnswer("HS_PUBKEY", reference, answer)))
+    assert refused.response_code == 400  # his key, but no right to register here
+    challenged = await worker.answer_to(create("88.118.1/new", URL))
+    refused = await worker.answer_to(released(challenged, ChallengeAnswer("HS_PUBKEY", reference, answer)))
+    assert refused.response_code == 403  # the signature was over another nonce
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (ChallengeAnswer("HS_SECKEY", KEY, SecretKeyProof("SHA1", bytes(20)).to_wire()), 403),
+        (ChallengeAnswer("HS_SECKEY", Reference("0.NA/88.118.1", 999), b"\2" + bytes(20)), 406),
+        (ChallengeAnswer("HS_SECKEY", Reference("99.999/who", 1), b"\2" + bytes(20)), 406),
+        (ChallengeAnswer("HS_OTHER", KEY, b""), 404),
+        (ChallengeAnswer("HS_SECKEY", KEY, b"\x77" + bytes(20)), 4),
+        (ChallengeAnswer("HS_PUBKEY", KEY, PublicKeyProof("MD5", bytes(16)).to_wire()), 404),
+        (
+            ChallengeAnswer(
+                "HS_SECKEY", KEY, SecretKeyProof("PBKDF2-HMAC-SHA1", bytes(20), b"", 2_000_000_000, 160).to_wire()
+            ),
+            404,
+        ),
+    ],
+)
+async def test_a_wrong_proof_is_refused_for_its_reason_and_does_nothing(worker: Worker, answer, code):
+    challenged = await worker.answer_to(create("88.118.1/new", URL))
+    refused = await worker.answer_to(released(challenged, answer))
+    assert (refused.op_code, refused.response_code) == (100, code)
+    assert (await worker.answer_to(query("88.118.1/new"))).response_code == 100
+
+
+async def test_a_challenge_answered_too_late_is_told_so(worker: Worker):
+    challenged = await worker.answer_to(create("88.118.1/late", URL))
+    async with worker.store.connection() as connection:
+        await connection.execute("UPDATE native_challenge SET expires_at = expires_at - interval '61 seconds'")
+    assert (await worker.answer_to(answered(challenged))).response_code == 405
+
+
+async def test_a_restricted_value_is_shown_to_its_administrator_over_udp(worker: Worker):
+    await register(worker.store, "88.118.1/cake", URL, RESTRICTED)
+    (answer,) = await done(worker, query("88.118.1/cake", flags=CALLED_FOR), udp())
+    assert HandleValues.from_wire(answer.content).values[1].data == b"hidden"
+
+
+async def test_refusals_of_a_registration_come_before_the_question_who_asks(worker: Worker):
+    await register(worker.store, "88.118.1/there", URL)
+    assert (await worker.answer_to(create("99.999/zzz", URL))).response_code == 301
+    assert (await worker.answer_to(create("88.118.1/\x07", URL))).response_code == 102
+    assert (await worker.answer_to(create("88.118.1/a", HandleValue(0, "URL", b"")))).response_code == 202
+    assert (
+        await worker.answer_to(create("88.118.1/a", HandleValue(0, "URL", b""), version=(2, 4)))
+    ).response_code == 201
+    assert (await worker.answer_to(create("88.118.1/a", URL, URL))).response_code == 201
+    assert (await worker.answer_to(create("88.118.1/there", URL))).response_code == 101
+    assert (await worker.answer_to(named(OpCode.DELETE_HANDLE, "88.118.1/none"))).response_code == 402
+
+
+async def test_values_are_added_modified_and_removed(worker: Worker):
+    await register(worker.store, "88.118.1/cake", URL)
+
+    async def code_of(op_code: int, *values: HandleValue, flags: int = USUAL) -> tuple[int, bool]:
+        asked = request(op_code, HandleValues(b"88.118.1/cake", values).to_wire(), flags=flags)
+        answer = await worker.answer_to(asked)
+        if answer.response_code == 402:
+            (answer,) = await worker.ask(answered(answer))
+        return answer.response_code, bool(answer.op_flags & OVERWRITE)
+
+    changed = HandleValue(2, "DESC", b"changed")
+    assert await code_of(OpCode.ADD_VALUES, DESC) == (1, False)
+    assert await code_of(OpCode.ADD_VALUES, DESC) == (201, False)
+    assert await code_of(OpCode.ADD_VALUES, changed, flags=USUAL | OVERWRITE) == (1, True)
+    assert await code_of(OpCode.MODIFY_VALUES, DESC) == (1, False)
+    assert await code_of(OpCode.MODIFY_VALUES, HandleValue(5, "URL", b"")) == (200, False)
+    assert await code_of(OpCode.ADD_VALUES) == (202, False)
+    removal = request(OpCode.REMOVE_VALUES, HandleIndexes(b"88.118.1/cake", (2,)).to_wire())
+    assert (await done(worker, removal))[0].response_code == 1
+    assert (await done(worker, removal))[0].response_code == 200
+    answer = await worker.answer_to(query("88.118.1/cake"))
+    assert [value.index for value in HandleValues.from_wire(answer.content).values] == [1]
+
+
+async def test_a_handle_is_replaced_minted_and_deleted(worker: Worker):
+    (minted,) = await done(worker, create("88.118.1/m-", URL, flags=USUAL | OpFlag.MINT_SUFFIX))
+    name = NamedHandle.from_wire(minted.content).handle.decode()
+    assert name.startswith("88.118.1/m-")
+    assert len(name) > len("88.118.1/m-") + 30
+    (replaced,) = await done(worker, create(name, DESC, flags=USUAL | OVERWRITE))
+    assert replaced.op_flags & OVERWRITE
+    assert (await done(worker, named(OpCode.DELETE_HANDLE, name)))[0].response_code == 1
+    assert (await worker.answer_to(query(name))).response_code == 100
+
+
+async def test_a_long_list_comes_in_messages_of_fifty(worker: Worker):
+    names = [f"88.118.1/N{number:03}" for number in range(120)]
+    for name in names:
+        await register(worker.store, name, URL)
+    answers = await done(worker, named(OpCode.LIST_HANDLES, PREFIX_HANDLE))
+    parts = [HandleList.from_wire(answer.content).handles for answer in answers]
+    assert [len(part) for part in parts] == [50, 50, 20]
+    assert [name.decode() for part in parts for name in part] == names
+    assert [bool(answer.op_flags & OpFlag.CONTINUOUS) for answer in answers] == [True, True, False]
+    assert len({answer.request_id for answer in answers}) == 1
+
+
+async def test_prefixes_are_homed_listed_and_unhomed(worker: Worker):
+    assert (await worker.answer_to(named(OpCode.HOME_PREFIX, "88.118.77/abc"))).response_code == 102
+    assert (await done(worker, named(OpCode.HOME_PREFIX, "0.NA/88.118.77")))[0].response_code == 1
+    await register(worker.store, "0.NA/88.118.77", URL)
+    await register(worker.store, "0.NA/88.1180", URL)
+    derived = (await done(worker, named(OpCode.LIST_DERIVED_PREFIXES, "0.NA/88.118")))[0]
+    assert HandleList.from_wire(derived.content).handles == (b"0.NA/88.118.1", b"0.NA/88.118.77")
+    homed = (await done(worker, named(OpCode.LIST_HOMED_PREFIXES, "/")))[0]
+    assert b"0.NA/88.118.77" in HandleList.from_wire(homed.content).handles
+    assert (await done(worker, named(OpCode.UNHOME_PREFIX, "0.NA/88.118.77")))[0].response_code == 1
+    assert (await worker.answer_to(query("88.118.77/x"))).response_code == 301
+
+
+async def test_a_proof_given_to_another_server_is_verified_and_certified(worker: Worker):
+    nonce, digest = os.urandom(16), os.urandom(32)
+    right = SecretKeyProof("HMAC-SHA256", hmac.digest(SECRET, nonce + digest, "sha256"))
+    for proof, verdict in ((right, b"\1"), (SecretKeyProof("SHA1", bytes(20)), b"\0")):
+        body = Verification(KEY, nonce, digest, proof.to_wire()).to_wire()
+        asked = request(OpCode.VERIFY_CHALLENGE_ANSWER, body, flags=USUAL | OpFlag.CERTIFY | OpFlag.REQUEST_DIGEST)
+        answer = await worker.answer_to(asked, udp())
+        assert (answer.response_code, answer.content) == (1, verdict)
+        assert signature_is_right(answer, Credential.from_wire(answer.credential), NODE_KEY.public_key())
+
+
+@pytest.mark.parametrize("version", [(2, 2), (2, 5), (2, 6), (2, 7), (2, 11)])
+async def test_a_certified_answer_is_signed_with_the_key_of_the_node(worker: Worker, version):
+    await register(worker.store, "88.118.1/cake", URL)
+    asked = query("88.118.1/cake", flags=USUAL | OpFlag.CERTIFY, version=version)
+    answer = await worker.answer_to(asked, udp())
+    assert signature_is_right(answer, Credential.from_wire(answer.credential), NODE_KEY.public_key())
+
+
+async def test_a_connection_that_logged_in_is_that_administrator(worker: Worker):
+    """As the newer national SDK does it, which numbers its session itself."""
+    connection = tcp()
+    body = LogIn(KEY).to_wire()
+    fields = {"version": (2, 10), "suggested": (2, 11), "session_id": 10_001}
+    asked = request(OpCode.LOG_IN_BY_KEY, body, flags=0x10800000, **fields)
+    challenged = await worker.answer_to(asked, connection)
+    assert (challenged.op_code, challenged.response_code, challenged.session_id) == (2001, 402, 10_001)
+    answer = answered(challenged, flags=0x10800000, version=(2, 10), suggested=(2, 11))
+    logged_in = await worker.answer_to(answer, connection)
+    assert (logged_in.op_code, logged_in.response_code, logged_in.session_id) == (2001, 1, 10_001)
+    assert logged_in.body == b"\3" + hashlib.sha256(answer.covered).digest()
+    written = await worker.answer_to(create("88.118.1/idp", URL, **fields), connection)
+    assert (written.response_code, written.session_id) == (1, 10_001)
+    assert (await worker.answer_to(create("88.118.1/idp2", URL, **fields))).response_code == 500  # another connection
+    worker.clock.ahead = 13 * 3600
+    assert (await worker.answer_to(create("88.118.1/idp3", URL), connection)).response_code == 407
+
+
+async def test_a_log_in_is_refused_to_who_cannot_prove_it(worker: Worker):
+    connection = tcp()
+    challenged = await worker.answer_to(request(OpCode.LOG_IN_BY_KEY, LogIn(KEY).to_wire()), connection)
+    assert challenged.session_id != 0
+    refused = await worker.answer_to(answered(challenged, secret=b"guessed"), connection)
+    assert (refused.op_code, refused.response_code) == (2001, 403)
+    assert (await worker.answer_to(create("88.118.1/x", URL), connection)).response_code == 408
+    other = Reference(PREFIX_HANDLE, 300)
+    challenged = await worker.answer_to(request(OpCode.LOG_IN_BY_KEY, LogIn(other).to_wire()), connection)
+    assert (await worker.answer_to(answered(challenged), connection)).response_code == 403
+    challenged = await worker.answer_to(request(OpCode.LOG_IN_BY_KEY, LogIn(KEY).to_wire()), connection)
+    worker.clock.ahead = 61
+    assert (await worker.answer_to(answered(challenged), connection)).response_code == 405
+
+
+async def test_no_log_in_where_no_connection_stays(worker: Worker):
+    assert (await worker.answer_to(request(OpCode.LOG_IN_BY_KEY, LogIn(KEY).to_wire()), udp())).response_code == 5
+
+
+async def test_the_older_sdk_is_told_to_log_in_and_gets_public_values_meanwhile(worker: Worker):
+    await register(worker.store, "88.118.1/cake", URL, RESTRICTED)
+    fields = {"version": (2, 3), "suggested": (2, 10), "flags": 0}
+    assert (await worker.answer_to(create("88.118.1/sdk", URL, **fields))).response_code == 408
+    answer = await worker.answer_to(query("88.118.1/cake", **fields))
+    assert [value.type for value in HandleValues.from_wire(answer.content).values] == ["URL"]
