@@ -7,7 +7,7 @@ from aiohttp import web
 
 from registry.authentication import Administrator, Authenticator
 from registry.credentials import basic_credentials
-from registry.errors import AuthenticationFailed, AuthenticationNeeded, ProtocolFault
+from registry.errors import AuthenticationFailed, AuthenticationNeeded
 from registry.settings import RegistrySettings
 
 CHALLENGE: Final = 'Basic realm="handle", charset="UTF-8"'
@@ -30,7 +30,7 @@ class Callers:
             raise AuthenticationNeeded("authentication.needed")
         scheme, _, rest = header.partition(" ")
         if scheme.lower() != "basic":
-            raise ProtocolFault("authentication.malformed", reason=f"scheme {scheme[:20]!r} is not Basic")
+            raise AuthenticationNeeded("authentication.malformed", reason=f"scheme {scheme[:20]!r} is not Basic")
         identity, password = basic_credentials(rest)
         return await self._authenticator.by_password(identity, password)
 
