@@ -5,7 +5,7 @@ There is no application object and there are no middlewares: every request costs
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Final
 
@@ -16,7 +16,7 @@ from multidict import CIMultiDict
 
 from registry.database import DATABASE_AWAY
 from registry.errors import AuthenticationNeeded, HandleError, ProtocolFault, ServerBusy
-from registry.routes import Router, raw_path
+from registry.routes import Route, Router, raw_path
 from resolver.listeners.http.authorization import BASIC_CHALLENGE, Authorization, UnknownSession
 from resolver.listeners.http.connection import Connection
 from resolver.listeners.http.parts import Parts
@@ -37,13 +37,12 @@ CORS_HEADERS: Final[Mapping[str, str]] = {
 class Dispatcher:
     """Serves requests from the table of routes. What is under /api/ is never left to the proxy."""
 
-    def __init__(self, parts: Parts) -> None:
-        table = routes(parts)
+    def __init__(self, table: Sequence[Route], authorization: Authorization, observe: Callable[[float], None]) -> None:
+        """`observe` is told the seconds that each request took."""
         self._api = Router([route for route in table if route.path.startswith(API)])
         self._other = Router([route for route in table if not route.path.startswith(API)])
-        self._authorization = Authorization(parts)
-        self._sessions = parts.sessions
-        self._observe = parts.metrics.latency.observe
+        self._authorization = authorization
+        self._observe = observe
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """Never raises: whatever happens has an answer."""
@@ -115,7 +114,8 @@ class HttpServer(web.Server):
     """Makes a protocol for each connection that it is called for."""
 
     def __init__(self, parts: Parts) -> None:
-        super().__init__(Dispatcher(parts).serve, request_factory=self._request)
+        dispatcher = Dispatcher(routes(parts), Authorization(parts), parts.metrics.latency.observe)
+        super().__init__(dispatcher.serve, request_factory=self._request)
         self._keepalive = parts.settings.resolver.keepalive
 
     def __call__(self) -> Connection:

@@ -33,8 +33,6 @@ PAGE_SIZE: Final = 1000  # Names of a page when only its number is given.
 
 _NO_VALUES: Final = b',"values":[]}'
 _PREFIX: Final = NAMING_AUTHORITY.encode() + b"/"
-# What makes a question not an ordinary one, besides parameters.
-_SPECIAL_HEADERS: Final = ("If-None-Match", "Authorization")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +150,7 @@ class Handles:
         return json_response(request, form, headers=private_headers())
 
     def _is_ordinary(self, request: web.Request) -> bool:
-        if "?" in request.raw_path or any(name in request.headers for name in _SPECIAL_HEADERS):
+        if "?" in request.raw_path or "If-None-Match" in request.headers or "Authorization" in request.headers:
             return False
         return not self._certificates or self._authorization.is_anonymous(request)
 

@@ -215,7 +215,7 @@ REFUSED_METHODS = [
     ("PUT", "/api/site", 405, "GET, HEAD, OPTIONS"),
     ("DELETE", "/api/handles", 405, "GET, HEAD, OPTIONS"),
     ("GET", "/api/sessions", 405, "POST, OPTIONS"),
-    ("POST", "/88.118.1/X", 405, "GET, HEAD, OPTIONS"),
+    ("PUT", "/docs", 405, "GET, HEAD, OPTIONS"),
     ("POST", "/api/nothing", 404, None),
 ]
 

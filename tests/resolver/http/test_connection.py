@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,6 +11,8 @@ import pytest
 from aiohttp import web
 
 from registry.errors import HandleError
+from registry.routes import Route
+from resolver.listeners.http.app import Dispatcher
 from resolver.listeners.http.body import read_body
 from resolver.listeners.http.connection import Connection
 from resolver.listeners.http.responses import refusal
@@ -133,6 +135,23 @@ async def serving(
 
 async def answer_at_once(request: web.BaseRequest) -> web.StreamResponse:
     return web.Response(text="here")
+
+
+async def test_a_fault_of_ours_is_logged_with_its_traceback_and_told_without(caplog: pytest.LogCaptureFixture):
+    async def broken(request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
+        raise KeyError("a secret of ours")
+
+    table = [Route("GET", "/api/broken", broken, "broken", "Break.", "损坏。")]
+    observed: list[float] = []
+    dispatcher = Dispatcher(table, None, observed.append)
+    async with serving(dispatcher.serve, first=10.0) as port:
+        answer = await say(port, b"GET /api/broken HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert status_and_code(answer) == (500, 2)
+    assert b"secret" not in answer
+    assert len(observed) == 1
+    [record] = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert record.exc_info[0] is KeyError
+    caplog.clear()
 
 
 @pytest.mark.parametrize("sent", [b"G", b"GET / HTTP/1.1\r\nHost: a\r\nX: "])
