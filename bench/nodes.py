@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -16,9 +17,10 @@ _TICK: Final = 1.0 / os.sysconf("SC_CLK_TCK")
 class BenchNode:
     """One worker that listens on the loopback interface."""
 
-    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, port: int, native_port: int) -> None:
         self.process = process
         self.port = port
+        self.native_port = native_port
 
     def cpu_seconds(self) -> float:
         """What the process has used, in user and kernel mode; its Postgres processes are not in it."""
@@ -58,6 +60,7 @@ async def a_node(dsn: str, directory: Path, **settings: object) -> AsyncIterator
         "FILAMENT_REGISTRY_DATA_DIRECTORY": str(directory),
         "FILAMENT_RESOLVER_LISTEN": "127.0.0.1",
         "FILAMENT_RESOLVER_PORT": "0",
+        "FILAMENT_RESOLVER_NATIVE_PORT": "0",
         "FILAMENT_STATUS_PORT": "0",
         **{f"FILAMENT_RESOLVER_{name.upper()}": str(value) for name, value in settings.items()},
     }
@@ -65,7 +68,7 @@ async def a_node(dsn: str, directory: Path, **settings: object) -> AsyncIterator
         *(sys.executable, "-m", "resolver", "--workers", "1"), env=environment, stderr=asyncio.subprocess.PIPE
     )
     try:
-        node = BenchNode(process, await _port(process))
+        node = BenchNode(process, *await _ports(process))
         client = await Client.connect(node.port)
         while (await client.ask("0.NA/none"))[0] == 503:  # noqa: ASYNC110  # another process tells us no event
             await asyncio.sleep(0.05)
@@ -76,11 +79,12 @@ async def a_node(dsn: str, directory: Path, **settings: object) -> AsyncIterator
         await process.communicate()
 
 
-async def _port(process: asyncio.subprocess.Process) -> int:
+async def _ports(process: asyncio.subprocess.Process) -> tuple[int, int]:
     assert process.stderr is not None
     while line := await process.stderr.readline():
         if _LISTENING in line:
-            return int(line.rpartition(_LISTENING)[2])
+            port, native_port, *_ = re.findall(rb"\d+", line.rpartition(_LISTENING)[2])
+            return int(port), int(native_port)
     raise RuntimeError("the resolver ended before it listened")
 
 
