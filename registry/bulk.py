@@ -60,8 +60,8 @@ async def load(
 
     Raises DATABASE_AWAY too: whole chunks are in the book then. `may_write` None allows every prefix homed here.
     """
+    await store.load_prefixes()
     async with store.connection() as connection:
-        await store.load_prefixes()
         whose = {"load_key": load_key, "source": source, "form": form, "loaded_by": loaded_by}
         batch = await ledger.open_batch(connection, **whose)
     one_load = _Load(store, batch, loaded_by, may_write or _anyone, progress)
@@ -94,6 +94,7 @@ class _Load:
         self._report = Report(batch.batch_id)
         self._preparers = Preparers()
         self._allowed: dict[int, bool] = {}
+        self._all_new = False  # Whether the chunk before held nothing that was there: the next one is likely the same.
 
     async def run(self, chunks: AsyncGenerator[Chunk, None]) -> Report:
         async with self._preparers, aclosing(_ahead(chunks, self._prepare)) as prepared:
@@ -163,8 +164,10 @@ class _Load:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 async with self._store.connection() as connection:
-                    merge = Merge(connection, self._batch, self._by, self._preparers.restamp)
+                    restamp = self._preparers.restamp
+                    merge = Merge(connection, self._batch, self._by, restamp, likely_new=self._all_new)
                     tally = await merge.write(chunk.number, chunk.digest, rows, len(chunk.rows), refusals)
+                    self._all_new = tally is not None and tally.created == len(rows.suffixes)
                     # Another run of the same load was faster; what it did is read from the ledger at the end.
                     return tally or Tally(lines=len(chunk.rows))
             except RETRIED:

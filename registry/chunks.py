@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, I
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import attrgetter
 from typing import Final, Literal, TypeVar
 
 import orjson
@@ -21,6 +22,10 @@ from registry.row_readers import csv_text
 from registry.rows import LineCutter, Row, RowCutter, encoding_of
 from registry.tabular import Columns, cells_from_csv, columns_from_names
 from registry.workbook import Workbook
+
+_LINE = attrgetter("line")
+_OCTETS = attrgetter("octets")
+_FAULT = attrgetter("fault")
 
 Form = Literal["ndjson", "csv", "xlsx"]
 Outcome = TypeVar("Outcome")
@@ -63,6 +68,19 @@ class Chunker:
         """Whether this row belongs to the next chunk."""
         return len(self._rows) >= CHUNK_ROWS or self._octets + len(row.octets) > CHUNK_OCTETS
 
+    def take_in(self, rows: Sequence[Row]) -> bool:
+        """Adds many rows at once, if all of them belong to this chunk and none is faulty; else none of them."""
+        octets = list(map(_OCTETS, rows))
+        length = sum(map(len, octets))
+        if len(self._rows) + len(rows) > CHUNK_ROWS or self._octets + length > CHUNK_OCTETS:
+            return False
+        if any(map(_FAULT, rows)):
+            return False
+        self._lines += map(_LINE, rows)
+        self._rows += octets
+        self._octets += length
+        return True
+
     def add(self, row: Row) -> None:
         if row.fault:
             self._faults[len(self._rows)] = row.fault
@@ -86,6 +104,8 @@ async def line_chunks(octets: AsyncIterator[bytes], *, exact_suffixes: bool) -> 
     layout = Layout(exact_suffixes)
     chunker = Chunker(exact_suffixes)
     async for rows in _cut(octets, LineCutter()):
+        if chunker.take_in(rows):
+            continue
         for row in rows:
             if chunker.full(row):
                 yield chunker.take(layout)
@@ -100,6 +120,8 @@ async def csv_chunks(octets: AsyncIterator[bytes], *, exact_suffixes: bool) -> A
     chunker = Chunker(exact_suffixes)
     tongue = _Tongue(cutter, exact_suffixes)
     async for rows in _cut(octets, cutter):
+        if chunker.take_in(rows):
+            continue
         for row in rows:
             if chunker.full(row):
                 yield chunker.take(tongue.layout(chunker.rows))

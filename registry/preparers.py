@@ -5,22 +5,22 @@ A process of its own costs a third of a second to start, so the first chunk neve
 
 import asyncio
 import logging
-import multiprocessing
 import os
-import signal
-import threading
+import subprocess
+import sys
+from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 from registry.chunks import Chunk
 from registry.merge import OldImage, restamped
 from registry.preparation import Prepared, prepare
+from registry.preparing import LENGTH, content_of, message_of
 
 log = logging.getLogger(__name__)
+
+BUFFER: Final = 16 << 20  # Octets of an answer that are read ahead; more is not under way.
 
 Outcome = TypeVar("Outcome")
 
@@ -29,7 +29,8 @@ class Preparers:
     """One helper process at most; where there is a single core, and for the first chunk, a thread."""
 
     def __init__(self) -> None:
-        self._pool: ProcessPoolExecutor | None = None
+        self._helper: _Helper | None = None
+        self._starting = asyncio.Lock()
         self._second_process = (os.cpu_count() or 1) > 1
         self._prepared = 0
 
@@ -39,9 +40,9 @@ class Preparers:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._pool is not None:
-            pool, self._pool = self._pool, None
-            await asyncio.to_thread(pool.shutdown, cancel_futures=True)
+        if self._helper is not None:
+            helper, self._helper = self._helper, None
+            await helper.stop()
 
     async def prepare(self, chunk: Chunk) -> Prepared:
         self._prepared += 1
@@ -52,26 +53,78 @@ class Preparers:
 
     async def _run(self, work: Callable[..., Outcome], *arguments: object) -> Outcome:
         if self._second_process and self._prepared > 1:
-            if self._pool is None:
-                context = multiprocessing.get_context("spawn")
-                self._pool = ProcessPoolExecutor(1, mp_context=context, initializer=_begin)
             try:
-                return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
-            except BrokenProcessPool:
-                log.warning("the process that prepares rows has ended; going on without it")
+                return await (await self._started()).run(work, *arguments)
+            except OSError as error:
+                log.warning("the process that prepares rows is lost, going on without it: %s", error)
                 self._second_process = False
-                self._pool = None
         return await asyncio.to_thread(work, *arguments)
 
-
-def _begin() -> None:
-    """Ctrl-C is the parent's to handle, and a parent that was killed takes this process with it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+    async def _started(self) -> "_Helper":
+        async with self._starting:
+            if self._helper is None:
+                self._helper = await _Helper.start()
+            return self._helper
 
 
-def _end_with(sentinel: int) -> None:
-    wait([sentinel])
-    os._exit(1)
+class _Helper:
+    """A running `registry.preparing`. It answers in order, so requests may wait in the pipe while it works."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self._writing = asyncio.Lock()
+        self._waiting: deque[asyncio.Future[Any]] = deque()
+        self._reading = asyncio.create_task(self._read(), name="answers of the helper")
+
+    @classmethod
+    async def start(cls) -> "_Helper":
+        """Raises OSError."""
+        return cls(
+            await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "registry.preparing",
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                limit=BUFFER,
+                start_new_session=True,  # Ctrl-C is ours to handle
+            )
+        )
+
+    async def run(self, work: Callable[..., Outcome], *arguments: object) -> Outcome:
+        """Raises OSError when the process has ended."""
+        assert self._process.stdin is not None
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        async with self._writing:
+            if self._reading.done():
+                raise BrokenPipeError("it has ended")
+            self._waiting.append(answer)
+            try:
+                self._process.stdin.writelines(message_of((work, arguments)))
+                await self._process.stdin.drain()
+            except OSError:
+                if not answer.cancel():
+                    answer.exception()  # Says the same; whoever waits is told once.
+                raise
+        return await answer
+
+    async def stop(self) -> None:
+        """At once: it holds nothing that is worth keeping."""
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+        await asyncio.wait({self._reading})
+
+    async def _read(self) -> None:
+        assert self._process.stdout is not None
+        try:
+            while True:
+                length = int.from_bytes(await self._process.stdout.readexactly(LENGTH), "big")
+                content = content_of(await self._process.stdout.readexactly(length))
+                answer = self._waiting.popleft()
+                if not answer.done():
+                    answer.set_result(content)
+        except (asyncio.IncompleteReadError, OSError):
+            for answer in self._waiting:
+                if not answer.done():
+                    answer.set_exception(BrokenPipeError("it has ended"))

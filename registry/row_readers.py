@@ -1,6 +1,7 @@
 """A row of each form of bulk file read as a handle's name and its packed values, and where in it a refusal points."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from operator import itemgetter
 from typing import Any, Final, Protocol
 
 import orjson
@@ -10,7 +11,7 @@ from registry.errors import HandleError, ProtocolFault
 from registry.packing import pack
 from registry.record import check_values
 from registry.rest import record_forms, values_from_forms
-from registry.tabular import Columns, cells_from_csv
+from registry.tabular import Columns, CsvCells
 from registry.usual_values import UsualValues
 from registry.value import DEFAULT_PERMISSIONS, HandleValue
 
@@ -33,9 +34,11 @@ class LineReader:
         self._usual = UsualValues()
 
     def read(self, octets: bytes) -> tuple[str, bytes]:
+        usual = self._usual.read(octets)
+        if usual is not None:
+            return usual
         handle, forms = record_forms(octets)
-        packed = self._usual.packed(forms)
-        return handle, _pack_checked(values_from_forms(forms)) if packed is None else packed
+        return handle, _pack_checked(values_from_forms(forms))
 
     def field_of(self, error: HandleError, octets: bytes) -> str:
         if "path" in error.culprit:
@@ -59,14 +62,18 @@ class TableReader:
         self._cells_of = cells_of
         self._usual = UsualValues()
         heads = [(place, self._usual.head(index, value_type)) for place, index, value_type in columns.values]
-        self._heads = [(place, head) for place, head in heads if head is not None]
+        self._heads = [head for _, head in heads if head is not None]
+        usual = [place for place, head in heads if head is not None]
+        self._usual_cells: Callable[[Sequence[str]], Collection[str]] = (
+            itemgetter(*usual) if len(usual) > 1 else lambda cells: [cells[place] for place in usual]
+        )
         self._unusual = [place for place, head in heads if head is None]
 
     def read(self, octets: bytes) -> tuple[str, bytes]:
         cells = self._cells_of(octets)
         packed = None
-        if not any(cells[place] for place in self._unusual):
-            packed = self._usual.packed_cells(cells, self._heads)
+        if not self._unusual or not any(cells[place] for place in self._unusual):
+            packed = self._usual.packed_cells(self._usual_cells(cells), self._heads)
         if packed is None:
             packed = _pack_checked(self._values(cells))
         if len(packed) == 1:
@@ -100,9 +107,10 @@ class TableReader:
 def csv_reader(columns: Columns, encoding: str, delimiter: str) -> TableReader:
     """Reads rows of a CSV file, each of which has as many cells as the header."""
     width = len(columns.names)
+    cells_from_text = CsvCells(delimiter)
 
     def cells_of(octets: bytes) -> list[str]:
-        cells = cells_from_csv(csv_text(octets, encoding), delimiter)
+        cells = cells_from_text(csv_text(octets, encoding))
         if len(cells) != width:
             while len(cells) > width and not cells[-1]:
                 cells.pop()

@@ -4,7 +4,9 @@ Cutting looks at octets below 0x30 and at ';' only, which in UTF-8 and in GB1803
 has to be decoded before it is cut. A row is handed on with the line it begins in; a faulty one with the rule it broke.
 """
 
+import re
 from collections.abc import Iterator
+from itertools import repeat
 from typing import Final, NamedTuple
 
 from registry.errors import ProtocolFault
@@ -16,6 +18,7 @@ KEPT_OF_LONG_ROW: Final = 1 << 16  # Octets kept of a row that is refused for it
 TOO_LONG: Final = "load.line_too_long"
 QUOTE_OPEN: Final = "load.quote_open"
 
+_BLANK_LINE = re.compile(rb"\n[ \t\r\v\f]*\n")
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _DELIMITERS: Final = (b",", b";", b"\t")
 # What the first octets say when the file is of another form than announced.
@@ -49,6 +52,13 @@ class LineCutter:
         """The rows that these octets complete. Raises ProtocolFault when the file is of another form."""
         rows: list[Row] = []
         *complete, rest = octets.split(b"\n")
+        rows += self._feed(complete[:1])  # the only one that can have begun before, or with a byte order mark
+        rows += self._feed(complete[1:]) if len(octets) > MAX_ROW else self._feed_plain(complete[1:])
+        self._hold(rest)
+        return rows
+
+    def _feed(self, complete: list[bytes]) -> list[Row]:
+        rows: list[Row] = []
         for line in complete:
             if self._held or self._overflowed or not self._begun or len(line) > MAX_ROW:
                 line = self._completed(line)
@@ -58,8 +68,15 @@ class LineCutter:
                 rows.extend(self._cut(line, TOO_LONG))
             else:
                 rows.extend(self._cut(line))
-        self._hold(rest)
         return rows
+
+    def _feed_plain(self, lines: list[bytes]) -> list[Row]:
+        """As `_feed`, for lines that are whole and not too long: nearly all."""
+        if not all(lines) or any(map(bytes.isspace, lines)):
+            return self._feed(lines)
+        numbers = range(self._line + 1, self._line + 1 + len(lines))
+        self._line += len(lines)
+        return list(map(Row._make, zip(numbers, lines, repeat(""))))
 
     def finish(self) -> list[Row]:
         """The last row, when no line end follows it."""
@@ -101,6 +118,16 @@ class RowCutter(LineCutter):
         self._open: list[bytes] = []
         self._open_octets = 0
         self._first_line = 0
+
+    def _feed_plain(self, lines: list[bytes]) -> list[Row]:
+        rows: list[Row] = []
+        for line in lines:
+            self._line += 1
+            if not line or self._open or self.header is None or b'"' in line or line.isspace():
+                rows += self._cut(line)
+            else:
+                rows.append(Row(self._line, line))
+        return rows
 
     def _cut(self, line: bytes, fault: str = "") -> tuple[Row, ...]:
         if self.header is None and not self._open:

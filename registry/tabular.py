@@ -53,14 +53,29 @@ def columns_from_names(names: Sequence[str]) -> Columns:
     return Columns(tuple(names), handles[0], tuple(values))
 
 
+class CsvCells:
+    """Cuts rows of CSV into cells, one after the other with one parser."""
+
+    def __init__(self, delimiter: str) -> None:
+        csv.field_size_limit(MAX_ROW)
+        self._rows: list[str] = []
+        # The parser asks for a second line when a row ends inside quotes, and is told that there is none.
+        self._reader = csv.reader(iter(self._rows.pop, None), delimiter=delimiter)
+
+    def __call__(self, row: str) -> list[str]:
+        """The cells of one row. Raises ProtocolFault."""
+        self._rows.append(row.removesuffix("\r"))
+        try:
+            return next(self._reader)
+        except csv.Error as error:
+            raise ProtocolFault("load.row", reason=str(error)) from None
+        except IndexError:
+            raise ProtocolFault("load.quote_open") from None
+
+
 def cells_from_csv(row: str, delimiter: str) -> list[str]:
     """The cells of one row. Raises ProtocolFault."""
-    csv.field_size_limit(MAX_ROW)
-    try:
-        cells = next(csv.reader((row.removesuffix("\r"),), delimiter=delimiter), None)
-    except csv.Error as error:
-        raise ProtocolFault("load.row", reason=str(error)) from None
-    return cells or []
+    return CsvCells(delimiter)(row)
 
 
 def cells_to_csv(cells: Sequence[str], delimiter: str = ",") -> str:

@@ -206,3 +206,38 @@ async def test_a_sender_that_goes_away_leaves_what_was_committed_and_goes_on_wit
     assert report.skipped > 0
     assert await check_book(store) == ROWS - 4
     await store.close()
+
+
+async def test_a_load_whose_helper_process_is_killed_goes_on_without_it(
+    database_dsn: str, caplog: pytest.LogCaptureFixture
+):
+    store = await opened(database_dsn)
+    killed: list[int] = []
+
+    def kill_the_helper(_: Report) -> None:
+        for process in helpers():
+            killed.append(process)
+            os.kill(process, signal.SIGKILL)
+
+    report = await load(
+        store, pieces(long_file()), "ndjson", source="", load_key="long", loaded_by="test", progress=kill_the_helper
+    )
+    assert killed
+    assert (report.created, report.refused) == (ROWS - 4, 4)
+    assert "going on without it" in caplog.text
+    assert helpers() == []
+    await store.close()
+
+
+def helpers() -> list[int]:
+    """The processes that our loads have started, and that run."""
+    found = []
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((directory / "stat").read_text().rpartition(")")[2].split()[1])
+            command = (directory / "cmdline").read_bytes()
+        except OSError:
+            continue  # it ended while we looked
+        if parent == os.getpid() and b"registry.preparing" in command:
+            found.append(int(directory.name))
+    return found

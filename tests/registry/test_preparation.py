@@ -6,6 +6,7 @@ import hypothesis
 import hypothesis.strategies as st
 import msgspec
 import orjson
+import pytest
 
 from registry.data_forms import check_data
 from registry.errors import RULES, HandleError
@@ -34,18 +35,27 @@ def prepared(rows: list[bytes], layout: Layout | None = None) -> Prepared:
 
 @hypothesis.given(st.lists(VALUES, max_size=8))
 def test_the_fast_way_packs_what_the_long_way_packs(values: list[dict[str, Any]]):
-    forms = msgspec.convert(values, list[ValueForm])
-    packed = UsualValues().packed(forms)
-    if packed is not None:
-        ordered = check_values(values_from_forms(forms))
+    usual = UsualValues().read(msgspec.json.encode({"handle": "88.168.1/A", "values": values}))
+    if usual is not None:
+        ordered = check_values(values_from_forms(msgspec.convert(values, list[ValueForm])))
         for value in ordered:
             check_data(value.index, value.type, value.data)
-        assert packed == pack(ordered, 0)
+        assert usual == ("88.168.1/A", pack(ordered, 0))
 
 
 def test_usual_values_take_the_fast_way():
-    forms = [ValueForm(1, "URL", "http://x"), ValueForm(2, "涤纶", "é" * 100), ValueForm(300, "DESC", "")]
-    assert UsualValues().packed(forms) is not None
+    texts = ["http://x", "é" * 100, "", "x" * 16383]
+    values = [{"index": index, "type": "涤纶", "data": text} for index, text in enumerate(texts, 1)]
+    assert UsualValues().read(orjson.dumps({"handle": "a/b", "values": values})) is not None
+
+
+@pytest.mark.parametrize("change", [
+    {"index": 0}, {"index": 1 << 31}, {"type": ""}, {"type": "HS_SITE"}, {"data": "x" * 16384}, {"data": 1},
+    {"ttl": 1}, {"permissions": "1110"}, {"references": []}, {"data": {"format": "string", "value": "x"}},
+])  # fmt: skip
+def test_unusual_values_take_the_long_way(change: dict[str, Any]):
+    value = {"index": 1, "type": "URL", "data": "x"} | change
+    assert UsualValues().read(orjson.dumps({"handle": "a/b", "values": [value]})) is None
 
 
 @hypothesis.given(st.lists(st.binary(max_size=80), max_size=5))
