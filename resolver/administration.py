@@ -77,7 +77,7 @@ class Administration:
         self._forget(written.handle)
         # The spelling asked for: a name without its prefix is echoed without it.
         name = str(written.handle).encode() if mint else body.handle
-        flags = AUTHORITATIVE if written.created else AUTHORITATIVE | _OVERWRITE
+        flags = AUTHORITATIVE | request.op_flags & _MINT | (0 if written.created else _OVERWRITE)
         return (Reply(NamedHandle(name).to_wire(), flags=flags),)
 
     async def _delete(self, request: Message, by: Administrator | None) -> Sequence[Reply]:

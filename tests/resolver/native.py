@@ -69,12 +69,18 @@ def udp() -> Conversation:
     return Conversation("udp", "127.0.0.1")
 
 
-def worker_of(store: Store, resolver: Resolver, secret: bytes = SECRET) -> Worker:
+def worker_of(
+    store: Store,
+    resolver: Resolver,
+    secret: bytes = SECRET,
+    site: SiteInfo = SITE,
+    exchanges: Exchanges | None = None,
+) -> Worker:
     """A worker over a store of its own; several may share a database."""
     clock = Clock()
     registration = Registration(store, [str(NODE), str(OWNER)])
-    exchanges = Exchanges(store, secret)
-    operations = Operations(resolver, registration, Authenticator(store), exchanges, lambda: SITE, NODE_KEY, clock)
+    exchanges = exchanges or Exchanges(store, secret)
+    operations = Operations(resolver, registration, Authenticator(store), exchanges, lambda: site, NODE_KEY, clock)
     return Worker(store, resolver, exchanges, operations, clock)
 
 

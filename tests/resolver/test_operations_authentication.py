@@ -8,7 +8,10 @@ import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from registry.exchanges import Exchanges
 from registry.keys import PublicKey
+from registry.settings import RegistrySettings
+from registry.store import Store
 from registry.value import HandleValue, Reference
 from resolver.wire.administration import HandleIndexes, HandleList, NamedHandle
 from resolver.wire.challenge import (
@@ -339,3 +342,16 @@ async def test_the_older_sdk_is_told_to_log_in_and_gets_public_values_meanwhile(
     assert (await worker.answer_to(create("88.118.1/sdk", URL, **fields))).response_code == 408
     answer = await worker.answer_to(query("88.118.1/cake", **fields))
     assert [value.type for value in HandleValues.from_wire(answer.content).values] == ["URL"]
+
+
+async def test_while_the_database_is_away_what_needs_it_is_told_to_try_again(worker: Worker):
+    """And a challenge that nobody could keep is not given."""
+    away = Store(RegistrySettings(dsn="postgresql://nobody@127.0.0.1:9/away"), "test")
+    kept = query("88.118.1/none")
+    await worker.answer_to(kept)
+    other = worker_of(worker.store, worker.resolver, exchanges=Exchanges(away, b"secret"))
+    assert (await other.answer_to(named(OpCode.DELETE_HANDLE, "88.118.1/x"))).response_code == 3
+    answer = ChallengeAnswer("HS_SECKEY", KEY, b"").to_wire()
+    assert (await other.answer_to(request(OpCode.CHALLENGE_ANSWER, answer, session_id=1 << 24))).response_code == 3
+    assert (await other.answer_to(kept)).response_code == 100
+    await away.close()
