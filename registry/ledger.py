@@ -41,9 +41,9 @@ FORGET_REFUSALS: Final = "DELETE FROM import_refusal WHERE batch_id = $1 AND chu
 FINISH: Final = "UPDATE import_batch SET finished_at = $2 WHERE batch_id = $1"
 HEADER: Final = """
 SELECT b.form, b.source, b.loaded_by, extract(epoch FROM b.finished_at - b.created_at)::float AS seconds,
-       coalesce(sum(c.lines), 0)::int AS lines, coalesce(sum(c.created), 0)::int AS created,
-       coalesce(sum(c.updated), 0)::int AS updated, coalesce(sum(c.unchanged), 0)::int AS unchanged,
-       coalesce(sum(c.refused), 0)::int AS refused
+       coalesce(sum(c.lines), 0)::bigint AS lines, coalesce(sum(c.created), 0)::bigint AS created,
+       coalesce(sum(c.updated), 0)::bigint AS updated, coalesce(sum(c.unchanged), 0)::bigint AS unchanged,
+       coalesce(sum(c.refused), 0)::bigint AS refused
 FROM import_batch AS b LEFT JOIN import_chunk AS c USING (batch_id) WHERE b.batch_id = $1 GROUP BY b.batch_id
 """
 REFUSAL_COLUMNS: Final = ("batch_id", "chunk", "line", "field", "rule", "culprit", "line_text")
