@@ -11,24 +11,33 @@ import random
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Sequence
+from ipaddress import IPv4Address
 from pathlib import Path
 from time import process_time
 from typing import Final
 
 import uvloop
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bench.books import a_book
 from bench.nodes import a_node, ask_all
+from registry.authentication import Authenticator
+from registry.exchanges import Exchanges
 from registry.handle import HandleKey
 from registry.packing import PackedRecord
+from registry.registration import Registration
 from registry.routes import percent_decode
 from registry.settings import RegistrySettings
+from registry.site import ServerInfo, SiteInfo
 from registry.store import Store
 from resolver.answer import found
 from resolver.cache import Cache
 from resolver.metrics import Metrics
 from resolver.misses import Misses
+from resolver.operations import Operations
 from resolver.resolution import Resolver
+from resolver.wire.message import Message
+from resolver.wire.query import Query
 
 MICRO: Final = 1e6
 BATCHES: Final = (1, 16, 64)
@@ -95,7 +104,34 @@ def _synchronous(store: Store, keys: dict[str, HandleKey], packed: dict[HandleKe
         "unpack": cost(lambda name: packed[keys[name]].unpack(), names, rounds),
         "render": cost(lambda name: found(packed[keys[name]], 0), names, rounds),
         "keep": cost(put, names, rounds),
+    } | _native(store, resolver, names, rounds)
+
+
+def _native(store: Store, resolver: Resolver, names: list[str], rounds: int) -> Costs:
+    """A cached answer in the native protocol, from octets to octets; its socket is not in it."""
+    site = SiteInfo(1, (ServerInfo(1, IPv4Address("127.0.0.1"), b"", ()),))
+    key = rsa.generate_private_key(65537, 2048)
+    registration, authenticator = Registration(store, ()), Authenticator(store)
+    operations = Operations(resolver, registration, authenticator, Exchanges(store, b"bench"), lambda: site, key)
+    requests = {name: _asked(name) for name in names}
+    messages = {name: Message.from_wire(octets) for name, octets in requests.items()}
+
+    def from_octets_to_octets(name: str) -> bytes:
+        answer = operations.respond_now(Message.from_wire(requests[name]), "udp")
+        assert answer is not None
+        return answer.to_wire()
+
+    return {
+        "native: decode": cost(lambda name: Message.from_wire(requests[name]), names, rounds),
+        "native: respond_now": cost(lambda name: operations.respond_now(messages[name], "udp"), names, rounds),
+        "cached UDP answer": cost(from_octets_to_octets, names, rounds),
     }
+
+
+def _asked(name: str) -> bytes:
+    """A query as the reference client writes it."""
+    body = Query(name.encode()).to_wire()
+    return Message(2, 11, 2, 11, 0, 1, 0, 1, 0, 0x19000000, 1, 0, 0, 0xFFFFFFFF, body, b"").to_wire()
 
 
 async def _fetch_all(store: Store, keys: list[HandleKey]) -> dict[HandleKey, PackedRecord]:

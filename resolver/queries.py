@@ -30,6 +30,8 @@ DO_NOT_REFER: Final = int(OpFlag.DO_NOT_REFER)
 # found" for them, as the referral is in front of a handle that they would have found nothing about here.
 REFERRAL_FROM: Final[Version] = (2, 10)
 
+NO_FILTERS: Final = bytes(8)  # An empty list of indexes and one of types: all values.
+
 _SILENT: Final = Refusal().to_wire()
 _NOT_FOUND: Final = Reply(_SILENT, HandleNotFound.code)  # Without a sentence, as the reference: the commonest refusals.
 _NO_VALUES: Final = Reply(_SILENT, ValuesNotFound.code)
@@ -48,25 +50,17 @@ class Queries:
 
     def respond_now(self, request: Message) -> Message | None:
         """★ The answer, when none has to be waited for. Raises Truncated, InvalidHandle."""
-        query = Query.from_wire(request.body)
-        name = query.handle
-        key = self._key_of(name if b"/" in name else _checked(name))
-        answer = self._resolver.peek(key)
+        body = request.body
+        end = 4 + int.from_bytes(body[:4], "big")
+        query = None if body[end:] == NO_FILTERS else Query.from_wire(body)
+        name = body[4:end]
+        answer = self._resolver.peek(self._key_of(name if b"/" in name else _checked(name)))
         if answer is None:
             return None
-        if (
-            answer.wire
-            and (request.op_flags & PUBLIC_ONLY or not answer.restricted)
-            and not query.indexes
-            and not query.types
-        ):
-            reply = Reply(len(name).to_bytes(4, "big") + name + answer.wire)
-        else:
-            found = self._at_once(request, query, answer)
-            if found is None:
-                return None
-            reply = found
-        return self._replies.answer(request, reply)
+        if query is None and answer.wire and (request.op_flags & PUBLIC_ONLY or not answer.restricted):
+            return self._replies.found(request, body[:end] + answer.wire)
+        reply = self._at_once(request, query or Query(name), answer)
+        return None if reply is None else self._replies.answer(request, reply)
 
     async def respond(self, request: Message, by: Administrator | None, *, only_public: bool = False) -> Reply:
         """The answer. Raises Truncated, InvalidHandle, ServerBusy, AuthenticationNeeded and the refusals of rights."""
