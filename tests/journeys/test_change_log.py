@@ -267,3 +267,24 @@ async def test_a_resolver_never_answers_what_was_before_a_change_that_it_has_hea
             answer = await made.ask(name)
             assert (answer.packed is not None) == there
             assert answer.packed is None or answer.packed.version == version
+
+
+async def test_a_resolver_over_a_standby_answers_each_change_that_reached_it_and_none_before_that_again():
+    async with a_server() as primary, a_standby(primary) as standby, core(standby.dsn) as made:
+        writing = Core(primary.dsn)
+        await writing.store.open()
+        await writing.register(NAMES[0])
+        versions = [0]
+
+        async def ask_until(version: int) -> None:
+            async with asyncio.timeout(DEADLINE):
+                while versions[-1] < version:
+                    answer = await made.ask(NAMES[0])
+                    versions.append(0 if answer.packed is None else answer.packed.version)
+
+        for version in range(1, 60):
+            await ask_until(version)
+            await writing.replace(NAMES[0], f"version {version + 1}")
+        assert versions == sorted(versions)
+        assert made.metrics.counts.hits > 0
+        await writing.store.close()

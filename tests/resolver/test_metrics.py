@@ -1,14 +1,19 @@
 """Figures counted as plain numbers come out as prometheus_client would have counted them."""
 
+import os
+import subprocess
+import sys
+
 import pytest
-from prometheus_client import generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 
 from resolver.metrics import COUNTERS, GAUGES, HISTOGRAMS, Counts, Exposition, Histogram, Metrics
 
 
-def samples(exposition: Exposition) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
-    text = generate_latest(exposition.registry).decode()
+def samples(registry: CollectorRegistry) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    text = generate_latest(registry).decode()
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
         for family in text_string_to_metric_families(text)
@@ -33,7 +38,7 @@ def test_a_flush_hands_over_what_was_counted_since_the_last():
     metrics.counts.misses = 1
     exposition.flush()
     exposition.flush()
-    shown = samples(exposition)
+    shown = samples(exposition.registry)
     assert shown["filament_cache_lookups_total", (("result", "hit"),)] == 5
     assert shown["filament_cache_lookups_total", (("result", "miss"),)] == 1
     assert shown["filament_stale_answers_total", ()] == 0
@@ -44,7 +49,7 @@ def test_gauges_show_the_figure_of_the_last_flush():
     exposition = Exposition(metrics)
     metrics.cache_entries, metrics.staleness = 7, 2.5
     exposition.flush()
-    shown = samples(exposition)
+    shown = samples(exposition.registry)
     assert shown["filament_cache_entries", ()] == 7
     assert shown["filament_staleness_seconds", ()] == 2.5
 
@@ -57,7 +62,7 @@ def test_a_histogram_counts_an_observation_on_a_bound_below_it():
     exposition.flush()
     metrics.latency.observe(0.002)
     exposition.flush()
-    shown = samples(exposition)
+    shown = samples(exposition.registry)
     assert shown["filament_request_seconds_bucket", (("le", "0.001"),)] == 1
     assert shown["filament_request_seconds_bucket", (("le", "0.0025"),)] == 3
     assert shown["filament_request_seconds_bucket", (("le", "2.5"),)] == 3
@@ -71,3 +76,27 @@ def test_an_observation_above_every_bound_is_counted():
         histogram.observe(value)
     assert histogram.counts == [2, 2, 1]
     assert histogram.total == 8.0
+
+
+def test_the_figures_of_several_processes_are_added_up(tmp_path):
+    program = (
+        "from resolver.metrics import Exposition, Metrics\n"
+        "metrics = Metrics()\n"
+        "metrics.counts.hits, metrics.cache_entries, metrics.staleness = 2, 10, {staleness}\n"
+        "metrics.latency.observe(0.001)\n"
+        "Exposition(metrics).flush()\n"
+    )
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    processes = [
+        subprocess.Popen([sys.executable, "-c", program.format(staleness=staleness)], env=environment)
+        for staleness in (0.0, 7.0)
+    ]
+    for process in processes:
+        assert process.wait() == 0
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, path=str(tmp_path))
+    shown = samples(registry)
+    assert shown["filament_cache_lookups_total", (("result", "hit"),)] == 4
+    assert shown["filament_request_seconds_count", ()] == 2
+    assert shown["filament_cache_entries", ()] == 20
+    assert shown["filament_staleness_seconds", ()] == 7.0
