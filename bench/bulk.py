@@ -31,7 +31,6 @@ from registry.chunks import line_chunks
 from registry.embedded import EmbeddedPostgres
 from registry.migrate import migrate
 from registry.postgres_programs import find_binaries
-from registry.preparation import prepare
 from registry.settings import RegistrySettings
 from registry.store import Store
 
@@ -125,7 +124,8 @@ async def _copy(store: Store, file: str) -> tuple[int, float]:
     created_at = datetime.now(UTC).replace(microsecond=0)
     records_of_handles: list[tuple[Any, ...]] = []
     async for chunk in line_chunks(_pieces(file), exact_suffixes=False):
-        ready = prepare(chunk.layout, chunk.rows, chunk.faults, chunk.lines)
+        work, arguments = chunk.work()
+        ready = work(*arguments)
         for run in ready.runs:
             prefix = store.prefixes.find(run.prefix_key)
             assert prefix is not None

@@ -126,10 +126,10 @@ class _Load:
                 await ledger.forget_from(connection, self._batch, chunk.number)
         if prepared is None:
             prepared = await self._preparers.prepare(chunk)
-        tally = await self._write(chunk, *await self._sifted(chunk, prepared))
+        tally = await self._write(chunk, prepared.lines, *await self._sifted(chunk, prepared))
         self._tell(self._tally_so_far, tally)
 
-    async def _sifted(self, chunk: Chunk, prepared: Prepared) -> tuple[Rows, list[tuple[int, Refusal, str]]]:
+    async def _sifted(self, chunk: Chunk, prepared: Prepared) -> tuple[Rows, list[tuple[int, str, Refusal]]]:
         """The rows of prefixes that are homed here and the loader's to write; and all refusals, with their rows."""
         rows = Rows([], [], [], [])
         refusals = list(prepared.refusals)
@@ -146,7 +146,7 @@ class _Load:
                 rows.spellings.extend(prepared.spellings[run.start : run.end])
                 rows.packed.extend(prepared.packed[run.start : run.end])
         refusals.sort(key=lambda one: one.place)
-        return rows, [(chunk.lines[one.place], one, chunk.layout.text_of(chunk.rows[one.place])) for one in refusals]
+        return rows, [(*_line_and_text(chunk, one.place), one) for one in refusals]
 
     async def _may(self, prefix: Prefix) -> bool:
         if prefix.prefix_id not in self._allowed:
@@ -160,16 +160,16 @@ class _Load:
         path = "$.handle" if columns is None else columns.names[columns.handle]
         return [Refusal.of(place, path, fault) for place in prepared.places[run.start : run.end]]
 
-    async def _write(self, chunk: Chunk, rows: Rows, refusals: list[tuple[int, Refusal, str]]) -> Tally:
+    async def _write(self, chunk: Chunk, lines: int, rows: Rows, refusals: list[tuple[int, str, Refusal]]) -> Tally:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 async with self._store.connection() as connection:
                     restamp = self._preparers.restamp
                     merge = Merge(connection, self._batch, self._by, restamp, likely_new=self._all_new)
-                    tally = await merge.write(chunk.number, chunk.digest, rows, len(chunk.rows), refusals)
+                    tally = await merge.write(chunk.number, chunk.digest, rows, lines, refusals)
                     self._all_new = tally is not None and tally.created == len(rows.suffixes)
                     # Another run of the same load was faster; what it did is read from the ledger at the end.
-                    return tally or Tally(lines=len(chunk.rows))
+                    return tally or Tally(lines=lines)
             except RETRIED:
                 if attempt == ATTEMPTS:
                     raise
@@ -195,6 +195,11 @@ class _Load:
         )
         if self._progress is not None:
             self._progress(self._report)
+
+
+def _line_and_text(chunk: Chunk, place: int) -> tuple[int, str]:
+    line, octets = chunk.row(place)
+    return line, chunk.layout.text_of(octets)
 
 
 async def _ahead(

@@ -11,13 +11,15 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, I
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import count
 from operator import attrgetter
-from typing import Final, Literal, TypeVar
+from typing import Final, Literal, Protocol, TypeVar
 
 import orjson
 
+from registry.blocks import BLOCK_LINES, BLOCK_OCTETS, Block, BlockCutter
 from registry.errors import ProtocolFault
-from registry.preparation import Layout
+from registry.preparation import Layout, Prepared, prepare, prepare_block
 from registry.row_readers import csv_text
 from registry.rows import LineCutter, Row, RowCutter, encoding_of
 from registry.tabular import Columns, cells_from_csv, columns_from_names
@@ -30,15 +32,59 @@ _FAULT = attrgetter("fault")
 Form = Literal["ndjson", "csv", "xlsx"]
 Outcome = TypeVar("Outcome")
 
-# A merge of so many rows takes half a second: longer ones would keep readers of the change log from moving on.
-CHUNK_ROWS: Final = 20_000
+CHUNK_ROWS: Final = BLOCK_LINES
 MAX_WORKBOOK: Final = 1 << 30  # Octets; a full sheet of a million rows and forty columns is a quarter of it.
-CHUNK_OCTETS: Final = 16 << 20  # Bounds memory where rows are long: some copies of three chunks exist at once.
+CHUNK_OCTETS: Final = BLOCK_OCTETS
+
+
+class Chunk(Protocol):
+    """Neighbouring rows of a file, as they were read."""
+
+    @property
+    def number(self) -> int: ...
+
+    @property
+    def layout(self) -> Layout: ...
+
+    @property
+    def digest(self) -> bytes: ...
+
+    def work(self) -> tuple[Callable[..., Prepared], tuple[object, ...]]:
+        """The function that prepares it, and what that is to be given: all of it can be sent to another process."""
+
+    def row(self, place: int) -> tuple[int, bytes]:
+        """The line and the octets of a row."""
 
 
 @dataclass(frozen=True)
-class Chunk:
-    """Neighbouring rows of a file, as they were read."""
+class LineChunk:
+    """A chunk of which nobody has looked at the lines yet."""
+
+    number: int
+    layout: Layout
+    block: Block
+
+    @cached_property
+    def digest(self) -> bytes:
+        digest = hashlib.sha256(self.block.octets)
+        digest.update(repr((self.block.first_line, self.block.faults)).encode())
+        return digest.digest()
+
+    def work(self) -> tuple[Callable[..., Prepared], tuple[object, ...]]:
+        return prepare_block, (self.layout, self.block)
+
+    def row(self, place: int) -> tuple[int, bytes]:
+        return self._rows[place]
+
+    @cached_property
+    def _rows(self) -> list[tuple[int, bytes]]:
+        rows, _, lines = self.block.rows()
+        return list(zip(lines, rows, strict=True))
+
+
+@dataclass(frozen=True)
+class RowChunk:
+    """A chunk of rows that had to be told apart to know where they end."""
 
     number: int
     layout: Layout
@@ -51,6 +97,12 @@ class Chunk:
         columns = self.layout.columns
         parts = [] if columns is None else [name.encode() for name in columns.names]
         return hashlib.sha256(b"\n".join([*parts, repr((self.lines[:1], self.faults)).encode(), *self.rows])).digest()
+
+    def work(self) -> tuple[Callable[..., Prepared], tuple[object, ...]]:
+        return prepare, (self.layout, self.rows, self.faults, self.lines)
+
+    def row(self, place: int) -> tuple[int, bytes]:
+        return self.lines[place], self.rows[place]
 
 
 @dataclass(slots=True)
@@ -92,8 +144,8 @@ class Chunker:
     def rows(self) -> Sequence[bytes]:
         return self._rows
 
-    def take(self, layout: Layout) -> Chunk:
-        chunk = Chunk(self._number, layout, self._lines, self._rows, self._faults)
+    def take(self, layout: Layout) -> RowChunk:
+        chunk = RowChunk(self._number, layout, self._lines, self._rows, self._faults)
         self._number += 1
         self._lines, self._rows, self._faults, self._octets = [], [], {}, 0
         return chunk
@@ -102,16 +154,13 @@ class Chunker:
 async def line_chunks(octets: AsyncIterator[bytes], *, exact_suffixes: bool) -> AsyncGenerator[Chunk, None]:
     """The chunks of an NDJSON file. Raises ProtocolFault when it is something else."""
     layout = Layout(exact_suffixes)
-    chunker = Chunker(exact_suffixes)
-    async for rows in _cut(octets, LineCutter()):
-        if chunker.take_in(rows):
-            continue
-        for row in rows:
-            if chunker.full(row):
-                yield chunker.take(layout)
-            chunker.add(row)
-    if chunker.rows:
-        yield chunker.take(layout)
+    cutter = BlockCutter()
+    number = count()
+    async for piece in octets:
+        for block in cutter.feed_blocks(piece):
+            yield LineChunk(next(number), layout, block)
+    for block in cutter.finish_blocks():
+        yield LineChunk(next(number), layout, block)
 
 
 async def csv_chunks(octets: AsyncIterator[bytes], *, exact_suffixes: bool) -> AsyncGenerator[Chunk, None]:

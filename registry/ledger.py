@@ -120,13 +120,13 @@ async def claim(connection: Connection, batch: Batch, chunk: int, digest: bytes)
 
 
 async def settle(
-    connection: Connection, batch: Batch, chunk: int, tally: Tally, refusals: Sequence[tuple[int, Refusal, str]]
+    connection: Connection, batch: Batch, chunk: int, tally: Tally, refusals: Sequence[tuple[int, str, Refusal]]
 ) -> None:
-    """Writes what became of a claimed chunk. `refusals` are line, refusal and the row's text."""
+    """Writes what became of a claimed chunk. `refusals` are line, the row's text and refusal."""
     if refusals:
         records = [
             (batch.batch_id, chunk, line, storable(one.path), one.rule, one.culprit_json, storable(row_text))
-            for line, one, row_text in refusals
+            for line, row_text, one in refusals
         ]
         await connection.copy_records_to_table("import_refusal", records=records, columns=REFUSAL_COLUMNS)
     figures = (tally.lines, tally.created, tally.updated, tally.unchanged, tally.refused)

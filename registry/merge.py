@@ -113,7 +113,7 @@ class Merge:
         self._updated: Counter[int] = Counter()
 
     async def write(
-        self, chunk: int, digest: bytes, rows: Rows, lines: int, refusals: Sequence[tuple[int, Refusal, str]]
+        self, chunk: int, digest: bytes, rows: Rows, lines: int, refusals: Sequence[tuple[int, str, Refusal]]
     ) -> Tally | None:
         """Commits the chunk and says what it did; None when it was in the book already."""
         async with self._connection.transaction():

@@ -7,6 +7,7 @@ database: whether a prefix is homed here and whose it is, is asked later, once a
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from registry.blocks import Block
 from registry.errors import HandleError, InvalidHandle, ProtocolFault
 from registry.handle import MAX_HANDLE, Handle, HandleKey, check_new, fold_prefix, fold_whole
 from registry.refusal import MAX_ROW_TEXT, Refusal
@@ -62,6 +63,11 @@ class Prepared:
     packed: list[bytes] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
 
+    @property
+    def lines(self) -> int:
+        """How many rows there were."""
+        return len(self.places) + len(self.refusals)
+
 
 def prepare(layout: Layout, rows: Sequence[bytes], faults: Mapping[int, str], lines: Sequence[int]) -> Prepared:
     """Reads the rows of a chunk; `faults` are the rules that rows broke when they were cut, by place."""
@@ -81,6 +87,12 @@ def prepare(layout: Layout, rows: Sequence[bytes], faults: Mapping[int, str], li
     entries.sort()
     _collect(prepared, entries, lines, layout)
     return prepared
+
+
+def prepare_block(layout: Layout, block: Block) -> Prepared:
+    """The same of a block of lines."""
+    rows, faults, lines = block.rows()
+    return prepare(layout, rows, faults, lines)
 
 
 def _checked(name: str) -> bytes:

@@ -15,7 +15,7 @@ from typing import Any, Final, Self, TypeVar
 
 from registry.chunks import Chunk
 from registry.merge import OldImage, restamped
-from registry.preparation import Prepared, prepare
+from registry.preparation import Prepared
 from registry.preparing import LENGTH, content_of, message_of
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,8 @@ class Preparers:
 
     async def prepare(self, chunk: Chunk) -> Prepared:
         self._prepared += 1
-        return await self._run(prepare, chunk.layout, chunk.rows, chunk.faults, chunk.lines)
+        work, arguments = chunk.work()
+        return await self._run(work, *arguments)
 
     async def restamp(self, images: Sequence[OldImage], new: Sequence[bytes], written_at: int) -> list[bytes | None]:
         return await self._run(restamped, images, new, written_at)

@@ -6,7 +6,6 @@ has to be decoded before it is cut. A row is handed on with the line it begins i
 
 import re
 from collections.abc import Iterator
-from itertools import repeat
 from typing import Final, NamedTuple
 
 from registry.errors import ProtocolFault
@@ -72,11 +71,7 @@ class LineCutter:
 
     def _feed_plain(self, lines: list[bytes]) -> list[Row]:
         """As `_feed`, for lines that are whole and not too long: nearly all."""
-        if not all(lines) or any(map(bytes.isspace, lines)):
-            return self._feed(lines)
-        numbers = range(self._line + 1, self._line + 1 + len(lines))
-        self._line += len(lines)
-        return list(map(Row._make, zip(numbers, lines, repeat(""))))
+        return self._feed(lines)
 
     def finish(self) -> list[Row]:
         """The last row, when no line end follows it."""
