@@ -28,9 +28,9 @@ class Histogram:
         self.counts = [0] * (len(bounds) + 1)
         self.total = 0.0
 
-    def observe(self, value: float) -> None:
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.total += value
+    def observe(self, value: float, times: int = 1) -> None:
+        self.counts[bisect_left(self.bounds, value)] += times
+        self.total += value * times
 
 
 @dataclass(slots=True)
@@ -45,10 +45,21 @@ class Counts:
     busy: int = 0
     errors: int = 0
     stale: int = 0
+    ready: int = 0
     reads: int = 0
     changes: int = 0
     forgotten_everything: int = 0
     evictions: int = 0
+    native_udp: int = 0
+    native_tcp: int = 0
+    native_http: int = 0
+    dropped_nonsense: int = 0
+    dropped_budget: int = 0
+    dropped_queue: int = 0
+    closed_nonsense: int = 0
+    closed_idle: int = 0
+    closed_slow: int = 0
+    closed_crowd: int = 0
 
 
 # Field of Counts -> (name, help, labels). Label values are fixed here, so that the number of series is.
@@ -61,16 +72,43 @@ COUNTERS: Final[dict[str, tuple[str, str, dict[str, str]]]] = {
     "busy": ("filament_resolutions", "Resolutions answered.", {"outcome": "busy"}),
     "errors": ("filament_resolutions", "Resolutions answered.", {"outcome": "error"}),
     "stale": ("filament_stale_answers", "Answers given while changes could not be heard.", {}),
+    "ready": ("filament_ready_answers", "Answers given over HTTP without building a request.", {}),
     "reads": ("filament_reads", "Reads of the database; one reads many handles.", {}),
     "changes": ("filament_changes_heard", "Changes read from the change log.", {}),
     "forgotten_everything": ("filament_cache_forgotten_everything", "Times that the whole cache was forgotten.", {}),
     "evictions": ("filament_cache_evictions", "Answers that gave way because memory was short.", {}),
+    **{
+        f"native_{transport}": (
+            "filament_native_messages",
+            "Messages of the native protocol that were taken.",
+            {"transport": transport},
+        )
+        for transport in ("udp", "tcp", "http")
+    },
+    **{
+        f"dropped_{reason}": (
+            "filament_native_dropped",
+            "Datagrams that were not taken, and answers that were not sent.",
+            {"reason": reason},
+        )
+        for reason in ("nonsense", "budget", "queue")
+    },
+    **{
+        f"closed_{reason}": (
+            "filament_native_closed",
+            "Connections of the native protocol that the node ended.",
+            {"reason": reason},
+        )
+        for reason in ("nonsense", "idle", "slow", "crowd")
+    },
 }
 GAUGES: Final[dict[str, tuple[str, str]]] = {
     "cache_octets": ("filament_cache_bytes", "Memory that kept answers stand for."),
     "cache_entries": ("filament_cache_entries", "Answers kept."),
     "missing_entries": ("filament_cache_missing_entries", "Names kept as not registered."),
     "waiting": ("filament_reads_waiting", "Names that wait to be read."),
+    "native_connections": ("filament_native_connections", "Connections of the native protocol that are open."),
+    "ready_way": ("filament_ready_way", "Processes whose kept answers take the short way over HTTP."),
     "staleness": ("filament_staleness_seconds", "Seconds since changes were last heard; 0 while they are."),
 }
 HISTOGRAMS: Final[dict[str, tuple[str, str, Sequence[float]]]] = {
@@ -94,6 +132,8 @@ class Metrics:
         self.cache_entries = 0
         self.missing_entries = 0
         self.waiting = 0
+        self.native_connections = 0
+        self.ready_way = 0
         self.staleness = 0.0
 
 

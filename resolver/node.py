@@ -14,10 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from prometheus_client.core import Metric
 from prometheus_client.registry import REGISTRY, Collector
 
 from registry.authentication import Authenticator
+from registry.exchanges import Exchanges
 from registry.registration import Registration
 from registry.sessions import Sessions
 from registry.site import Interface, InterfaceKind, Protocol, ServerInfo, SiteInfo
@@ -27,9 +30,11 @@ from resolver.certificate import Certificate, public_key
 from resolver.invalidation import Follower, follow_changes, sweep
 from resolver.listeners.http.app import create_server
 from resolver.listeners.http.parts import Parts
+from resolver.listeners.native import NativePort
 from resolver.listeners.port import Port, listen
 from resolver.metrics import Exposition, Metrics
 from resolver.misses import Misses
+from resolver.operations import Operations
 from resolver.resolution import Resolver
 from resolver.settings import Settings
 
@@ -62,6 +67,10 @@ class Node:
     @property
     def port(self) -> int:
         return self.settings.resolver.port
+
+    @property
+    def native_port(self) -> int:
+        return self.settings.resolver.native_port
 
     def unready(self) -> list[Unready]:
         """Why it is not ready: rules of the status port and their culprits; nothing when it is."""
@@ -118,7 +127,7 @@ async def running(settings: Settings, *, worker: int = 0) -> AsyncIterator[Node]
             )
         )
         await stack.enter_async_context(_listening(node, store))
-        log.info("listening on port %s", node.port)
+        log.info("listening on port %s, and %s for the native protocol", node.port, node.native_port)
         try:
             yield node
         finally:
@@ -141,26 +150,41 @@ async def _tasks(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 async def _listening(node: Node, store: Store) -> AsyncIterator[None]:
     ours = node.settings.resolver
     sockets = listen(ours.listen, ours.port)
-    node.settings = replace(node.settings, resolver=replace(ours, port=sockets[0].getsockname()[1]))
+    native = NativePort(ours.listen, ours.native_port)
+    bound = replace(ours, port=sockets[0].getsockname()[1], native_port=native.port)
+    node.settings = replace(node.settings, resolver=bound)
+    registration = Registration(store, node.settings.registry.administrators)
+    authenticator = Authenticator(store)
+    key = node.certificate.node_key
+    exchanges = Exchanges(store, _secret(key))
+    operations = Operations(node.resolver, registration, authenticator, exchanges, lambda: _site(node), key)
     parts = Parts(
         resolver=node.resolver,
-        registration=Registration(store, node.settings.registry.administrators),
-        authenticator=Authenticator(store),
+        registration=registration,
+        authenticator=authenticator,
         sessions=Sessions(store),
         settings=node.settings,
         metrics=node.metrics,
+        operations=operations,
         site=lambda: _site(node),
-        node_key=node.certificate.node_key,
+        node_key=key,
     )
     server = create_server(parts)
+    await server.shorten()
     port = Port(sockets, server, lambda: node.certificate.context)
     port.open()
+    # Never cut short, should another part fail meanwhile: uvloop waits for ever for a socket that is half open.
+    opening = asyncio.create_task(native.open(operations, node.metrics, bound))
     try:
+        await asyncio.shield(opening)
         yield
     finally:
+        await asyncio.wait({opening})
         await port.close()
         server.pre_shutdown()
-        await server.shutdown(DRAIN)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(native.close(DRAIN))
+            group.create_task(server.shutdown(DRAIN))
 
 
 def _certificate(settings: Settings) -> Certificate:
@@ -174,11 +198,24 @@ def _certificate(settings: Settings) -> Certificate:
     )
 
 
+def _secret(key: RSAPrivateKey) -> bytes:
+    """What every worker of the node knows and nobody else: what they share is kept under it."""
+    return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+
 def _site(node: Node) -> SiteInfo:
     """What the node says of itself: where it is reached, and with which key it signs."""
     ours = node.settings.resolver
+    # TCP first: the national SDK takes the first interface, whichever it is.
+    ports = (
+        (Protocol.TCP, ours.native_port),
+        (Protocol.UDP, ours.native_port),
+        (Protocol.HTTP, ours.port),
+        (Protocol.HTTPS, ours.port),
+    )
     interfaces = tuple(
-        Interface(InterfaceKind.BOTH, protocol, ours.port) for protocol in (Protocol.HTTP, Protocol.HTTPS)
+        Interface(InterfaceKind.QUERY if protocol is Protocol.UDP else InterfaceKind.BOTH, protocol, port)
+        for protocol, port in ports
     )
     key = public_key(node.certificate.node_key).to_wire()
     server = ServerInfo(1, ipaddress.ip_address(ours.public_address), key, interfaces)

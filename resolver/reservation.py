@@ -13,6 +13,7 @@ from typing import Final
 # No IPv6 here: a module that is not loaded, or one that is switched off.
 _NO_FAMILY: Final = frozenset({errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT})
 _EVERY_IPV6: Final = "::"
+ATTEMPTS: Final = 20  # Ports that the system chooses before we give up to find one that datagrams have free too.
 
 
 class PortTaken(Exception):
@@ -37,14 +38,21 @@ class Reservation:
             held.close()
 
 
-def reserve(addresses: Collection[str], port: int) -> Reservation:
-    """Holds one port of these addresses; with port 0 a free one. Raises PortTaken."""
+def reserve(addresses: Collection[str], port: int, *, datagrams: bool = False) -> Reservation:
+    """Holds one port of these addresses; with port 0 a free one. Raises PortTaken.
+
+    With `datagrams` it is free for them too. It is not held for them: a bound socket is given its share of them.
+    """
+    if datagrams and not port:
+        return _reserve_any(addresses)
     held: dict[str, socket.socket] = {}
     try:
         for address in addresses:
             try:
                 if port:
                     _bind(address, port, shared=False).close()
+                if datagrams:
+                    _bind(address, port, shared=False, kind=socket.SOCK_DGRAM).close()
                 held[address] = _bind(address, port, shared=True)
             except _Unavailable:
                 continue
@@ -56,18 +64,31 @@ def reserve(addresses: Collection[str], port: int) -> Reservation:
     return Reservation(tuple(held), port, tuple(held.values()))
 
 
+def _reserve_any(addresses: Collection[str]) -> Reservation:
+    for attempt in range(ATTEMPTS):
+        free = reserve(addresses, 0)
+        free.release()
+        try:
+            return reserve(addresses, free.port, datagrams=True)
+        except PortTaken:
+            if attempt == ATTEMPTS - 1:
+                raise
+    raise AssertionError("the last attempt raises or returns")
+
+
 class _Unavailable(Exception):
     """The address family is not there."""
 
 
-def _bind(address: str, port: int, *, shared: bool) -> socket.socket:
+def _bind(address: str, port: int, *, shared: bool, kind: socket.SocketKind = socket.SOCK_STREAM) -> socket.socket:
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
-        held = socket.socket(family, socket.SOCK_STREAM)
+        held = socket.socket(family, kind)
     except OSError as error:
         raise _Unavailable from error
     try:
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections of a former run are still closing
+        if kind == socket.SOCK_STREAM:  # connections of a former run are still closing
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if shared:
             held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:

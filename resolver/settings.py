@@ -36,6 +36,13 @@ class ResolverSettings:
         low=0,
         high=65535,
     )
+    native_port: int = setting(
+        2641,
+        "Port of the native Handle protocol, TCP and UDP.",
+        "Handle 原生协议的端口(TCP 与 UDP)。",
+        low=0,
+        high=65535,
+    )
     workers: int = setting(
         0,
         "Processes that answer, each with a cache of its own; 0 is one for each core.",
@@ -137,7 +144,28 @@ class ResolverSettings:
         1 << 20, "Longest body of a request, in octets.", "请求体的最大字节数。", low=1024, high=1 << 30
     )
     keepalive: float = setting(
-        75.0, "Seconds for which an idle connection is kept.", "空闲连接保持的秒数。", low=1, high=3600
+        75.0, "Seconds for which an idle connection of HTTP is kept.", "HTTP 空闲连接保持的秒数。", low=1, high=3600
+    )
+    native_idle: float = setting(
+        300.0,
+        "Seconds for which an idle connection of the native protocol is kept.",
+        "原生协议空闲连接保持的秒数。",
+        low=1,
+        high=86_400,
+    )
+    native_connections: int = setting(
+        20_000,
+        "Connections of the native protocol to each process; beyond them the longest idle ones are closed.",
+        "每个进程的原生协议连接数上限;超出时关闭空闲最久的连接。",
+        low=1,
+        high=1_000_000,
+    )
+    native_udp_rate: int = setting(
+        16 << 20,
+        "Octets a second that each process sends over UDP to one network of requesters (an IPv4 /24, an IPv6 /56).",
+        "每个进程每秒经 UDP 向同一来源网段(IPv4 /24、IPv6 /56)发送的字节数上限。",
+        low=1024,
+        high=1 << 34,
     )
 
 

@@ -156,7 +156,9 @@ class Supervisor:
         if self._programs.resolvers:
             held = reserve(resolver.listen, resolver.port)
             stack.callback(held.release)
-            resolver = replace(resolver, listen=held.addresses, port=held.port)
+            native = reserve(held.addresses, resolver.native_port, datagrams=True)
+            stack.callback(native.release)
+            resolver = replace(resolver, listen=held.addresses, port=held.port, native_port=native.port)
         if self._programs.registry:
             free = reserve([registry.listen], registry.port)
             free.release()  # the registry is one process, which binds its port alone

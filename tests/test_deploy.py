@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 SECTIONS = {"registry": RegistrySettings, "resolver": ResolverSettings, "status": StatusSettings}
-PORTS = {RegistrySettings().port, ResolverSettings().port, StatusSettings().port}
+PORTS = {RegistrySettings().port, ResolverSettings().port, ResolverSettings().native_port, StatusSettings().port}
 
 
 def directives(unit: Path) -> dict[str, dict[str, list[str]]]:
@@ -108,9 +108,13 @@ def test_every_variable_names_a_setting():
 
 def test_ports_are_those_of_the_settings():
     (exposed,) = re.findall(r"^EXPOSE (.+)$", (DEPLOY / "Dockerfile").read_text("utf-8"), re.MULTILINE)
-    assert {int(port) for port in exposed.split()} == PORTS
+    assert {int(port.partition("/")[0]) for port in exposed.split()} == PORTS
     services = compose()["services"]
-    assert {int(port) for service in services.values() for port in service.get("expose", [])} == PORTS
+    exposed = [port for service in services.values() for port in service.get("expose", [])]
+    assert {int(port.partition("/")[0]) for port in exposed} == PORTS
+    native = ResolverSettings().native_port
+    published = {port for service in services.values() for port in service.get("ports", []) if str(native) in port}
+    assert published == {f"{native}:{native}/tcp", f"{native}:{native}/udp"}
     behind = set()
     for front in ("nginx.conf", "haproxy.cfg"):
         text = (DEPLOY / front).read_text("utf-8")

@@ -45,7 +45,8 @@ async def run_demo(invocation: Invocation, settings: Settings, count: int, *, st
     supervisor = Supervisor(settings, prepare=demo.prepare)
     showing = asyncio.create_task(_show_when_ready(demo, supervisor, stay=stay))
     try:
-        ports = (settings.resolver.port, settings.registry.port, settings.status.port)
+        ours = settings.resolver
+        ports = (ours.port, ours.native_port, settings.registry.port, settings.status.port)
         await supervise(invocation, supervisor, dict.fromkeys(ports, "--port-base"), announce=False)
     finally:
         showing.cancel()

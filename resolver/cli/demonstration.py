@@ -10,7 +10,9 @@ from resolver.cli.invocation import Invocation, run
 from resolver.cli.options import Chosen, settings_options
 
 COUNT: Final = 100_000
-LAST_PORT_BASE: Final = 65_533  # The two ports after it are used too.
+BASE: Final = 8000
+NATIVE: Final = 2641  # What every client of the protocol tries first.
+LAST_PORT_BASE: Final = 65_532  # The three ports after it are used too.
 
 
 @click.command("demo", cls=Command, help="demo")
@@ -23,7 +25,7 @@ LAST_PORT_BASE: Final = 65_533  # The two ports after it are used too.
 )
 @click.option("--count", metavar="NUMBER", type=click.IntRange(1), default=COUNT, help="demo.count")
 @click.option(
-    "--port-base", metavar="NUMBER", type=click.IntRange(1, LAST_PORT_BASE), default=8000, help="demo.port_base"
+    "--port-base", metavar="NUMBER", type=click.IntRange(1, LAST_PORT_BASE), default=BASE, help="demo.port_base"
 )
 @click.option("--workers", metavar="NUMBER", type=click.IntRange(0, 256), default=2, help="up.workers")
 @click.option("--exit-after-check", is_flag=True, help="demo.exit_after_check")
@@ -46,6 +48,7 @@ def demo(
             "registry.port": port_base + 1,
             "resolver.listen": ("127.0.0.1",),
             "resolver.port": port_base,
+            "resolver.native_port": NATIVE if port_base == BASE else port_base + 3,
             "resolver.workers": workers,
             "status.port": port_base + 2,
             "status.log_level": "warning",

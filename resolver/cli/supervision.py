@@ -19,6 +19,7 @@ async def up_until_stopped(invocation: Invocation, settings: Settings, *, no_mig
     supervisor = Supervisor(settings, prepare=prepare_nothing if no_migrate else bring_schema_up_to_date)
     option = {
         settings.resolver.port: "--port",
+        settings.resolver.native_port: "--set resolver.native_port=NUMBER",
         settings.registry.port: "--set registry.port=NUMBER",
         settings.status.port: "--set status.port=NUMBER",
     }

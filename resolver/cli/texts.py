@@ -50,8 +50,9 @@ HELP: Final[Catalogue] = {
     "demo.directory": ("Where the demo keeps its data.", "演示数据目录。"),
     "demo.count": ("Identifiers to make and load.", "生成并导入的标识数量。"),
     "demo.port_base": (
-        "HTTP(S) on this port, registry and status on the next two.",
-        "HTTP(S) 端口；注册与状态接口用其后两个端口。",
+        "HTTP(S) on this port, registry, status and the native protocol on the next three; with 8000 the native "
+        "protocol is on 2641.",
+        "HTTP(S) 端口；注册、状态与 Handle 原生协议用其后三个端口；为 8000 时原生协议用 2641。",
     ),
     "demo.exit_after_check": (
         "Stop after the first answers instead of staying up.",

@@ -104,6 +104,7 @@ def arguments(dsn: str | None, data: Path, workers: int = 2, **overrides: object
     given = {
         "resolver.listen": "127.0.0.1",
         "resolver.port": 0,
+        "resolver.native_port": 0,
         "resolver.workers": workers,
         "registry.port": 0,
         "status.port": 0,

@@ -23,7 +23,7 @@ NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
 def settings(dsn: str, directory: Path) -> Settings:
     return Settings(
         RegistrySettings(dsn=dsn, data_directory=str(directory)),
-        ResolverSettings(listen=("127.0.0.1",), port=0, workers=1),
+        ResolverSettings(listen=("127.0.0.1",), port=0, native_port=0, workers=1),
         StatusSettings(port=0),
     )
 
@@ -119,6 +119,7 @@ async def test_the_program_stops_in_order_when_it_is_told_to(database_dsn, tmp_p
         "FILAMENT_REGISTRY_DATA_DIRECTORY": str(tmp_path),
         "FILAMENT_RESOLVER_LISTEN": "127.0.0.1",
         "FILAMENT_RESOLVER_PORT": "0",
+        "FILAMENT_RESOLVER_NATIVE_PORT": "0",
         "FILAMENT_STATUS_PORT": "0",
     }
     process = await asyncio.create_subprocess_exec(
@@ -126,8 +127,8 @@ async def test_the_program_stops_in_order_when_it_is_told_to(database_dsn, tmp_p
     )
     assert process.stderr is not None
     async with asyncio.timeout(DEADLINE):
-        while b"listening on port" not in await process.stderr.readline():
-            pass
+        while b"listening on port" not in (line := await process.stderr.readline()):
+            assert line, "it ended instead"
         process.send_signal(signal.SIGTERM)
         _, rest = await process.communicate()
     assert process.returncode == 0, rest

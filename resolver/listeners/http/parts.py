@@ -10,6 +10,7 @@ from registry.registration import Registration
 from registry.sessions import Sessions
 from registry.site import SiteInfo
 from resolver.metrics import Metrics
+from resolver.operations import Operations
 from resolver.resolution import Resolver
 from resolver.settings import Settings
 
@@ -24,5 +25,6 @@ class Parts:
     sessions: Sessions
     settings: Settings
     metrics: Metrics
+    operations: Operations
     site: Callable[[], SiteInfo]
     node_key: RSAPrivateKey

@@ -8,7 +8,7 @@ from registry.documentation import with_documentation
 from registry.openapi import Resolution, Values
 from registry.record import MAX_INDEX
 from registry.routes import Parameter, Route
-from resolver.listeners.http import proxy
+from resolver.listeners.http import proxy, tunnel
 from resolver.listeners.http.authorization import Authorization
 from resolver.listeners.http.handles import Handles
 from resolver.listeners.http.parts import Parts
@@ -82,6 +82,7 @@ def routes(parts: Parts) -> tuple[Route, ...]:
         *_session_routes(SessionApi(parts, authorization)),
         _site_route(Site(parts)),
         *proxy.routes(parts.resolver, parts.settings.resolver, handles.resolve),
+        *tunnel.routes(parts, authorization),
     )
     return with_documentation(served, TITLES, version("filament-node"))
 
