@@ -115,13 +115,17 @@ class RowCutter(LineCutter):
         self._first_line = 0
 
     def _feed_plain(self, lines: list[bytes]) -> list[Row]:
+        if self.header is None:
+            return self._feed(lines)
         rows: list[Row] = []
-        for line in lines:
-            self._line += 1
-            if not line or self._open or self.header is None or b'"' in line or line.isspace():
+        start = self._line
+        for number, line in enumerate(lines, start + 1):
+            if self._open or b'"' in line or not line or line.isspace():
+                self._line = number
                 rows += self._cut(line)
             else:
-                rows.append(Row(self._line, line))
+                rows.append(Row(number, line))
+        self._line = start + len(lines)
         return rows
 
     def _cut(self, line: bytes, fault: str = "") -> tuple[Row, ...]:
