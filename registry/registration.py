@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from registry.admin import AdminPermission, permissions_to_replace
 from registry.authentication import Administrator
+from registry.claims import check_claims
 from registry.errors import (
     AuthenticationNeeded,
     HandleAlreadyExists,
@@ -69,6 +70,7 @@ class Registration:
         await self._homed(handle, by)
         check_new(handle)
         checked = check_values(tuple(values))
+        check_claims(checked)
         if not overwrite and await self._store.fetch(self._store.key_of(handle.octets)) is not None:
             raise HandleAlreadyExists("handle.exists", handle=str(handle))
         administrator = _known(by)
@@ -93,6 +95,7 @@ class Registration:
         """Adds these values to a handle, or modifies those that it has. Nothing replaced: `created`."""
         await self._homed(handle, by)
         given = check_values(tuple(values))
+        check_claims(given)
         if not given:
             raise InvalidValue("value.none")
         administrator = _known(by)

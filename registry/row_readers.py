@@ -6,6 +6,7 @@ from typing import Any, Final, Protocol
 
 import orjson
 
+from registry.claims import check_claims
 from registry.data_forms import check_data
 from registry.errors import HandleError, ProtocolFault
 from registry.packing import pack
@@ -146,6 +147,7 @@ def csv_text(octets: bytes, encoding: str) -> str:
 
 def _pack_checked(values: tuple[HandleValue, ...]) -> bytes:
     ordered = check_values(values)
+    check_claims(ordered)
     for value in ordered:
         check_data(value.index, value.type, value.data)
     return pack(ordered, 0)  # Time 0 is what they carry: each is as old as its row, which says so for all of them.

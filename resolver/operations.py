@@ -30,6 +30,7 @@ from registry.exchanges import Exchanges, NativeSession
 from registry.octets import Truncated
 from registry.registration import Registration
 from registry.site import SiteInfo
+from registry.trust import Trust
 from resolver.administration import Administration
 from resolver.certification import Signer
 from resolver.challenges import Challenges
@@ -52,7 +53,7 @@ Answer = Message | SealedMessage
 
 _CERTIFY: Final = int(OpFlag.CERTIFY)
 _ENCRYPT: Final = int(OpFlag.ENCRYPT)
-_WAITS: Final = AUTHORITATIVE | _CERTIFY | _ENCRYPT
+_WAITS: Final = AUTHORITATIVE | _CERTIFY | _ENCRYPT | int(OpFlag.TRUSTED_QUERY)
 _RESOLUTION: Final = int(OpCode.RESOLUTION)
 ENCRYPTED_BY_ITSELF_FROM: Final[Version] = (2, 8)  # Answers in sessions whose values not everybody may read.
 
@@ -83,7 +84,8 @@ class Operations:
         clock: Callable[[], float] = time,
     ) -> None:
         self._replies = Replies(site, clock)
-        self._queries = Queries(resolver, registration, self._replies, Referrals(resolver))
+        trust = Trust(resolver.store, registration.rights, clock)
+        self._queries = Queries(resolver, registration, self._replies, Referrals(resolver), trust)
         self._challenges = Challenges(exchanges, authenticator, self._replies)
         self._log_ins = LogIns(self._challenges, self._replies)
         self._sessions = NativeSessions(exchanges)

@@ -4,13 +4,15 @@ Filters form a union. Whoever asks for public values only gets those; whoever do
 selected value is not for everybody. Public values are never refused for what stands beside them.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from registry.authentication import Administrator
 from registry.errors import HandleNotFound, InvalidHandle, PrefixNotHomed, ResponseCode, ValuesNotFound
 from registry.handle import MAX_HANDLE
-from registry.record import public
+from registry.record import HandleRecord, public
 from registry.registration import Registration
+from registry.trust import Trust
 from registry.value import HandleValue
 from resolver.answer import Answer, values_to_wire
 from resolver.referral import Referrals, is_prefix_handle, with_prefix
@@ -19,11 +21,13 @@ from resolver.resolution import Resolver
 from resolver.wire.codes import OpFlag
 from resolver.wire.envelope import Version, rules_of
 from resolver.wire.message import Message
-from resolver.wire.query import Query
+from resolver.wire.query import HandleValues, Query
 from resolver.wire.refusal import Referral, Refusal
 
 PUBLIC_ONLY: Final = int(OpFlag.PUBLIC_ONLY)
 AUTHORITATIVE: Final = int(OpFlag.AUTHORITATIVE)
+TRUSTED_QUERY: Final = int(OpFlag.TRUSTED_QUERY)  # The national SDKs': answer, and say whether it is signed.
+TRUSTED_RESULT: Final = int(OpFlag.TRUSTED_RESULT)
 DO_NOT_REFER: Final = int(OpFlag.DO_NOT_REFER)
 
 # Below, clients take 303 for something else, and the reference server asks on their behalf. We do not: it is "not
@@ -41,12 +45,15 @@ _NOT_HOMED: Final = refusal(PrefixNotHomed("prefix.not_homed"))
 class Queries:
     """Answers queries."""
 
-    def __init__(self, resolver: Resolver, registration: Registration, replies: Replies, referrals: Referrals) -> None:
+    def __init__(
+        self, resolver: Resolver, registration: Registration, replies: Replies, referrals: Referrals, trust: Trust
+    ) -> None:
         self._resolver = resolver
         self._key_of = resolver.store.key_of
         self._registration = registration
         self._replies = replies
         self._referrals = referrals
+        self._trust = trust
 
     def respond_now(self, request: Message) -> Message | None:
         """★ The answer, when none has to be waited for. Raises Truncated, InvalidHandle."""
@@ -73,13 +80,21 @@ class Queries:
         if only_public:
             request = request._replace(op_flags=request.op_flags | PUBLIC_ONLY)
         reply = self._at_once(request, query, answer)
-        if reply is not None:
+        record = answer.record
+        if record is None:
+            return reply or await self.refer(request, query.handle, answer.code)
+        if reply is None:
+            values = record.select(query.indexes, query.types)
+            await self._registration.check_read(record, by, values)
+            reply = Reply(_body(query.handle, values), private=True)
+        return await self._vouched(reply, record) if request.op_flags & TRUSTED_QUERY else reply
+
+    async def _vouched(self, reply: Reply, record: HandleRecord) -> Reply:
+        """The reply, and that it can be trusted when its values are signed by somebody whom this node trusts."""
+        if reply.code != ResponseCode.SUCCESS:
             return reply
-        if answer.record is None:
-            return await self.refer(request, query.handle, answer.code)
-        values = answer.record.select(query.indexes, query.types)
-        await self._registration.check_read(answer.record, by, values)
-        return Reply(_body(query.handle, values), private=True)
+        trusted = await self._trust.vouches(record, HandleValues.from_wire(reply.body).values)
+        return replace(reply, flags=reply.flags | TRUSTED_RESULT) if trusted else reply
 
     async def refer(self, request: Message, name: bytes, code: int) -> Reply:
         """Where to ask instead for a name that is not here, or that it is not here. Raises ServerBusy."""

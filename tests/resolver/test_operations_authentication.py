@@ -26,7 +26,8 @@ from resolver.wire.challenge import (
 from resolver.wire.codes import OpCode, OpFlag
 from resolver.wire.credential import Credential, signature_is_right
 from resolver.wire.query import HandleValues
-from tests.registry.books import DESC, PREFIX_HANDLE, SECRET, URL, register
+from tests.registry.books import DESC, NODE, PREFIX_HANDLE, SECRET, URL, register
+from tests.registry.test_claims import signature
 from tests.resolver.books import running_resolver
 from tests.resolver.native import (
     CALLED_FOR,
@@ -355,3 +356,19 @@ async def test_while_the_database_is_away_what_needs_it_is_told_to_try_again(wor
     assert (await other.answer_to(request(OpCode.CHALLENGE_ANSWER, answer, session_id=1 << 24))).response_code == 3
     assert (await other.answer_to(kept)).response_code == 100
     await away.close()
+
+
+async def test_a_trusted_query_is_told_whether_the_values_are_signed_by_somebody_trusted(worker: Worker):
+    private = rsa.generate_private_key(65537, 2048)
+    numbers = private.public_key().public_numbers()
+    key = PublicKey("RSA_PUB_KEY", {"e": numbers.e, "n": numbers.n}).to_wire()
+    issuer = str(NODE)
+    await register(worker.store, NODE.identity.handle, HandleValue(NODE.identity.index, "HS_PUBKEY", key))
+    made = signature(private, issuer, values=(URL,), chain=[], nbf=0, exp=1 << 40, sub="88.118.1/signed")
+    await register(worker.store, "88.118.1/signed", URL, DESC, made)
+    trusted, result = USUAL | int(OpFlag.TRUSTED_QUERY), int(OpFlag.TRUSTED_RESULT)
+    answer = await worker.answer_to(query("88.118.1/signed", "URL", flags=trusted))
+    assert (answer.response_code, answer.op_flags & result) == (1, result)
+    for asked in (query("88.118.1/signed", "DESC", flags=trusted), query("88.118.1/signed", "URL")):
+        answer = await worker.answer_to(asked)
+        assert (answer.response_code, answer.op_flags & result) == (1, 0)
