@@ -24,16 +24,16 @@ def blocks(name, language):
 
 
 def free_base():
-    """The first of three neighbouring ports that nobody has."""
+    """The first of four neighbouring ports that nobody has."""
     for base in range(21_000, 29_000, 10):
         try:
-            for port in range(base, base + 3):
+            for port in range(base, base + 4):
                 with socket.socket() as probe:
                     probe.bind(("127.0.0.1", port))
         except OSError:
             continue
         return base
-    raise AssertionError("no three neighbouring ports are free")
+    raise AssertionError("no four neighbouring ports are free")
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +63,7 @@ def test_every_command_does_what_it_is_shown_for(demo, name):
     secret = ""
     for block in blocks(name, "sh"):
         script = ELSEWHERE.sub("", block).replace("88.168.99", prefix).replace("SECRET", secret)
+        script = script.replace("127.0.0.1:2641", f"127.0.0.1:{base + 3}")
         script = re.sub(r"127\.0\.0\.1:800(\d)", lambda port: f"127.0.0.1:{base + int(port[1])}", script)
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", script],
@@ -82,7 +83,7 @@ def test_the_settings_shown_are_settings(name, tmp_path):
         path = tmp_path / f"{number}.toml"
         path.write_text(block)
         settings, origins = load(path, {}, {})
-        assert settings.resolver.port == 8000
+        assert (settings.resolver.port, settings.resolver.native_port) == (8000, 2641)
         assert any(origin == str(path) for origin in origins.values())
 
 

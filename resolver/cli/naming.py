@@ -29,6 +29,8 @@ READABLE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--index", "indexes", metavar="NUMBER", type=int, multiple=True, help="resolve.index")
 @click.option("--type", "types", multiple=True, help="resolve.type")
 @click.option("--authoritative", is_flag=True, help="resolve.authoritative")
+@click.option("--native", "servers", metavar="HOST[:PORT]", multiple=True, help="resolve.native")
+@click.option("--allow", "networks", metavar="NETWORK", multiple=True, help="resolve.allow")
 @node_options
 @output_option()
 @settings_options
@@ -40,17 +42,24 @@ def resolve(
     indexes: tuple[int, ...],
     types: tuple[str, ...],
     authoritative: bool,
+    servers: tuple[str, ...],
+    networks: tuple[str, ...],
     url: str | None,
     certificate: Path | None,
     form: str,
 ) -> int:
-    from resolver.cli.client import Node, handle_path
+    if servers:
+        from resolver.cli.native import ask_all
 
-    at = url or local_url(chosen.settings(invocation))
-    node = Node(at, certificate or _own_certificate(invocation, chosen), {"Accept-Language": invocation.language})
-    asked = [("index", str(index)) for index in indexes] + [("type", name) for name in types]
-    query = urlencode(asked + ([("auth", "true")] if authoritative else []))
-    answers = [(handle, node.ask(handle_path(handle) + (f"?{query}" if query else ""))) for handle in handles]
+        answers = run(ask_all(servers, networks, handles, indexes, types, certificate, authoritative=authoritative))
+    else:
+        from resolver.cli.client import Node, handle_path
+
+        at = url or local_url(chosen.settings(invocation))
+        node = Node(at, certificate or _own_certificate(invocation, chosen), {"Accept-Language": invocation.language})
+        asked = [("index", str(index)) for index in indexes] + [("type", name) for name in types]
+        query = urlencode(asked + ([("auth", "true")] if authoritative else []))
+        answers = [(handle, node.ask(handle_path(handle) + (f"?{query}" if query else ""))) for handle in handles]
     if form == "json":
         json.dump([answer.body for _, answer in answers], sys.stdout, ensure_ascii=False, indent=2)
         print()

@@ -81,6 +81,15 @@ HELP: Final[Catalogue] = {
     "resolve.index": ("Only values at this index; may be repeated.", "只取该索引的值，可重复。"),
     "resolve.type": ("Only values of this type; may be repeated.", "只取该类型的值，可重复。"),
     "resolve.authoritative": ("Past every cache.", "绕过缓存，直接读注册库。"),
+    "resolve.native": (
+        "Ask this server in the native protocol, over UDP and then TCP (or as tcp://, udp://, http://, https://), and "
+        "follow its referrals; may be repeated.",
+        "用原生协议查询该服务器，先 UDP 后 TCP（或写作 tcp://、udp://、http://、https://），并按引导继续查询；可重复。",
+    ),
+    "resolve.allow": (
+        "Network (address or CIDR) that referrals may lead to besides the servers' own hosts; may be repeated.",
+        "除所写服务器外，允许引导前往的网段（地址或 CIDR），可重复。",
+    ),
     "register": (
         "Register an identifier at a node, with values as TYPE=TEXT or from a file.",
         "在节点登记一个标识，值写作 TYPE=TEXT 或取自文件。",
@@ -172,6 +181,15 @@ MESSAGES: Final[Catalogue] = {
     "node.certificate": (
         "the certificate of {url} is not trusted ({reason}); give it with --certificate",
         "{url} 的证书不受信任（{reason}），可用 --certificate 指定",
+    ),
+    "native.failed": ("{handle}: no answer: {reason}", "{handle}：没有得到应答：{reason}"),
+    "native.server": (
+        "--native {text!r}: write HOST:PORT ({reason})",
+        "--native {text!r}：应写作 主机:端口（{reason}）",
+    ),
+    "native.network": (
+        "--allow {text!r}: write an address or a network such as 192.0.2.0/24",
+        "--allow {text!r}：应写作地址或网段，如 192.0.2.0/24",
     ),
     "resolve.not_found": ("{handle}: not found", "{handle}：未找到"),
     "resolve.stale": (
