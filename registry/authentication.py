@@ -39,6 +39,8 @@ MAX_KEYS: Final = 8
 
 Result = TypeVar("Result")
 
+_DSA = b"\0\0\0\x0bDSA_PUB_KEY"  # How the data of an HS_PUBKEY with such a key begins.
+
 _IDENTITY = re.compile(r"([0-9]{1,10}):(.+)", re.DOTALL)
 _NOT_UTF8 = re.compile("[\ud800-\udfff]")  # What octets that are not UTF-8 become in a header's text.
 
@@ -123,6 +125,8 @@ class Authenticator:
             for value in (() if record is None else record.values)
             if claimed.index in (0, value.index) and type_matches(value.type, f"{kind}.") and value.data
         ]
+        if kind == "HS_PUBKEY" and not self._store.settings.dsa_keys:
+            keys = [value for value in keys if not value.data.startswith(_DSA)]
         if not keys:
             raise UnableToAuthenticate("authentication.no_key", identity=str(claimed))
         return keys[:MAX_KEYS]

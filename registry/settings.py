@@ -90,6 +90,11 @@ class RegistrySettings:
         "Administrators of the whole node, as index:handle. They may home prefixes and change every handle.",
         "全节点管理员,写作 索引:标识;可增删前缀并修改任何标识。",
     )
+    dsa_keys: bool = setting(
+        False,
+        "Whether signatures of DSA keys prove anything. Old clients have such keys, mostly with SHA-1.",
+        "是否接受 DSA 密钥的签名;旧客户端使用此类密钥,且多配 SHA-1。",
+    )
     plain_authentication: bool = setting(
         False,
         "Whether clients on the loopback interface may authenticate over plain HTTP.",

@@ -1,11 +1,12 @@
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import dsa, ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from hypothesis import given
@@ -238,3 +239,16 @@ def test_what_is_not_index_and_handle_is_no_identity(text):
 
 def test_a_handle_may_hold_colons():
     assert Administrator.from_text("300:0.NA/a:b").identity == Reference("0.NA/a:b", 300)
+
+
+async def test_a_dsa_key_proves_something_only_where_the_settings_say_so(database_dsn):
+    private = dsa.generate_private_key(2048)
+    public, group = private.public_key().public_numbers(), private.parameters().parameter_numbers()
+    key = PublicKey("DSA_PUB_KEY", {"q": group.q, "p": group.p, "g": group.g, "y": public.y})
+    proof = Proof("5:88.118.1/DSA", "HS_PUBKEY", b"cnonce", "SHA256", private.sign(b"noncecnonce", hashes.SHA256()))
+    async with open_book(database_dsn) as store:
+        await register(store, "88.118.1/DSA", HandleValue(5, "HS_PUBKEY", key.to_wire()))
+        with pytest.raises(UnableToAuthenticate):
+            await Authenticator(store).by_proof(proof, b"nonce")
+        store.settings = replace(store.settings, dsa_keys=True)
+        assert str(await Authenticator(store).by_proof(proof, b"nonce")) == "5:88.118.1/DSA"
