@@ -184,7 +184,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a few seconds, rough figures")
     parser.add_argument("--dsn", default="", help="an empty database; without one an embedded Postgres is started")
     arguments = parser.parse_args()
-    count, rounds, requests = (4_000, 2, 2_000) if arguments.quick else (100_000, 5, 40_000)
+    count, rounds, requests = (4_000, 2, 2_000) if arguments.quick else (40_000, 3, 20_000)
     costs = uvloop.run(measure(count, rounds, requests, arguments.dsn))
     for stage, microseconds in costs.items():
         print(f"{stage:<28} {microseconds:8.2f} µs")
