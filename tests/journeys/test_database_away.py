@@ -57,7 +57,7 @@ async def write(server: EmbeddedPostgres, name: str, text: str) -> None:
 def settings(dsn: str, directory: Path) -> Settings:
     return Settings(
         RegistrySettings(dsn=dsn, data_directory=str(directory)),
-        ResolverSettings(listen=("127.0.0.1",), port=0, max_staleness=0.3, miss_deadline=20.0),
+        ResolverSettings(listen=("127.0.0.1",), port=0, native_port=0, max_staleness=0.3, miss_deadline=20.0),
     )
 
 
