@@ -78,6 +78,19 @@ class Resolver:
             counts.stale += 1
         return answer
 
+    def peek_fresh(self, key: HandleKey) -> Answer | None:
+        """★ The answer, when it is kept and known to be fresh. What is not given here is not counted here."""
+        answer = self._cache.get(key)
+        if answer is None or self._clock() - self._heard_at > self._max_staleness:
+            return None
+        counts = self._metrics.counts
+        counts.hits += 1
+        if answer is MISSING:
+            counts.not_found += 1
+        else:
+            counts.found += 1
+        return answer
+
     async def resolve(self, key: HandleKey) -> Answer:
         """The answer, kept or read. Raises ServerBusy."""
         return self.peek(key) or await self._read(key, self._misses.read)

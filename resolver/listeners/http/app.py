@@ -20,8 +20,11 @@ from registry.routes import Route, Router, raw_path
 from resolver.listeners.http.authorization import BASIC_CHALLENGE, Authorization, UnknownSession
 from resolver.listeners.http.connection import Connection
 from resolver.listeners.http.parts import Parts
+from resolver.listeners.http.ready import ReadyAnswers
+from resolver.listeners.http.ready_connection import ReadyConnection
 from resolver.listeners.http.responses import BASE_HEADERS, SERVER, refusal
 from resolver.listeners.http.routes import routes
+from resolver.listeners.http.trial import misfit
 
 log = logging.getLogger(__name__)
 
@@ -117,9 +120,24 @@ class HttpServer(web.Server):
         dispatcher = Dispatcher(routes(parts), Authorization(parts), parts.metrics.latency.observe)
         super().__init__(dispatcher.serve, request_factory=self._request)
         self._keepalive = parts.settings.resolver.keepalive
+        self._guarded = bool(parts.settings.resolver.client_ca)
+        self._metrics = parts.metrics
+        self._prepared = ReadyAnswers(parts.resolver.peek_fresh, parts.resolver.store.key_of, parts.metrics)
+        self._ready: ReadyAnswers | None = None
 
     def __call__(self) -> Connection:
-        return Connection(self, keepalive=self._keepalive)
+        if self._ready is None:
+            return Connection(self, keepalive=self._keepalive)
+        return ReadyConnection(self, self._ready, keepalive=self._keepalive, guarded=self._guarded)
+
+    async def shorten(self, connection: type[ReadyConnection] = ReadyConnection) -> None:
+        """From here on kept answers take the short way, if it fits."""
+        fault = await misfit(connection)
+        if fault:
+            log.warning("kept answers take the long way, because %s", fault)
+        else:
+            self._ready = self._prepared
+            self._metrics.ready_way = 1
 
     def _request(
         self,

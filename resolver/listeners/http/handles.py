@@ -87,8 +87,8 @@ class Handles:
         if not self._is_ordinary(request):
             return await self._select(request, asked, key, Query.from_request(request))
         answer = self._resolver.peek(key) or await self._resolver.resolve(key)
-        headers = caching_headers(answer.ttl, answer.etag, self._resolver.staleness)
-        return _whole(asked, answer, headers)
+        headers = whole_headers(answer.ttl, answer.etag, self._resolver.staleness)
+        return web.Response(body=whole_body(asked, answer), status=STATUS[answer.code], headers=headers)
 
     async def resolve_posted(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         """GET with its parameters in a JSON object."""
@@ -164,7 +164,7 @@ class Handles:
         staleness = 0.0 if authoritative else self._resolver.staleness
         record = answer.record
         if record is None or (only_public and not indexes and not types):
-            return _conditional(request, _body(asked, answer), answer, answer.etag, staleness)
+            return _conditional(request, whole_body(asked, answer), answer, answer.etag, staleness)
         values = record.select(indexes, types)
         if only_public:
             values = public(values)
@@ -199,14 +199,13 @@ class Handles:
         self._resolver.forget(Change(ChangeKind.HANDLE, self._key_of(handle.octets)))
 
 
-def _whole(asked: str, answer: Answer, headers: dict[str, str]) -> web.Response:
-    headers["Content-Type"] = JSON
-    headers.update(BASE_HEADERS)
-    return web.Response(body=_body(asked, answer), status=STATUS[answer.code], headers=headers)
+def whole_headers(ttl: int, etag: str, staleness: float = 0.0) -> dict[str, str]:
+    """Of a full answer to an ordinary question, in the order in which they are sent."""
+    return {**caching_headers(ttl, etag, staleness), "Content-Type": JSON, **BASE_HEADERS}
 
 
-def _body(asked: str, answer: Answer) -> bytes:
-    """Raises PrefixNotHomed, whose refusal says more than its code."""
+def whole_body(asked: str, answer: Answer) -> bytes:
+    """The body of a full answer. Raises PrefixNotHomed, whose refusal says more than its code."""
     if answer.code is ResponseCode.SERVER_NOT_RESPONSIBLE:
         raise PrefixNotHomed("prefix.not_homed")
     if answer.tail == _NO_VALUES:

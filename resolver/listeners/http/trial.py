@@ -1,0 +1,134 @@
+"""A trial conversation at the start of a node: whether ReadyConnection fits the aiohttp that is installed.
+
+The same octets are said to a connection of ours and to one that is all aiohttp's. Where the answers differ, or do not
+come, or the short way is never taken, aiohttp's way is the only one.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from aiohttp import web
+
+from registry.errors import ResponseCode
+from registry.handle import HandleKey, fold_whole
+from registry.rest import STATUS
+from resolver.answer import Answer
+from resolver.listeners.http.connection import Connection
+from resolver.listeners.http.handles import whole_body, whole_headers
+from resolver.listeners.http.ready import PATH, ReadyAnswers
+from resolver.listeners.http.ready_connection import PRIVATE, ReadyConnection
+from resolver.metrics import Metrics
+
+DEADLINE: Final = 5.0  # Seconds for the whole trial, which takes some milliseconds.
+KEEPALIVE: Final = 60.0
+TURNS: Final = 10  # Of the loop, until aiohttp waits again after it answered; it takes 2 or 3.
+
+_NAME: Final = "0.NA/trial"
+_ANSWER: Final = Answer(ResponseCode.SUCCESS, None, 86400, b',"values":[{"index":1}]}', '"1-trial"', 0)
+_KNOWN: Final = b"GET /api/handles/0.NA/trial HTTP/1.1\r\nHost: trial\r\nAccept: */*\r\n\r\n"
+_OTHER: Final = b"GET /api/handles/0.NA/other HTTP/1.1\r\nHost: trial\r\nAccept: */*\r\n\r\n"
+_LAST: Final = b"GET /api/handles/0.NA/trial HTTP/1.1\r\nHost: trial\r\nConnection: close\r\n\r\n"
+# Segments, and how many answers have come when each is answered: parsed, known, ahead of each other, in halves, not
+# held, and the last.
+_CONVERSATION: Final = (
+    (_KNOWN, 1),
+    (_KNOWN, 2),
+    (_KNOWN + _KNOWN + _OTHER + _KNOWN, 6),
+    (_KNOWN[:30], 6),
+    (_KNOWN[30:] + _KNOWN, 8),
+    (_KNOWN[:-2], 8),
+    (_KNOWN[-2:], 9),
+    (_OTHER, 10),
+    (_LAST, 11),
+)
+_READY: Final = 7  # Ordinary questions whose answer is held, and nothing before them that aiohttp serves.
+_DATE: Final = re.compile(rb"\r\nDate: [^\r]+")
+
+
+class Recorder(asyncio.Transport):
+    """A transport that keeps what is written."""
+
+    def __init__(self, **extra: Any) -> None:
+        super().__init__(extra)
+        self.written = bytearray()
+        self.closing = False
+        self._changed = asyncio.Event()
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += data
+        self._changed.set()
+
+    def writelines(self, list_of_data: Any) -> None:
+        self.write(b"".join(list_of_data))
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def close(self) -> None:
+        self.closing = True
+        self._changed.set()
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+    async def answered(self, answers: int) -> None:
+        """Waits until so many answers were written."""
+        while self.written.count(b"HTTP/1.1 ") < answers:
+            self._changed.clear()
+            await self._changed.wait()
+
+    @property
+    def answers(self) -> bytes:
+        """What was written, without the time of day."""
+        return _DATE.sub(b"\r\nDate: now", self.written)
+
+
+async def misfit(connection: type[ReadyConnection] = ReadyConnection) -> str:
+    """Why the short way cannot be taken; "" when it can."""
+    metrics = Metrics()
+    ready = ReadyAnswers(_peek, fold_whole, metrics)
+    server = web.Server(_serve)
+    try:
+        missing = [name for name in PRIVATE if not hasattr(connection(server, ready, keepalive=KEEPALIVE), name)]
+        if missing:
+            return f"aiohttp's connection has no {', '.join(missing)}"
+        async with asyncio.timeout(DEADLINE):
+            expected = await _converse(lambda: Connection(server, keepalive=KEEPALIVE))
+            answers = await _converse(lambda: connection(server, ready, keepalive=KEEPALIVE))
+    except Exception as error:  # Whatever it is: this aiohttp is not the one that the short way was made for.
+        return f"the trial conversation failed: {error!r}"
+    if answers != expected:
+        return "the trial conversation was answered differently"
+    if metrics.counts.ready != _READY:
+        return f"{metrics.counts.ready} of {_READY} answers took the short way in the trial conversation"
+    return ""
+
+
+async def _converse(make: Callable[[], Connection], segments: Sequence[tuple[bytes, int]] = _CONVERSATION) -> bytes:
+    connection, transport = make(), Recorder()
+    connection.connection_made(transport)
+    try:
+        for octets, answers in segments:
+            for _ in range(TURNS):
+                await asyncio.sleep(0)
+            connection.data_received(octets)
+            await transport.answered(answers)
+        return transport.answers
+    finally:
+        connection.connection_lost(None)
+
+
+async def _serve(request: web.BaseRequest) -> web.StreamResponse:
+    if request.path != PATH + _NAME:
+        return web.Response(status=404)
+    headers = whole_headers(_ANSWER.ttl, _ANSWER.etag)
+    return web.Response(body=whole_body(_NAME, _ANSWER), status=STATUS[_ANSWER.code], headers=headers)
+
+
+def _peek(key: HandleKey) -> Answer | None:
+    return _ANSWER if key == fold_whole(_NAME.encode()) else None
