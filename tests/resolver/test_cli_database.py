@@ -99,7 +99,17 @@ def test_a_database_that_is_not_there_is_said_so():
 
 @pytest.mark.parametrize("command", [("export",), ("up", "--set", "status.port=0", "--port", "0")])
 def test_a_dsn_that_makes_no_sense_is_said_so_and_not_tried_again(tmp_path: Path, command):
-    given = (*command, "--set", "registry.port=0", "--data-directory", str(tmp_path), "--dsn", "nonsense://x")
+    given = (
+        *command,
+        "--set",
+        "registry.port=0",
+        "--set",
+        "resolver.native_port=0",
+        "--data-directory",
+        str(tmp_path),
+        "--dsn",
+        "nonsense://x",
+    )
     refused = filament(*given, "--lang", "zh", code=1)
     assert "无法识别数据库地址" in refused.stderr
     assert "Traceback" not in refused.stderr
