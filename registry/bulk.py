@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
 from registry import ledger
-from registry.chunks import Chunk, Form, csv_chunks, line_chunks, sheet_chunks
+from registry.chunks import Chunk, Form, csv_chunks, line_chunks
 from registry.errors import InsufficientPermission, PrefixNotHomed
 from registry.ledger import Batch, Tally
 from registry.merge import RETRIED, Merge, Rows
@@ -21,6 +21,7 @@ from registry.prefix import Prefix
 from registry.preparation import Prepared, Run
 from registry.preparers import Preparers
 from registry.refusal import Refusal
+from registry.sheet_chunks import sheet_chunks
 from registry.store import Store
 
 log = logging.getLogger(__name__)

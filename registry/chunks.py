@@ -4,18 +4,13 @@ That they are the same is what lets a load that was broken off be taken up: a ch
 digest of its rows.
 """
 
-import asyncio
 import hashlib
-import tempfile
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import count
 from operator import attrgetter
-from typing import Final, Literal, Protocol, TypeVar
-
-import orjson
+from typing import Final, Literal, Protocol
 
 from registry.blocks import BLOCK_LINES, BLOCK_OCTETS, Block, BlockCutter
 from registry.errors import ProtocolFault
@@ -23,17 +18,14 @@ from registry.preparation import Layout, Prepared, prepare, prepare_block
 from registry.row_readers import csv_text
 from registry.rows import LineCutter, Row, RowCutter, encoding_of
 from registry.tabular import Columns, cells_from_csv, columns_from_names
-from registry.workbook import Workbook
 
 _LINE = attrgetter("line")
 _OCTETS = attrgetter("octets")
 _FAULT = attrgetter("fault")
 
 Form = Literal["ndjson", "csv", "xlsx"]
-Outcome = TypeVar("Outcome")
 
 CHUNK_ROWS: Final = BLOCK_LINES
-MAX_WORKBOOK: Final = 1 << 30  # Octets; a full sheet of a million rows and forty columns is a quarter of it.
 CHUNK_OCTETS: Final = BLOCK_OCTETS
 
 
@@ -178,60 +170,6 @@ async def csv_chunks(octets: AsyncIterator[bytes], *, exact_suffixes: bool) -> A
     layout = tongue.layout(chunker.rows)
     if chunker.rows:
         yield chunker.take(layout)
-
-
-async def sheet_chunks(octets: AsyncIterator[bytes], *, exact_suffixes: bool) -> AsyncGenerator[Chunk, None]:
-    """The chunks of an XLSX workbook, which has to be there as a whole before it can be read. Raises ProtocolFault."""
-    with tempfile.TemporaryFile() as file:
-        length = 0
-        async for piece in octets:
-            length += len(piece)
-            if length > MAX_WORKBOOK:
-                raise ProtocolFault("http.body_too_long", limit=MAX_WORKBOOK)
-            file.write(piece)
-        with Workbook(file) as workbook, closing(workbook.rows()) as rows:
-            header = await _aside(lambda: next(rows, None))
-            layout = Layout(exact_suffixes, _sheet_columns(header))
-            source = _Source(rows, Chunker(exact_suffixes))
-            while await _aside(source.fill):
-                yield source.chunker.take(layout)
-
-
-@dataclass(slots=True)
-class _Source:
-    """Rows of a sheet on their way into chunks. Parsing is slow, so `fill` runs beside the event loop."""
-
-    rows: Iterator[Row]
-    chunker: Chunker
-    _ahead: Row | None = None
-
-    def fill(self) -> bool:
-        """Gathers the next chunk; whether there is one."""
-        row = self._ahead or next(self.rows, None)
-        while row is not None and not self.chunker.full(row):
-            self.chunker.add(row)
-            row = next(self.rows, None)
-        self._ahead = row
-        return bool(self.chunker.rows)
-
-
-async def _aside(work: Callable[[], Outcome]) -> Outcome:
-    """Works on another thread, to the end even when nobody waits for it: what it works on is closed after that."""
-    task = asyncio.ensure_future(asyncio.to_thread(work))
-    try:
-        return await asyncio.shield(task)
-    finally:
-        await asyncio.wait({task})
-
-
-def _sheet_columns(header: Row | None) -> Columns:
-    if header is None:
-        raise ProtocolFault("load.header", column=1, rule="the sheet is empty")
-    names = [] if header.fault else orjson.loads(header.octets)
-    for place, name in enumerate(names):
-        if not isinstance(name, str):
-            raise ProtocolFault("load.header", column=place + 1, rule="is no text")
-    return columns_from_names(names)
 
 
 class _Tongue:

@@ -191,6 +191,28 @@ async def test_loads_and_single_writers_in_the_same_rows_keep_history_and_counte
     await store.close()
 
 
+async def test_a_handle_that_somebody_registers_while_it_is_copied_is_updated_with_its_history(database_dsn: str):
+    store = await opened(database_dsn)
+    watcher = await asyncpg.connect(database_dsn)
+
+    async def waits() -> bool:
+        return bool(await watcher.fetchval(WAITING))
+
+    octets = line("88.168.1/A", "mine") + line("88.168.1/B", "mine")
+    async with begin(store, "test") as transaction:
+        await transaction.create(Handle.from_text("88.168.1/B"), [HandleValue(1, "DESC", b"theirs")])
+        loading = asyncio.create_task(loaded(store, octets))
+        await until(waits)
+    report = await loading
+    assert (report.created, report.updated) == (1, 1)
+    record = await store.fetch(store.key_of(b"88.168.1/B"))
+    assert record is not None
+    assert (record.version, record.values[0].text) == (2, "mine")
+    assert await check_book(store) == 2
+    await watcher.close()
+    await store.close()
+
+
 async def slow(octets: bytes, cut: int) -> AsyncIterator[bytes]:
     yield octets[:cut]
     raise ConnectionResetError("the sender went away")
