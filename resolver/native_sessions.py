@@ -45,6 +45,8 @@ class NativeSessions:
     def __init__(self, exchanges: Exchanges) -> None:
         self._exchanges = exchanges
         self._exchanging = 0
+        # One at a time: each holds the interpreter for all of its milliseconds, and the event loop waits among them.
+        self._turn = asyncio.Semaphore(1)
 
     async def set_up(self, request: Message) -> tuple[Reply, int]:
         """A session: our half of its key, and its id. Raises Truncated, ServerBusy and the refusals of set-ups."""
@@ -111,7 +113,8 @@ class NativeSessions:
             raise ServerBusy("server.queue")
         self._exchanging += 1
         try:
-            return await asyncio.to_thread(exchange, public_key)
+            async with self._turn:
+                return await asyncio.to_thread(exchange, public_key)
         except UnusableKey as error:
             raise InvalidSessionSetup("session.public_key", reason=str(error)) from None
         finally:
