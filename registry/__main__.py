@@ -6,6 +6,7 @@ run a Postgres of its own.
 
 import argparse
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -16,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO, Final
 
+import asyncpg
 import orjson
 import uvloop
 
@@ -36,16 +38,38 @@ PIECE: Final = 1 << 18  # Octets of a file read at a time.
 OPERATOR: Final = "python -m registry load"  # Who a handle's history names.
 FORMS: Final[dict[str, Form]] = {".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv", ".tsv": "csv", ".xlsx": "xlsx"}
 
+UNUSABLE: Final = frozenset({errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES})  # Addresses and ports to listen on.
+
 MESSAGES: Final[Catalogue] = {
     "dsn": (
         "no database: set [registry] dsn or FILAMENT_REGISTRY_DSN (`filament up` runs a Postgres of its own)",
-        "未配置数据库:请设置 [registry] dsn 或 FILAMENT_REGISTRY_DSN(`filament up` 可自带 Postgres)",
+        "没有数据库：请设置 [registry] dsn 或 FILAMENT_REGISTRY_DSN（`filament up` 可自带 Postgres）",
     ),
-    "form": ("{file}: say --form ndjson, csv or xlsx", "{file}:请用 --form 指明 ndjson、csv 或 xlsx"),
-    "away": ("the database cannot be reached: {error}", "无法访问数据库:{error}"),
-    "migrated": ("applied: {names}", "已执行:{names}"),
+    "form": ("{file}: say --form ndjson, csv or xlsx", "{file}：请用 --form 指明 ndjson、csv 或 xlsx"),
+    "file": ("{file}: {error}", "{file}：无法读写（{error}）"),
+    "port": (
+        "port {port} of {address} cannot be listened on: {error}",
+        "无法监听 {address} 的端口 {port}（{error}）",
+    ),
+    "away": ("the database cannot be reached: {error}", "无法访问数据库：{error}"),
+    "schema": ("{error}", "数据库结构与本程序不符：{error}"),
+    "migrated": ("applied: {names}", "已执行：{names}"),
     "current": ("the schema is up to date", "数据库结构已是最新"),
-    "refused": ("{count} rows were refused; they are in {file}", "{count} 行被拒绝,见 {file}"),
+    "refused": ("{count} rows were refused; they are in {file}", "{count} 行被拒绝，见 {file}"),
+}
+# What argparse shows, in both languages at once: it is made before anybody's language is known.
+HELP: Final = {
+    "program": "Migrates, loads, exports and administers the book. 注册库的升级、导入、导出与管理接口。",
+    "config": "settings file / 配置文件 (TOML)",
+    "migrate": "bring the schema up to date / 升级数据库结构",
+    "serve": "serve the registry's own interface / 提供注册接口",
+    "load": "load a file; - is standard input / 批量导入文件，- 表示标准输入",
+    "form": "form of the file, when its name does not say it / 文件格式，默认按扩展名判断",
+    "load-key": "what makes a second run the same load (default: the path) / 导入任务标识，默认为文件路径",
+    "refused": "where refused rows are written / 被拒绝的行写入的文件",
+    "export": "write handles as NDJSON to standard output / 以 NDJSON 导出标识到标准输出",
+    "prefix": "only those of this prefix / 只导出该前缀的标识",
+    "with-secrets": "handles with secret keys, too / 同时导出含有密钥的标识",
 }
 
 
@@ -57,17 +81,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = _settings(asked.config)
     except InvalidSettings as error:
-        return _complain(*error.faults, code=MISUSED)
+        return _complain(*error.texts(language), code=MISUSED)
     if not settings.dsn:
         return _complain(text(MESSAGES, "dsn", language), code=MISUSED)
     try:
         return uvloop.run(_COMMANDS[asked.command](settings, asked, language))
-    except (SchemaMismatch, OSError) as error:
-        return _complain(str(error))
+    except SchemaMismatch as error:
+        return _complain(text(MESSAGES, "schema", language, error=error))
     except HandleError as error:
         return _complain(error.text(language))
-    except DATABASE_AWAY as error:
-        return _complain(text(MESSAGES, "away", language, error=error))
+    except (*DATABASE_AWAY, asyncpg.PostgresError) as error:
+        return _complain(_text(error, settings, language))
+
+
+def _text(error: Exception, settings: RegistrySettings, language: Language) -> str:
+    """OSError says of itself what it is about: a file, an address of ours, or else the database."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return text(MESSAGES, "file", language, file=error.filename, error=error.strerror)
+    if isinstance(error, OSError) and error.errno in UNUSABLE:
+        return text(MESSAGES, "port", language, port=settings.port, address=settings.listen, error=error.strerror)
+    return text(MESSAGES, "away", language, error=str(error) or type(error).__name__)
 
 
 async def _migrate(settings: RegistrySettings, _: argparse.Namespace, language: Language) -> int:
@@ -115,20 +148,20 @@ _COMMANDS: Final = {"migrate": _migrate, "load": _load, "export": _export, "serv
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m registry", description=(__doc__ or "").partition("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m registry", description=HELP["program"])
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--config", type=Path, help="settings file (TOML)")
+    common.add_argument("--config", type=Path, help=HELP["config"])
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("migrate", parents=[common], help="bring the schema up to date")
-    commands.add_parser("serve", parents=[common], help="serve the registry's own interface")
-    loading = commands.add_parser("load", parents=[common], help="load a file; - is standard input")
+    commands.add_parser("migrate", parents=[common], help=HELP["migrate"])
+    commands.add_parser("serve", parents=[common], help=HELP["serve"])
+    loading = commands.add_parser("load", parents=[common], help=HELP["load"])
     loading.add_argument("file")
-    loading.add_argument("--form", choices=["ndjson", "csv", "xlsx"])
-    loading.add_argument("--load-key", help="what makes a second run the same load (default: the path)")
-    loading.add_argument("--refused", help="where refused rows are written")
-    exporting = commands.add_parser("export", parents=[common], help="write handles as NDJSON to standard output")
-    exporting.add_argument("--prefix")
-    exporting.add_argument("--with-secrets", action="store_true", help="handles with secret keys, too")
+    loading.add_argument("--form", choices=["ndjson", "csv", "xlsx"], help=HELP["form"])
+    loading.add_argument("--load-key", help=HELP["load-key"])
+    loading.add_argument("--refused", help=HELP["refused"])
+    exporting = commands.add_parser("export", parents=[common], help=HELP["export"])
+    exporting.add_argument("--prefix", help=HELP["prefix"])
+    exporting.add_argument("--with-secrets", action="store_true", help=HELP["with-secrets"])
     return parser
 
 

@@ -68,9 +68,12 @@ async def serve(
         log.info("the registry listens on %s", ", ".join(f"{address[0]}:{address[1]}" for address in runner.addresses))
         if started is not None:
             started(upkeep.unready)
+        keeping.add_done_callback(lambda _: stop.set())  # A registry nobody keeps up ends, and is started again.
         await stop.wait()
     finally:
         await runner.cleanup()
         keeping.cancel()
         await asyncio.wait({keeping})
         await store.close()
+    if not keeping.cancelled():
+        keeping.result()

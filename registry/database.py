@@ -10,7 +10,8 @@ from registry.settings import RegistrySettings
 
 CONNECT_TIMEOUT = 10.0  # Seconds; a reachable server answers in milliseconds, an unreachable one never does.
 
-# What being away looks like from here: refused and lost connections, a server that starts or stops, a time-out.
+# What being away looks like from here: refused and lost connections, a server that starts or stops, a time-out,
+# and one that lets us not in: a database that is being restored, a password that was changed on one side only.
 DATABASE_AWAY = (
     OSError,
     TimeoutError,
@@ -18,6 +19,8 @@ DATABASE_AWAY = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # what asyncpg raises when the server's farewell crosses our question
     asyncpg.CannotConnectNowError,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,

@@ -7,24 +7,66 @@ names (systemd credentials, container secrets).
 
 import dataclasses
 import os
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar, get_type_hints
 
 import msgspec
 
+from registry.language import Catalogue, Language, text
+
 Section = TypeVar("Section")
 ENVIRONMENT_PREFIX: Final = "FILAMENT_"
+
+
+FAULTS: Final[Catalogue] = {
+    "unreadable": ("{reason}", "无法读取（{reason}）"),
+    "no_toml": ("{reason}", "不是合法的 TOML（{reason}）"),
+    "no_setting": ("[{section}] has no setting {name!r}", "[{section}] 中没有配置项 {name!r}"),
+    "no_table": ("no table [{section}]", "没有名为 [{section}] 的表"),
+    "value_for_table": ("[{section}] is not a table", "[{section}] 不是一张表"),
+    "unknown": ("no setting {name!r}", "没有配置项 {name!r}"),
+    "kind": ("[{section}] {name} = {shown}: {reason}", "[{section}] {name} = {shown}：类型不符（{reason}）"),
+    "range": (
+        "[{section}] {name} = {shown}: not between {low} and {high}",
+        "[{section}] {name} = {shown}：不在 {low} 与 {high} 之间",
+    ),
+    "no_dsn": (
+        "[{section}] {name}: not written postgresql://user:password@host/database",
+        "[{section}] {name}：应写作 postgresql://user:password@host/database",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault of the settings: where it was read, and the sentence of a catalogue with its culprits."""
+
+    origin: str
+    rule: str
+    culprits: Mapping[str, Any] = field(default_factory=dict)
+    catalogue: Catalogue = field(default_factory=lambda: FAULTS, repr=False)
+
+    def text(self, language: Language) -> str:
+        sentence = text(self.catalogue, self.rule, language, **self.culprits)
+        return f"{self.origin}{'：' if language == 'zh' else ': '}{sentence}" if self.origin else sentence
+
+    def __str__(self) -> str:
+        return self.text("en")
 
 
 class InvalidSettings(Exception):
     """Settings that cannot be used; `faults` names every one of them, with where it came from."""
 
-    def __init__(self, faults: list[str]) -> None:
-        super().__init__("; ".join(faults))
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("; ".join(map(str, faults)))
         self.faults = faults
+
+    def texts(self, language: Language) -> list[str]:
+        return [fault.text(language) for fault in self.faults]
 
 
 def setting(
@@ -35,12 +77,26 @@ def setting(
     low: float | None = None,
     high: float | None = None,
     secret: bool = False,
+    check: Callable[[Any], str] = lambda _: "",
 ) -> Any:
-    """A field with its meaning in both languages and, for a number, its range."""
-    metadata = {"en": english, "zh": chinese, "low": low, "high": high, "secret": secret}
+    """A field with its meaning in both languages, for a number its range, for others what names the rule they break."""
+    metadata = {"en": english, "zh": chinese, "low": low, "high": high, "secret": secret, "check": check}
     if isinstance(default, tuple | str | int | float | bool):
         return field(default=default, metadata=metadata)
     raise TypeError(default)
+
+
+# One or several hosts with ports, as libpq has them; the rest is for the server to judge.
+_DSN: Final = re.compile(r"postgres(?:ql)?://(?:[^/@]*@)?(?P<hosts>[^/?]*)(?:[/?].*)?")
+_PORT: Final = re.compile(r"(?:[^:\[\]]*|\[[^]]*\])(?::(?P<port>[0-9]{0,5}))?")
+
+
+def _check_dsn(dsn: str) -> str:
+    """Refuses what no server can be behind: a node would wait for it for ever."""
+    match = _DSN.fullmatch(dsn)
+    hosts = [_PORT.fullmatch(host) for host in match["hosts"].split(",")] if match else [None]
+    good = not dsn or all(host and int(host["port"] or 5432) in range(1, 65536) for host in hosts)
+    return "" if good else "no_dsn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +108,7 @@ class RegistrySettings:
         "Postgres to use (15 to 18), as postgresql://user:password@host/database. Empty: an embedded one.",
         "使用的 Postgres(15 至 18),如 postgresql://user:password@host/database;留空则使用内嵌数据库。",
         secret=True,
+        check=_check_dsn,
     )
     data_directory: str = setting(
         "var",
@@ -126,9 +183,9 @@ def read_file(path: Path | None) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise InvalidSettings([f"{path}: {error.strerror}"]) from None
+        raise InvalidSettings([Fault(str(path), "unreadable", {"reason": error.strerror})]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidSettings([f"{path}: {error}"]) from None
+        raise InvalidSettings([Fault(str(path), "no_toml", {"reason": error})]) from None
 
 
 def read_section(
@@ -138,11 +195,11 @@ def read_section(
     source: str,
     environment: Mapping[str, str],
     overrides: Mapping[str, Any],
-) -> tuple[Section, dict[str, str], list[str]]:
+) -> tuple[Section, dict[str, str], list[Fault]]:
     """One section: its values, where each came from, and every fault found. Faulty fields keep their default."""
     hints = get_type_hints(kind)
     fields = {entry.name: entry for entry in dataclasses.fields(kind)}  # type: ignore[arg-type]  # any settings dataclass
-    faults = [f"{source}: [{name}] has no setting {key!r}" for key in table if key not in fields]
+    faults = [Fault(source, "no_setting", {"section": name, "name": key}) for key in table if key not in fields]
     values: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for key, entry in fields.items():
@@ -150,13 +207,17 @@ def read_section(
         origins[key] = origin
         if origin == "default":
             continue
+        shown = "…" if entry.metadata["secret"] else repr(raw)
         try:
             value = msgspec.convert(_split(raw, hints[key]), hints[key], strict=False)
-            _check_range(value, entry.metadata)
+        except msgspec.ValidationError as error:
+            wrong, more = "kind", {"reason": str(error)}
+        else:
             values[key] = value
-        except (msgspec.ValidationError, ValueError) as error:
-            shown = "…" if entry.metadata["secret"] else repr(raw)
-            faults.append(f"{origin}: [{name}] {key} = {shown}: {error}")
+            wrong, more = _fault_of(value, entry.metadata)
+        if wrong:
+            values.pop(key, None)
+            faults.append(Fault(origin, wrong, {"section": name, "name": key, "shown": shown, **more}))
     return kind(**values), origins, faults
 
 
@@ -178,7 +239,9 @@ def _raw(
         try:
             return Path(path).read_text(encoding="utf-8").strip(), f"{variable}_FILE"
         except OSError as error:
-            raise InvalidSettings([f"{variable}_FILE: {path}: {error.strerror}"]) from None
+            raise InvalidSettings(
+                [Fault(f"{variable}_FILE", "unreadable", {"reason": f"{path}: {error.strerror}"})]
+            ) from None
     if key in table:
         return table[key], source
     return None, "default"
@@ -191,10 +254,12 @@ def _split(raw: Any, kind: Any) -> Any:
     return raw
 
 
-def _check_range(value: Any, metadata: Mapping[str, Any]) -> None:
+def _fault_of(value: Any, metadata: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The rule that a value of the right type breaks, with its culprits; an empty rule is none."""
     low, high = metadata["low"], metadata["high"]
     if low is not None and not low <= value <= high:
-        raise ValueError(f"not between {low} and {high}")
+        return "range", {"low": low, "high": high}
+    return metadata["check"](value), {}
 
 
 def default_environment() -> Mapping[str, str]:

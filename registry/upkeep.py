@@ -46,7 +46,7 @@ class Upkeep:
         while True:
             fault = await self._look()
             if fault != self._fault and fault is not None:
-                log.warning("the registry is not ready: %s", fault)
+                log.warning("the registry is not ready: %s", fault[1].get("detail", fault[0]))
             self._fault = fault
             await asyncio.sleep(LOOK_INTERVAL)
 
@@ -76,6 +76,5 @@ class Upkeep:
         except SchemaMismatch as error:
             return "schema", {"detail": str(error)}
         except DATABASE_AWAY as error:
-            log.debug("the database cannot be reached: %s", error)
-            return "database", {}
+            return "database", {"detail": f"the database cannot be reached: {error or type(error).__name__}"}
         return None

@@ -19,7 +19,8 @@ import uvloop
 from aiohttp import web
 
 from registry.embedded import postgres_directory, running_dsn
-from registry.settings import InvalidSettings
+from registry.language import Catalogue, of_locale
+from registry.settings import Fault, InvalidSettings
 from resolver.listeners.status import Reason
 from resolver.listeners.status import create_app as create_status_app
 from resolver.logs import set_up
@@ -30,10 +31,12 @@ from resolver.supervisor import Programs, Supervisor, prepare_nothing
 
 FAILED: Final = 1
 USAGE: Final = 2
-NO_DATABASE: Final = (
-    "no database: give FILAMENT_REGISTRY_DSN, or start one with `filament up` / "
-    "没有数据库:请设置 FILAMENT_REGISTRY_DSN,或用 `filament up` 启动"
-)
+MESSAGES: Final[Catalogue] = {
+    "no_database": (
+        "no database: set [registry] dsn or FILAMENT_REGISTRY_DSN, or start one with `filament up`",
+        "没有数据库：请设置 [registry] dsn 或 FILAMENT_REGISTRY_DSN，或用 `filament up` 启动",
+    ),
+}
 
 
 def main() -> int:
@@ -42,7 +45,7 @@ def main() -> int:
     try:
         settings = _settings(arguments.config, arguments.workers)
     except InvalidSettings as error:
-        print(*error.faults, sep="\n", file=sys.stderr)
+        print(*error.texts(of_locale(os.environ.get("LC_ALL") or os.environ.get("LANG"))), sep="\n", file=sys.stderr)
         return USAGE
     set_up(settings.status, "resolver")
     alone = (settings.resolver.workers or os.cpu_count() or 1) == 1
@@ -56,9 +59,9 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m resolver", description="Answers resolutions. 提供标识解析服务。")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings / 设置文件 (TOML)")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings / 配置文件 (TOML)")
     parser.add_argument(
-        "--workers", type=int, metavar="N", help="processes, 0: one for each core / 进程数,0 为每核一个"
+        "--workers", type=int, metavar="N", help="processes, 0: one for each core / 进程数，0 为每核一个"
     )
     return parser.parse_args()
 
@@ -68,7 +71,7 @@ def _settings(path: Path | None, workers: int | None) -> Settings:
     registry = settings.registry
     dsn = registry.dsn or running_dsn(postgres_directory(Path(registry.data_directory)))
     if not dsn:
-        raise InvalidSettings([NO_DATABASE])
+        raise InvalidSettings([Fault("", "no_database", catalogue=MESSAGES)])
     return replace(settings, registry=replace(registry, dsn=dsn))
 
 

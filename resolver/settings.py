@@ -14,8 +14,9 @@ from typing import Any, Final
 
 from registry.errors import InvalidHandle
 from registry.handle import Handle
+from registry.language import Catalogue
 from registry.rest import permissions_from_text
-from registry.settings import InvalidSettings, RegistrySettings, read_file, read_section, setting
+from registry.settings import Fault, InvalidSettings, RegistrySettings, read_file, read_section, setting
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 LOG_FORMATS: Final = ("text", "json")
@@ -204,6 +205,27 @@ TITLES: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
+CONTRADICTIONS: Final[Catalogue] = {
+    "no_address": ("{name}: {value!r} is no IP address", "{name}：{value!r} 不是 IP 地址"),
+    "nowhere": ("{name}: names no address", "{name}：未写任何地址"),
+    "one_of_two": (
+        "{name}: a certificate and its private_key are given together",
+        "{name}：证书 certificate 与私钥 private_key 须同时给出",
+    ),
+    "no_file": ("{name}: {value!r} cannot be read", "{name}：无法读取文件 {value!r}"),
+    "no_level": (
+        f"{{name}}: {{value!r}} is none of {', '.join(LOG_LEVELS)}",
+        f"{{name}}：{{value!r}} 不在 {'、'.join(LOG_LEVELS)} 之中",
+    ),
+    "no_format": (
+        f"{{name}}: {{value!r}} is none of {', '.join(LOG_FORMATS)}",
+        f"{{name}}：{{value!r}} 不在 {'、'.join(LOG_FORMATS)} 之中",
+    ),
+    "no_identity": ("{name}: {value!r} is not written index:handle", "{name}：{value!r} 应写作 索引:标识"),
+    "no_permissions": ("{name}: {value!r} is not four digits of 0 and 1", "{name}：{value!r} 应为四位 0 或 1"),
+}
+
+
 def load(
     path: Path | None = None,
     environment: Mapping[str, str] | None = None,
@@ -213,14 +235,14 @@ def load(
     tables = read_file(path)
     source = "" if path is None else str(path)
     given = dict(overrides or {})
-    faults = [f"{source}: no table [{name}]" for name in tables if name not in SECTIONS]
-    faults += [f"command line: no setting {name!r}" for name in given if not _exists(name)]
+    faults = [Fault(source, "no_table", {"section": name}) for name in tables if name not in SECTIONS]
+    faults += [Fault("command line", "unknown", {"name": name}) for name in given if not _exists(name)]
     sections: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for name, kind in SECTIONS.items():
         table = tables.get(name, {})
         if not isinstance(table, dict):
-            faults.append(f"{source}: [{name}] is not a table")
+            faults.append(Fault(source, "value_for_table", {"section": name}))
             table = {}
         ours = {key.partition(".")[2]: value for key, value in given.items() if key.startswith(f"{name}.")}
         try:
@@ -234,7 +256,10 @@ def load(
         origins |= {f"{name}.{key}": origin for key, origin in found.items()}
         faults += wrong
     settings = Settings(**sections)
-    faults += [f"{origins.get(name)}: {name}: {fault}" for name, fault in _contradictions(settings)]
+    faults += [
+        Fault(origins.get(name, ""), rule, {"name": name, "value": value}, CONTRADICTIONS)
+        for name, rule, value in _contradictions(settings)
+    ]
     if faults:
         raise InvalidSettings(faults)
     return settings, origins
@@ -266,7 +291,8 @@ def _exists(name: str) -> bool:
     return section in SECTIONS and key in {entry.name for entry in dataclasses.fields(SECTIONS[section])}
 
 
-def _contradictions(settings: Settings) -> Iterator[tuple[str, str]]:
+def _contradictions(settings: Settings) -> Iterator[tuple[str, str, object]]:
+    """Setting, rule and culprit of what no single field can know."""
     resolver, status = settings.resolver, settings.status
     for name, addresses in (
         ("resolver.listen", resolver.listen),
@@ -274,37 +300,37 @@ def _contradictions(settings: Settings) -> Iterator[tuple[str, str]]:
         ("registry.listen", (settings.registry.listen,)),
         ("status.listen", (status.listen,)),
     ):
-        yield from ((name, f"{address!r} is no IP address") for address in addresses if not _is_address(address))
+        yield from ((name, "no_address", address) for address in addresses if not _is_address(address))
     if not resolver.listen:
-        yield "resolver.listen", "names no address"
+        yield "resolver.listen", "nowhere", ""
     if bool(resolver.certificate) != bool(resolver.private_key):
-        yield "resolver.certificate", "a certificate and its private_key are given together"
+        yield "resolver.certificate", "one_of_two", ""
     for name, file in (
         ("resolver.certificate", resolver.certificate),
         ("resolver.private_key", resolver.private_key),
         ("resolver.client_ca", resolver.client_ca),
     ):
         if file and not os.access(file, os.R_OK):
-            yield name, f"{file!r} cannot be read"
+            yield name, "no_file", file
     if status.log_level not in LOG_LEVELS:
-        yield "status.log_level", f"{status.log_level!r} is none of {', '.join(LOG_LEVELS)}"
+        yield "status.log_level", "no_level", status.log_level
     if status.log_format not in LOG_FORMATS:
-        yield "status.log_format", f"{status.log_format!r} is none of {', '.join(LOG_FORMATS)}"
+        yield "status.log_format", "no_format", status.log_format
     yield from _registry_contradictions(settings.registry)
 
 
-def _registry_contradictions(registry: RegistrySettings) -> Iterator[tuple[str, str]]:
+def _registry_contradictions(registry: RegistrySettings) -> Iterator[tuple[str, str, object]]:
     for address in registry.trusted_proxies:
         if not _is_address(address):
-            yield "registry.trusted_proxies", f"{address!r} is no IP address"
+            yield "registry.trusted_proxies", "no_address", address
     for identity in registry.administrators:
         index, _, handle = identity.partition(":")
         if not index.isdecimal() or not _is_handle(handle):
-            yield "registry.administrators", f"{identity!r} is not written index:handle"
+            yield "registry.administrators", "no_identity", identity
     try:
         permissions_from_text(registry.default_permissions)
-    except ValueError as error:
-        yield "registry.default_permissions", str(error)
+    except ValueError:
+        yield "registry.default_permissions", "no_permissions", registry.default_permissions
 
 
 def _is_address(text: str) -> bool:

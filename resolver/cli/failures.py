@@ -6,6 +6,7 @@ Imported only once something has: the classes of errors come from modules that a
 import logging
 import ssl
 from pathlib import Path
+from typing import Final
 
 import asyncpg
 
@@ -20,6 +21,9 @@ from resolver.cli.texts import MESSAGES
 
 log = logging.getLogger(__name__)
 
+# A node waits for these too; who types a command is told what the database said.
+NOT_LET_IN: Final = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+
 
 def code_and_lines(error: Exception, language: Language) -> tuple[int, list[str]]:
     """The exit code, and what to say: a sentence and perhaps its particulars."""
@@ -28,7 +32,7 @@ def code_and_lines(error: Exception, language: Language) -> tuple[int, list[str]
     if isinstance(error, Failed):
         return error.exit_code, [error.text(language)]
     if isinstance(error, InvalidSettings):
-        return USAGE, [text(MESSAGES, "settings.faults", language, count=len(error.faults)), *error.faults]
+        return USAGE, [text(MESSAGES, "settings.faults", language, count=len(error.faults)), *error.texts(language)]
     if isinstance(error, HandleError | EmbeddedPostgresError):
         return FAILED, [error.text(language)]
     if isinstance(error, SchemaMismatch):
@@ -43,7 +47,7 @@ def _text(error: Exception, language: Language) -> str:
         return text(MESSAGES, "file", language, path=Path(path) if path else "TLS", reason=reason)
     if isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError):
         return text(MESSAGES, "dsn", language, reason=str(error))
-    if isinstance(error, DATABASE_AWAY):
+    if isinstance(error, DATABASE_AWAY) and not isinstance(error, NOT_LET_IN):
         return text(MESSAGES, "away", language, reason=str(error) or type(error).__name__)
     if isinstance(error, asyncpg.PostgresError):
         return text(MESSAGES, "refused", language, reason=str(error))

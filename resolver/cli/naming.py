@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from resolver.cli.client import Answer, Node
 
 FOUND: Final = 1
+EXISTS: Final = 101
 NOT_FOUND: Final = frozenset({100, 200, 301})
 COLUMNS: Final = ("handle", "index", "type", "data", "ttl", "timestamp")
 READABLE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
@@ -193,6 +194,8 @@ def _register_at(node: "Node", handle: str, values: "tuple[HandleValue, ...]", *
 
     body = json.dumps({"values": values_to_json(values)}).encode()
     answer = node.ask(f"{handle_path(handle)}?overwrite={str(overwrite).lower()}", "PUT", body)
+    if answer.code == EXISTS:
+        raise Failed("register.exists", handle=handle)
     if answer.code != FOUND:
         message = answer.body.get("message") if isinstance(answer.body, dict) else None
         raise Failed("node.refused", handle=handle, code=answer.code, message=message or f"HTTP {answer.status}")

@@ -196,6 +196,10 @@ MESSAGES: Final[Catalogue] = {
         "{handle}: the node cannot reach its registry; this answer is {age} s old",
         "{handle}：节点暂时无法访问注册库，此应答已过时 {age} 秒",
     ),
+    "register.exists": (
+        "{handle} is registered already; --overwrite replaces it",
+        "{handle} 已经登记；加 --overwrite 可替换",
+    ),
     "register.created": ("{handle} is registered.", "{handle} 已登记。"),
     "register.replaced": ("{handle} is replaced.", "{handle} 已替换。"),
     "register.assignment": (

@@ -38,7 +38,7 @@ def test_a_chinese_locale_is_chinese():
 @pytest.mark.parametrize("rule", RULES)
 def test_both_languages_of_a_rule_name_the_same_culprits(rule):
     english, chinese = ({name for _, name, _, _ in Formatter().parse(text) if name} for text in RULES[rule])
-    assert chinese <= english
+    assert {name.removesuffix("_zh") for name in chinese} <= english  # {right_zh}: the words of {right} in Chinese
 
 
 def test_a_refusal_speaks_both_languages():

@@ -41,12 +41,46 @@ def test_a_secret_may_lie_in_a_file_of_its_own(tmp_path):
 
 def test_every_fault_is_reported_at_once_with_its_place():
     _, _, faults = read({"port": 70_000, "names": 5, "prot": 1, "secret": 7})
-    assert faults == [
+    assert [str(fault) for fault in faults] == [
         "node.toml: [part] has no setting 'prot'",
         "node.toml: [part] port = 70000: not between 0 and 65535",
         "node.toml: [part] names = 5: Expected `array`, got `int`",
         "node.toml: [part] secret = …: Expected `str`, got `int`",
     ]
+    assert [fault.text("zh") for fault in faults[:2]] == [
+        "node.toml：[part] 中没有配置项 'prot'",
+        "node.toml：[part] port = 70000：不在 0 与 65535 之间",
+    ]
+
+
+def registry_faults(dsn):
+    return read_section(RegistrySettings, "registry", {"dsn": dsn}, "node.toml", {}, {})[2]
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "",
+        "postgresql://",
+        "postgres://filament:p%40ss@db.example:5433/filament?sslmode=require",
+        "postgresql://filament@/filament?host=/var/run/postgresql",
+        "postgresql:///filament?host=%2Ftmp%2F%E5%BA%93",
+        "postgresql://db1:5432,db2:5433,[::1]:5434/filament?target_session_attrs=read-write",
+    ],
+)
+def test_a_dsn_that_libpq_would_take_is_taken(dsn):
+    assert registry_faults(dsn) == []
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    ["nonsense", "mysql://a/hush", "postgresql:/hush", "postgresql://u:hush@a:99999/b", "postgresql://u:hush@a:port/b"],
+)
+def test_a_dsn_that_no_server_can_be_behind_is_refused_without_being_shown(dsn):
+    (fault,) = registry_faults(dsn)
+    assert str(fault) == "node.toml: [registry] dsn: not written postgresql://user:password@host/database"
+    assert "应写作" in fault.text("zh")
+    assert "hush" not in str(fault)
 
 
 def test_a_file_that_is_no_toml_is_refused_with_its_line(tmp_path):

@@ -110,8 +110,8 @@ def test_a_dsn_that_makes_no_sense_is_said_so_and_not_tried_again(tmp_path: Path
         "--dsn",
         "nonsense://x",
     )
-    refused = filament(*given, "--lang", "zh", code=1)
-    assert "无法识别数据库地址" in refused.stderr
+    refused = filament(*given, "--lang", "zh", code=2)
+    assert "[registry] dsn：应写作 postgresql://" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 
