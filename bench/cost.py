@@ -1,6 +1,6 @@
 """CPU of each stage of a cached and an uncached answer: where a change of the path shows first.
 
-`python -m bench.cost [--quick]` prints a table, then one line of JSON. Stages are measured alone, in this process; the
+`python -m bench.cost [--quick] [--keep]` prints a table, then one line of JSON. Stages are measured alone, in this process; the
 whole is measured on a resolver in a process of its own over loopback connections, by the CPU time that it used, the
 kernel's part of it included. Not measured: Postgres's own CPU, TLS, several workers, and latency (see freshness.py).
 """
@@ -23,6 +23,7 @@ from bench.books import a_book
 from bench.nodes import a_node, ask_all
 from registry.authentication import Authenticator
 from registry.exchanges import Exchanges
+from bench.surroundings import keep, surroundings
 from registry.handle import HandleKey
 from registry.packing import PackedRecord
 from registry.registration import Registration
@@ -183,12 +184,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.cost", description="CPU per stage of an answer.")
     parser.add_argument("--quick", action="store_true", help="a few seconds, rough figures")
     parser.add_argument("--dsn", default="", help="an empty database; without one an embedded Postgres is started")
+    parser.add_argument("--keep", action="store_true", help="write the figures to bench/results")
     arguments = parser.parse_args()
+    where = surroundings()
     count, rounds, requests = (4_000, 2, 2_000) if arguments.quick else (40_000, 3, 20_000)
     costs = uvloop.run(measure(count, rounds, requests, arguments.dsn))
     for stage, microseconds in costs.items():
         print(f"{stage:<28} {microseconds:8.2f} µs")
-    print(json.dumps({"program": "cost", "identifiers": count, "unit": "µs", "cpu": costs}, ensure_ascii=False))
+    report = {"program": "cost", **where, "identifiers": count, "unit": "µs", "cpu": costs}
+    print(json.dumps(report, ensure_ascii=False))
+    if arguments.keep:
+        print(keep("cost", report), file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """From commit to the new answer: how long a resolver still gives the old one after a write was acknowledged.
 
-`python -m bench.freshness [--writes N]` prints percentiles in milliseconds and one line of JSON. Each write is a
+`python -m bench.freshness [--writes N] [--keep]` prints percentiles in milliseconds and one line of JSON. Each write is a
 transaction on one handle through registry.transaction; from the moment it was acknowledged a client asks the resolver
 over HTTP, one question after the other, until it says the new text. Before each write the old answer is made sure to be
 kept. Other names are asked for all the while, and with --load a bulk load's ranges are written beside. Not measured:
@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import json
 import random
+import sys
 import tempfile
 from pathlib import Path
 from time import perf_counter
@@ -20,6 +21,7 @@ import uvloop
 
 from bench.books import a_book
 from bench.nodes import Client, a_node
+from bench.surroundings import keep, surroundings
 from registry.handle import Handle
 from registry.settings import RegistrySettings
 from registry.store import Store
@@ -107,7 +109,9 @@ def main() -> None:
     parser.add_argument("--writes", type=int, default=2000)
     parser.add_argument("--load", action="store_true", help="with the ranges of a bulk load beside")
     parser.add_argument("--dsn", default="", help="an empty database; without one an embedded Postgres is started")
+    parser.add_argument("--keep", action="store_true", help="write the figures to bench/results")
     arguments = parser.parse_args()
+    where = surroundings()
     ordered = sorted(uvloop.run(measure(arguments.writes, arguments.load, arguments.dsn)))
     figures = {
         name: round(percentile(ordered, share), 2)
@@ -117,8 +121,11 @@ def main() -> None:
         print(f"{name:<6} {milliseconds:8.2f} ms")
     outcome = "met" if figures["p99.9"] < AIM else "missed"
     print(f"aim: p99.9 under {AIM:.0f} ms, {outcome}")
-    written = {"program": "freshness", "writes": arguments.writes, "load": arguments.load, "unit": "ms", **figures}
-    print(json.dumps(written))
+    measured = {"writes": arguments.writes, "load": arguments.load, "unit": "ms", **figures}
+    report = {"program": "freshness", **where, **measured}
+    print(json.dumps(report))
+    if arguments.keep:
+        print(keep("freshness-under-load" if arguments.load else "freshness", report), file=sys.stderr)
 
 
 if __name__ == "__main__":
