@@ -1,8 +1,9 @@
 """CPU of each stage of a cached and an uncached answer: where a change of the path shows first.
 
-`python -m bench.cost [--quick] [--keep]` prints a table, then one line of JSON. Stages are measured alone, in this process; the
-whole is measured on a resolver in a process of its own over loopback connections, by the CPU time that it used, the
-kernel's part of it included. Not measured: Postgres's own CPU, TLS, several workers, and latency (see freshness.py).
+`python -m bench.cost [--quick] [--keep]` prints a table, then one line of JSON. Stages are measured alone, in this
+process; the whole is measured on a resolver in a process of its own over loopback connections, by the CPU time that
+it used, the kernel's part of it included. Not measured: Postgres's own CPU, TLS, several workers, and latency (see
+freshness.py).
 """
 
 import argparse
@@ -21,9 +22,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bench.books import a_book
 from bench.nodes import a_node, ask_all
+from bench.surroundings import keep, surroundings
 from registry.authentication import Authenticator
 from registry.exchanges import Exchanges
-from bench.surroundings import keep, surroundings
 from registry.handle import HandleKey
 from registry.packing import PackedRecord
 from registry.registration import Registration

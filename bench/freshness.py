@@ -1,10 +1,10 @@
 """From commit to the new answer: how long a resolver still gives the old one after a write was acknowledged.
 
-`python -m bench.freshness [--writes N] [--keep]` prints percentiles in milliseconds and one line of JSON. Each write is a
-transaction on one handle through registry.transaction; from the moment it was acknowledged a client asks the resolver
-over HTTP, one question after the other, until it says the new text. Before each write the old answer is made sure to be
-kept. Other names are asked for all the while, and with --load a bulk load's ranges are written beside. Not measured:
-replicas that lag, several machines.
+`python -m bench.freshness [--writes N] [--keep]` prints percentiles in milliseconds and one line of JSON. Each
+write is a transaction on one handle through registry.transaction; from the moment it was acknowledged a client asks the
+resolver over HTTP, one question after the other, until it says the new text. Before each write the old answer is made
+sure to be kept. Other names are asked for all the while, and with --load a bulk load's ranges are written beside. Not
+measured: replicas that lag, several machines.
 """
 
 import argparse
