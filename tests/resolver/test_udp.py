@@ -1,0 +1,221 @@
+"""Datagrams of the native protocol, over real sockets and with operations that answer when they are told to."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resolver.listeners.budget import BURST, FACTOR, TRICKLE, Budget, network_of
+from resolver.listeners.udp import MAX_WAITING, UdpListener
+from resolver.metrics import Metrics
+from resolver.wire.datagram import MAX_DATAGRAM, Reassembly, split
+from resolver.wire.envelope import Envelope
+from resolver.wire.message import Message
+from tests.resolver.scripted import LIST, LONG, LONG_ANSWER, PARTS, SLOW, Operations, octets, request
+
+DEADLINE = 20.0
+RATE = 1 << 24
+
+
+class Client(asyncio.DatagramProtocol):
+    def __init__(self) -> None:
+        self.received: asyncio.Queue[bytes] = asyncio.Queue()
+        self._reassembly = Reassembly(asyncio.get_running_loop().time)
+
+    def connection_made(self, transport) -> None:
+        self._transport = transport
+
+    def datagram_received(self, data: bytes, addr) -> None:
+        assert len(data) <= MAX_DATAGRAM
+        self.received.put_nowait(data)
+
+    def send(self, *datagrams: bytes) -> None:
+        for datagram in datagrams:
+            self._transport.sendto(datagram)
+
+    async def take(self) -> Message:
+        async with asyncio.timeout(DEADLINE):
+            while (whole := self._reassembly.add(None, await self.received.get())) is None:
+                pass
+        return Message.from_wire(whole)
+
+    async def ask(self, asked: Message) -> Message:
+        self.send(*split(asked.to_wire()))
+        return await self.take()
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+@dataclass
+class Server:
+    operations: Operations
+    metrics: Metrics
+    client: Client
+    listener: UdpListener
+
+
+@asynccontextmanager
+async def serving(address: str = "127.0.0.1", rate: float = RATE) -> AsyncIterator[Server]:
+    loop = asyncio.get_running_loop()
+    operations, metrics = Operations(), Metrics()
+    listener = UdpListener(operations, metrics, Budget(rate, loop.time))
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_DGRAM)
+    bound.setblocking(False)
+    bound.bind((address, 0))
+    await listener.open(bound)
+    _, client = await loop.create_datagram_endpoint(Client, remote_addr=bound.getsockname()[:2])
+    try:
+        yield Server(operations, metrics, client, listener)
+    finally:
+        operations.go.set()
+        client.close()
+        await listener.close(DEADLINE)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+async def test_a_datagram_is_answered_with_one(address: str):
+    async with serving(address) as server:
+        asked = request(b"x")
+        answer = await server.client.ask(asked)
+        assert (answer.request_id, answer.body) == (asked.request_id, b"x")
+        assert server.metrics.counts.native_udp == 1
+
+
+async def test_a_long_answer_comes_in_datagrams_that_every_network_passes():
+    async with serving() as server:
+        answer = await server.client.ask(request(LONG + bytes(1000)))
+        assert len(answer.body) == LONG_ANSWER
+
+
+async def test_a_request_in_pieces_is_joined_in_any_order_and_answered_once():
+    async with serving() as server:
+        asked = request(b"y" * 3000)
+        pieces = split(asked.to_wire())
+        server.client.send(*reversed(pieces), *pieces[:2])
+        assert (await server.client.take()).body == asked.body
+        assert (await server.client.ask(request(b"next"))).body == b"next"
+        assert server.operations.answered == 2
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        b"x" * 10,
+        b"\xff" * 60,
+        Envelope(2, 11, 2, 11, 0, 1, 0, 0xFFFFFFFF).to_wire() + bytes(40),
+        Envelope(2, 11, 0x22, 11, 0, 1, -1, 1000).to_wire() + bytes(492),
+        octets(request(b"an answer", response_code=1)),
+        octets(request(b"cut"))[:-3],
+    ],
+)
+async def test_nonsense_and_answers_get_silence(nonsense: bytes):
+    async with serving() as server:
+        server.client.send(nonsense)
+        assert (await server.client.ask(request(b"after it"))).body == b"after it"
+        assert server.client.received.empty()
+        assert server.metrics.counts.dropped_nonsense == 1
+        assert server.operations.answered == 1
+
+
+async def test_a_request_that_is_sent_again_while_it_waits_is_answered_once():
+    async with serving() as server:
+        asked = request(SLOW)
+        for _ in range(3):
+            server.client.send(octets(asked))
+        await server.operations.asked.wait()
+        server.operations.go.set()
+        assert (await server.client.take()).request_id == asked.request_id
+        assert (await server.client.ask(request(b"next"))).body == b"next"
+        assert len(server.operations.conversations) == 1
+        assert server.operations.conversations[0].transport == "udp"
+
+
+async def test_a_request_that_waits_holds_nobody_up():
+    async with serving() as server:
+        server.client.send(octets(request(SLOW)))
+        await server.operations.asked.wait()
+        assert (await server.client.ask(request(b"next"))).body == b"next"
+
+
+async def test_only_so_many_requests_wait():
+    async with serving() as server:
+        async with asyncio.timeout(DEADLINE):
+            while server.metrics.counts.dropped_queue < 10:
+                server.client.send(*[octets(request(SLOW)) for _ in range(32)])
+                await asyncio.sleep(0.005)
+        assert server.operations.waiting == MAX_WAITING
+        assert (await server.client.ask(request(b"next"))).body == b"next"
+
+
+async def test_every_message_of_a_list_is_sent():
+    async with serving() as server:
+        server.client.send(octets(request(LIST)))
+        assert [(await server.client.take()).body for _ in range(PARTS)] == [b"0", b"1", b"2"]
+
+
+async def test_a_source_that_asks_for_much_with_little_hears_nothing_more():
+    async with serving() as server:
+        for _ in range(200):
+            server.client.send(octets(request(LONG)))
+        answer = await server.client.ask(request(b"small" * 60))
+        while answer.body.startswith(LONG):
+            answer = await server.client.take()
+        assert answer.body.startswith(b"small")
+        assert server.metrics.counts.dropped_budget > 150
+
+
+async def test_the_rate_of_the_settings_is_kept():
+    async with serving(rate=3000.0) as server:
+        body = b"z" * 300
+        for _ in range(40):
+            server.client.send(octets(request(body)))
+        async with asyncio.timeout(DEADLINE):
+            while server.operations.answered < 40:  # noqa: ASYNC110  # counted, told to nobody
+                await asyncio.sleep(0.01)
+        assert 40 > server.metrics.counts.dropped_budget > 25
+
+
+async def test_a_closing_listener_finishes_what_it_was_asked():
+    async with serving() as server:
+        server.client.send(octets(request(SLOW)))
+        await server.operations.asked.wait()
+        closing = asyncio.create_task(server.listener.close(DEADLINE))
+        await asyncio.sleep(0)
+        server.operations.go.set()
+        assert (await server.client.take()).body == SLOW
+        await closing
+
+
+@given(st.lists(st.tuples(st.floats(0, 5), st.integers(44, 65_507), st.integers(44, 262_144)), max_size=60))
+def test_no_network_gets_more_than_its_requests_and_the_trickle_pay_for(steps):
+    now = 0.0
+    budget = Budget(1e12, lambda: now)
+    received = sent = 0
+    for elapsed, asked, answered in steps:
+        now += elapsed
+        account = budget.credit("192.0.2.7", asked)
+        received += asked
+        if budget.pays(account, answered):
+            sent += answered
+        assert sent <= received * FACTOR + BURST / 2 + now * TRICKLE + 1
+
+
+def test_neighbours_share_an_account_and_strangers_do_not():
+    assert network_of("192.0.2.7") == network_of("192.0.2.250") != network_of("192.0.3.7")
+    assert network_of("2001:db8:0:1::1") == network_of("2001:db8:0:ff::2") != network_of("2001:db8:0:100::1")
+    assert network_of("fe80::1%lo") == network_of("fe80::2")
+    assert network_of("::ffff:192.0.2.7") != network_of("192.0.2.7")
+
+
+def test_accounts_are_bounded():
+    budget = Budget(1e6, lambda: 0.0, networks=100)
+    for number in range(1000):
+        budget.credit(f"10.{number // 250}.{number % 250}.1", 50)
+    assert len(budget) == 100
