@@ -17,7 +17,7 @@ from registry.rows import MAX_ROW
 
 HANDLE_COLUMNS: Final = ("HANDLE", "标识", "标识编码", "标识码")
 REMARK: Final = "#"  # Begins the name of a column that is for people.
-MAX_DIGITS: Final = 10  # Of an index; more are part of a type's name.
+MAX_DIGITS: Final = 11  # Digits of an index that are read: as many are too many for any.
 MAX_COLUMNS: Final = MAX_VALUES + 1  # The values that a handle may have, and the handle.
 
 
@@ -46,6 +46,8 @@ def columns_from_names(names: Sequence[str]) -> Columns:
         for place, name in enumerate(names)
         if place != handles[0] and not name.startswith(REMARK)
     ]
+    if not values:
+        raise ProtocolFault("load.header", column=len(names), rule="no column names a type of values")
     values.sort(key=lambda value: value[1])
     for (_, index, _), (place, same, _) in pairwise(values):
         if index == same:
@@ -87,8 +89,8 @@ def cells_to_csv(cells: Sequence[str], delimiter: str = ",") -> str:
 def _column(place: int, name: str, handle_place: int) -> tuple[int, int, str]:
     number, colon, value_type = name.partition(":")
     number = number.strip()
-    if colon and number.isascii() and number.isdecimal() and len(number) <= MAX_DIGITS:
-        index, value_type = int(number), value_type.strip()
+    if colon and number.isascii() and number.isdecimal():
+        index, value_type = int(number[:MAX_DIGITS]), value_type.strip()
     else:
         # A column's position among the values: the one with the handle is not counted.
         index, value_type = place + 1 - (handle_place < place), name

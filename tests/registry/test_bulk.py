@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from registry.errors import ProtocolFault
 from registry.handle import Handle
 from registry.prefix import Prefix
 from registry.record import HandleRecord
@@ -148,3 +149,69 @@ async def test_a_table_is_read_in_any_usual_encoding_and_with_any_usual_delimite
         (3, "MEMBERS", "a\nb"),
         (7, "名称", '涤纶, "POY"'),
     ]
+
+
+async def test_rows_in_another_encoding_than_the_file_are_refused_with_the_place_of_the_fault(store: Store):
+    good = table([["handle", "DESC"], ["88.168.1/A", "涤纶"], ["88.168.1/B", "长丝"]])
+    bad = table([["88.168.1/C", "涤纶"]], "gb18030")
+    report = await loaded(store, good + bad + b'88.168.1/D,"cut off in the midd', "csv")
+    assert (report.created, report.refused) == (2, 2)
+    assert await refusals(store) == [(4, "", "load.encoding"), (5, "", "load.quote_open")]
+    async with store.connection() as connection:
+        culprit = await connection.fetchval("SELECT culprit FROM import_refusal WHERE line = 4")
+        shown = await connection.fetchval("SELECT line_text FROM import_refusal WHERE line = 4")
+    assert culprit == '{"column": 12, "encoding": "UTF-8"}'
+    assert shown.startswith("88.168.1/C,")
+
+
+async def test_a_file_that_begins_in_ascii_is_still_read_in_its_own_encoding(store: Store):
+    rows = [["handle", "DESC"], *([f"88.168.1/{number}", "plain"] for number in range(20_500))]
+    octets = table(rows) + table([["88.168.2/涤", "长丝"]], "gb18030")
+    report = await loaded(store, octets, "csv")
+    assert (report.created, report.refused) == (20_501, 0)
+    assert await record(store, "88.168.2/涤") is not None
+
+
+async def test_rows_with_too_few_or_too_many_cells_are_refused_and_trailing_empty_ones_are_not(store: Store):
+    octets = b"handle,DESC,URL\n88.168.1/A,1,2,,\n88.168.1/B,1\n88.168.1/C,1,2,3\n88.168.1/D,,\n,1,2\n"
+    report = await loaded(store, octets, "csv")
+    assert (report.created, report.refused) == (1, 4)
+    assert await refusals(store) == [
+        (3, "", "load.cells"),
+        (4, "", "load.cells"),
+        (5, "", "load.no_values"),
+        (6, "handle", "handle.empty"),
+    ]
+
+
+async def test_a_secret_key_in_a_table_is_for_administrators_alone(store: Store):
+    await loaded(store, table([["handle", "300:HS_SECKEY", "DESC"], ["88.168.1/A", "secret", "1"]]), "csv")
+    keys = await record(store, "88.168.1/A")
+    assert keys is not None
+    assert {value.type: value.is_public for value in keys.values} == {"HS_SECKEY": False, "DESC": True}
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", "URL,DESC", "handle,标识", "handle,1:A,1:B", "handle,0:A", "handle,99999999999:A", "handle,", "handle,,A",
+     "handle," + "x" * 129, "handle,2147483648:A", '"handle'],
+)  # fmt: skip
+async def test_a_header_that_says_nothing_usable_refuses_the_file(store: Store, header: str):
+    with pytest.raises(ProtocolFault):
+        await loaded(store, f"{header}\n88.168.1/A,1\n".encode(), "csv")
+    assert await check_book(store) == 0
+
+
+async def test_a_line_of_ten_megabytes_is_refused_and_its_neighbours_are_taken(store: Store):
+    long = line("88.168.1/B", "x" * (10 << 20))
+    report = await loaded(store, line("88.168.1/A", "1") + long + line("88.168.1/C", "1"))
+    assert (report.created, report.refused) == (2, 1)
+    assert await refusals(store) == [(2, "", "load.line_too_long")]
+
+
+async def test_progress_is_told_after_every_chunk_and_ends_with_the_report(store: Store):
+    told: list[int] = []
+    octets = b"".join(line(f"88.168.1/{number:06}", "1") for number in range(45_000))
+    report = await loaded(store, octets, progress=lambda so_far: told.append(so_far.lines))
+    assert told == [20_000, 40_000, 45_000, 45_000]
+    assert report.lines == 45_000
