@@ -22,13 +22,14 @@ import uvloop
 from bench.books import a_book
 from bench.nodes import BenchNode, a_node
 from bench.surroundings import keep, surroundings
-from resolver.wire.codes import OpCode
+from resolver.wire.codes import OpCode, OpFlag
 from resolver.wire.envelope import ENVELOPE
 from resolver.wire.message import Message
 from resolver.wire.query import Query
 
 AT_ONCE: Final = 200  # Connections that are being opened or asked at the same time.
 REST: Final = 5.0  # Seconds between the two questions.
+STAYING: Final = int(OpFlag.KEEP_CONNECTION)  # A connection that asks once and does not say this is closed soon.
 SPARE: Final = 100  # Descriptors for everything that is no connection.
 
 
@@ -49,7 +50,7 @@ class IdleConnection:
 
     async def ask(self, name: str, number: int) -> None:
         """Raises ConnectionError when it is not answered, and ValueError for a wrong answer."""
-        request = Message(2, 11, 2, 11, 0, number, 0, OpCode.RESOLUTION, 0, 0, 0xFFFF, 0, 0, 0,
+        request = Message(2, 11, 2, 11, 0, number, 0, OpCode.RESOLUTION, 0, STAYING, 0xFFFF, 0, 0, 0,
                           Query(name.encode()).to_wire(), b"")  # fmt: skip
         self._writer.write(request.to_wire())
         try:

@@ -1,8 +1,9 @@
 """The native protocol over TCP: connections that stay, answered in the order of their requests (RFC 3652, section 2).
 
 A connection costs an object and no task. Its messages are answered one after another out of what has been read; one
-that must wait holds up those behind it, and reading stops meanwhile. The reference server answers one request and
-closes; the national SDKs keep the connection and match answers by request id. Both kinds of client are served so.
+that must wait holds up those behind it, and reading stops meanwhile. The national SDKs keep the connection and match
+answers by request id. The reference server answers one request and closes, and clients written for it may read until it
+does: a connection that asked one thing, and did not say that it would stay, is therefore closed soon.
 """
 
 import asyncio
@@ -14,8 +15,10 @@ from heapq import nsmallest
 from typing import Final
 
 from resolver.conversation import Conversation
+from resolver.log_in import is_of_sdk
 from resolver.metrics import Metrics
 from resolver.operations import Operations
+from resolver.wire.codes import OpCode, OpFlag
 from resolver.wire.envelope import ENVELOPE, ProtocolError
 from resolver.wire.message import Message, SealedMessage, message_from_wire
 from resolver.wire.stream import MessageStream
@@ -27,19 +30,22 @@ READ_AHEAD: Final = 1 << 16  # Octets that may be read while an answer is waited
 WRITE_AT_ONCE: Final = 1 << 16  # Octets of answers that are joined before they are handed over.
 UNREAD: Final = 1 << 18  # Octets of answers that a client has not read; beyond them it is answered no further.
 MESSAGES_A_TURN: Final = 128  # Cached answers to one connection before the others have their turn.
+ONE_QUESTION: Final = 5.0  # Seconds that a connection is kept which asked once and did not say that it would stay.
 MESSAGE_TIMEOUT: Final = 30.0  # Seconds for a message that was begun: the largest then needs 9 kB/s.
 UNREAD_TIMEOUT: Final = 30.0  # Seconds that a client with too many unread answers may go on not reading.
 SWEEP_INTERVAL: Final = 1.0  # Seconds between two looks for connections whose time is over.
 CROWDED_OUT: Final = 64  # The longest idle ones, which give way together when there are too many connections.
 
 _LENGTH: Final = slice(ENVELOPE - 4, ENVELOPE)
+_KEEP_CONNECTION: Final = int(OpFlag.KEEP_CONNECTION)
+_OF_CLIENTS_THAT_STAY: Final = frozenset({OpCode.GET_SITE_INFO, OpCode.LOG_IN_BY_PASSWORD, OpCode.LOG_IN_BY_KEY})
 
 
 class Connection(asyncio.Protocol):
     """One client. It is busy while an answer, its next turn or its own reading is waited for."""
 
-    __slots__ = ("_begun_at", "_busy", "_conversation", "_ended", "_listener", "_stream", "_task", "_transport",
-                 "_unread_since", "heard_at")  # fmt: skip
+    __slots__ = ("_begun_at", "_busy", "_conversation", "_ended", "_listener", "_stays", "_stream", "_task",
+                 "_times_heard", "_transport", "_unread_since", "heard_at")  # fmt: skip
 
     def __init__(self, listener: "TcpListener") -> None:
         self.heard_at = listener.now
@@ -50,6 +56,8 @@ class Connection(asyncio.Protocol):
         self._task: asyncio.Task[None] | None = None
         self._busy = False
         self._ended = False  # nothing more is taken
+        self._times_heard = 0
+        self._stays = True  # as far as its one question says
         self._begun_at = 0.0  # when the message began that is not whole; 0 for none
         self._unread_since = 0.0  # since when too much is unread; 0 for not at all
 
@@ -71,6 +79,7 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.heard_at = self._listener.now
+        self._times_heard += 1
         if self._stream is None:
             if not self._busy and len(data) - ENVELOPE == int.from_bytes(data[_LENGTH], "big"):
                 self._answer_whole(data)
@@ -111,9 +120,12 @@ class Connection(asyncio.Protocol):
             return "slow" if now - self._unread_since > UNREAD_TIMEOUT else None
         if self._busy:
             return None
+        if self._ended:  # and it has not even read its last answers since
+            return "slow" if now - self.heard_at > self._listener.idle + UNREAD_TIMEOUT else None
         if self._begun_at:
             return "slow" if now - self._begun_at > self._listener.message_timeout else None
-        return "idle" if now - self.heard_at > self._listener.idle else None
+        limit = self._listener.idle if self._stays or self._times_heard > 1 else self._listener.one_question
+        return "idle" if now - self.heard_at > limit else None
 
     def _answer_whole(self, octets: bytes) -> None:
         """★ What most clients send: one message and nothing else."""
@@ -127,6 +139,8 @@ class Connection(asyncio.Protocol):
         except ProtocolError as error:
             self._refuse([], error)
             return
+        if self._times_heard == 1:
+            self._stays = _will_stay(message)
         answer = self._listener.respond_now(message)
         if answer is None:
             self._wait_for(message)
@@ -216,6 +230,13 @@ class Connection(asyncio.Protocol):
         return str(peer[0]) if peer else ""
 
 
+def _will_stay(message: Message | SealedMessage) -> bool:
+    """Whether a connection that begins so is kept by its client: one of the SDKs, or one that says it."""
+    if isinstance(message, SealedMessage) or message.session_id or message.op_flags & _KEEP_CONNECTION:
+        return True
+    return message.op_code in _OF_CLIENTS_THAT_STAY or is_of_sdk(message)
+
+
 class TcpListener:
     """Takes connections on listening sockets. `now` is coarse: it moves with every sweep."""
 
@@ -228,11 +249,13 @@ class TcpListener:
         idle: float,
         most: int,
         message_timeout: float = MESSAGE_TIMEOUT,
+        one_question: float = ONE_QUESTION,
         sweep_interval: float = SWEEP_INTERVAL,
     ) -> None:
         self.operations = operations
         self.idle = idle
         self.message_timeout = message_timeout
+        self.one_question = min(one_question, idle)
         self.loop = asyncio.get_running_loop()
         self.now = self.loop.time()
         self._sockets = tuple(sockets)
@@ -312,8 +335,12 @@ class TcpListener:
             self.now = now = self.loop.time()
             for connection in tuple(self._connections):
                 reason = connection.overdue(now)
-                if reason is not None:
-                    self.count(reason)
+                if reason is None:
+                    continue
+                self.count(reason)
+                if reason == "idle":
+                    connection.close()  # what it was answered may still be under way
+                else:
                     connection.abort()
 
 

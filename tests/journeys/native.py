@@ -6,14 +6,15 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
-from resolver.wire.codes import OpFlag
+from resolver.wire.administration import NamedHandle
+from resolver.wire.codes import OpCode
 from resolver.wire.datagram import Reassembly, split
 from resolver.wire.envelope import ENVELOPE
 from resolver.wire.message import Message, SealedMessage, message_from_wire
+from tests.resolver.native import request
 
 DEADLINE = 40.0  # Seconds; two cores, and other tests on them.
 ATTEMPTS = 400  # Connections until each of four workers has one: more than 100 were never needed.
-CONTINUOUS = int(OpFlag.CONTINUOUS)
 
 AnyMessage = Message | SealedMessage
 
@@ -47,16 +48,9 @@ class Connection:
             head = await self.reader.readexactly(ENVELOPE)
             return message_from_wire(head + await self.reader.readexactly(int.from_bytes(head[16:], "big")))
 
-    async def ask(self, request: AnyMessage) -> AnyMessage:
-        self.write(request)
+    async def ask(self, asked: AnyMessage) -> AnyMessage:
+        self.write(asked)
         return await self.read()
-
-    async def ask_all(self, request: AnyMessage) -> list[AnyMessage]:
-        """The answer with all its parts."""
-        answers = [await self.ask(request)]
-        while answers[-1].op_flags & CONTINUOUS:
-            answers.append(await self.read())
-        return answers
 
     async def ends(self) -> bytes:
         """What still comes before the other side closes."""
@@ -101,8 +95,8 @@ class Datagrams(asyncio.DatagramProtocol):
                 pass
         return message_from_wire(whole)
 
-    async def ask(self, request: AnyMessage) -> AnyMessage:
-        self.send(*split(request.to_wire()))
+    async def ask(self, asked: AnyMessage) -> AnyMessage:
+        self.send(*split(asked.to_wire()))
         return await self.read()
 
 
@@ -116,6 +110,9 @@ async def a_connection_to_each(port: int, processes: Sequence[int]) -> AsyncIter
             held.setdefault(await _holder(port, connection.local_port, processes), connection)
             if len(held) == len(processes):
                 break
+        for connection in held.values():
+            # As the national SDKs begin: a connection that asks one thing only is not kept for long.
+            assert (await connection.ask(request(OpCode.GET_SITE_INFO, NamedHandle(b"/").to_wire()))).response_code == 1
         yield [held[process] for process in processes]
 
 

@@ -10,15 +10,17 @@ import pytest
 from registry.settings import RegistrySettings
 from resolver.node import Node, running
 from resolver.settings import ResolverSettings, Settings
+from resolver.wire.codes import OpFlag
 from resolver.wire.envelope import ENVELOPE
 from resolver.wire.message import Message
 from tests.journeys.native import DEADLINE, Connection
 from tests.registry.books import URL, open_book, register
-from tests.resolver.native import query
+from tests.resolver.native import USUAL, query
 
 CAKE = "88.118.1/Cake"
 HELD = 1000
 MANY = 100_000  # Questions; their answers are more than all buffers between two sockets hold.
+STAYING = USUAL | int(OpFlag.KEEP_CONNECTION)
 SPARE = 200  # Descriptors of this process that are no connection; both ends of each connection are in it.
 
 
@@ -50,7 +52,7 @@ async def test_a_thousand_idle_connections_are_held_and_each_is_answered(node: N
     async with AsyncExitStack() as stack:
         connections = [await stack.enter_async_context(Connection.open(node.native_port)) for _ in range(held)]
         for _ in range(2):
-            answers = await asyncio.gather(*(connection.ask(query(CAKE)) for connection in connections))
+            answers = await asyncio.gather(*(connection.ask(query(CAKE, flags=STAYING)) for connection in connections))
             assert {answer.response_code for answer in answers} == {1}
         assert node.metrics.native_connections == held
 

@@ -5,6 +5,7 @@ import os
 import secrets
 from itertools import permutations
 from urllib.request import Request, urlopen
+from uuid import uuid4
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -47,12 +48,21 @@ class Workers:
         return a_connection_to_each(self.port, self.processes)
 
 
-@pytest.fixture
-async def workers(database_dsn, tmp_path):
-    async with open_book(database_dsn) as store:
-        await register(store, CAKE, URL, DESC, HIDDEN)
-    with RunningNode(*arguments(database_dsn, tmp_path, WORKERS)) as node:
+@pytest.fixture(scope="module")
+def workers(postgres, template, tmp_path_factory):
+    """One node for all of them: starting it takes longer than they do."""
+    name = f"test_{uuid4().hex}"
+    dsn = postgres.dsn_of(name)
+    asyncio.run(postgres.execute(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    asyncio.run(_fill(dsn))
+    with RunningNode(*arguments(dsn, tmp_path_factory.mktemp("node"), WORKERS)) as node:
         yield Workers(node)
+    asyncio.run(postgres.execute(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+async def _fill(dsn: str) -> None:
+    async with open_book(dsn) as store:
+        await register(store, CAKE, URL, DESC, HIDDEN)
 
 
 async def test_whatever_one_worker_asks_another_takes_the_answer_to(workers: Workers):
