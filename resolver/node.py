@@ -170,12 +170,12 @@ async def _listening(node: Node, store: Store) -> AsyncIterator[None]:
         node_key=key,
     )
     server = create_server(parts)
-    await server.shorten()
     port = Port(sockets, server, lambda: node.certificate.context)
     port.open()
     # Never cut short, should another part fail meanwhile: uvloop waits for ever for a socket that is half open.
     opening = asyncio.create_task(native.open(operations, node.metrics, bound))
     try:
+        await server.shorten()
         await asyncio.shield(opening)
         yield
     finally:
