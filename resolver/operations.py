@@ -32,7 +32,7 @@ from registry.registration import Registration
 from registry.site import SiteInfo
 from registry.trust import Trust
 from resolver.administration import Administration
-from resolver.certification import Signer
+from resolver.certification import Answer, Protection
 from resolver.challenges import Challenges
 from resolver.conversation import Conversation, Transport
 from resolver.log_in import LogIns, is_of_sdk
@@ -42,20 +42,15 @@ from resolver.referral import Referrals
 from resolver.replies import Replies, Reply, refusal
 from resolver.resolution import Resolver
 from resolver.wire.codes import OpCode, OpFlag
-from resolver.wire.credential import with_mac
-from resolver.wire.envelope import ProtocolError, Version, rules_of
-from resolver.wire.message import AUTHORITATIVE, Message, SealedMessage
-from resolver.wire.session_cipher import sealed
+from resolver.wire.envelope import ProtocolError
+from resolver.wire.message import AUTHORITATIVE, Message
 
 log = logging.getLogger(__name__)
-
-Answer = Message | SealedMessage
 
 _CERTIFY: Final = int(OpFlag.CERTIFY)
 _ENCRYPT: Final = int(OpFlag.ENCRYPT)
 _WAITS: Final = AUTHORITATIVE | _CERTIFY | _ENCRYPT | int(OpFlag.TRUSTED_QUERY)
 _RESOLUTION: Final = int(OpCode.RESOLUTION)
-ENCRYPTED_BY_ITSELF_FROM: Final[Version] = (2, 8)  # Answers in sessions whose values not everybody may read.
 
 _ADMINISTRATION: Final = frozenset({*range(OpCode.CREATE_HANDLE, OpCode.LIST_DERIVED_PREFIXES + 1), 300, 301, 302})
 _SUPPORTED: Final = _ADMINISTRATION | {
@@ -89,8 +84,7 @@ class Operations:
         self._challenges = Challenges(exchanges, authenticator, self._replies)
         self._log_ins = LogIns(self._challenges, self._replies)
         self._sessions = NativeSessions(exchanges)
-        self._exchanges = exchanges
-        self._signer = Signer(node_key)
+        self._protection = Protection(exchanges, node_key)
         administration = Administration(registration, resolver, self._queries)
         self._operations: Mapping[int, Callable[[Message, Administrator | None], Awaitable[Sequence[Reply]]]] = {
             **administration.operations,
@@ -183,7 +177,7 @@ class Operations:
         except (Truncated, HandleError) as error:
             message = self._replies.answer(answer, _refusal(answer, error))
             message = message._replace(op_code=OpCode.LOG_IN_BY_KEY)
-        return await self._protected([message], answer, None, private=False)
+        return await self._protection.apply([message], answer, None, private=False)
 
     async def _perform(
         self,
@@ -195,7 +189,9 @@ class Operations:
     ) -> Sequence[Answer]:
         """Does what is asked; `answer` is the message that released it, when it was challenged."""
         if request.op_code == OpCode.LOG_IN_BY_KEY:
-            return await self._protected([self._log_ins.ask(request, conversation)], request, None, private=False)
+            return await self._protection.apply(
+                [self._log_ins.ask(request, conversation)], request, None, private=False
+            )
         if request.op_code == OpCode.SESSION_SETUP:
             return await self._set_up(request)
         try:
@@ -246,7 +242,7 @@ class Operations:
         except (Truncated, HandleError) as error:
             reply, session_id = _refusal(request, error), request.session_id
         message = self._replies.answer(request, reply, session_id=session_id)
-        return await self._protected([message], request, None, private=False)
+        return await self._protection.apply([message], request, None, private=False)
 
     async def _challenge(
         self, request: Message, session: NativeSession | None, conversation: Conversation
@@ -255,7 +251,7 @@ class Operations:
         if error is not None and not isinstance(error, AuthenticationNeeded):
             return await self._written(request, (refusal(error),), None, None)
         message = await self._challenges.challenge(request, session.session_id if session else 0)
-        return await self._protected([message], request, session, private=False)
+        return await self._protection.apply([message], request, session, private=False)
 
     async def _written(
         self, request: Message, replies: Sequence[Reply], session: NativeSession | None, answer: Message | None
@@ -266,26 +262,10 @@ class Operations:
             replies, private = (refusal(SessionFailed("session.unknown")),), False
         ids = {} if answer is None else {"request_id": answer.request_id, "session_id": _id_of(session)}
         messages = [self._replies.answer(request, reply, **ids) for reply in replies]
-        protected = await self._protected(messages, request, session, private=private)
+        protected = await self._protection.apply(messages, request, session, private=private)
         if session is not None and request.op_code == OpCode.SESSION_TERMINATE:
             await self._sessions.end(session)
         return protected
-
-    async def _protected(
-        self, messages: Sequence[Message], request: Message, session: NativeSession | None, *, private: bool
-    ) -> Sequence[Answer]:
-        """Answers certified and encrypted where that was asked for, or goes without saying."""
-        if request.op_flags & _CERTIFY:
-            messages = await self._certified(messages, session)
-        if session is None or not (request.op_flags & _ENCRYPT or (private and _encrypts_by_itself(request))):
-            return messages
-        return [sealed(message, session.key) for message in messages]
-
-    async def _certified(self, messages: Sequence[Message], session: NativeSession | None) -> Sequence[Message]:
-        if session is None:
-            return [await self._signer.sign(message) for message in messages]
-        first = await self._exchanges.count_answers(session.session_id, len(messages))
-        return [with_mac(message, session.key, number) for number, message in enumerate(messages, first)]
 
     def _logged_in(self, conversation: Conversation) -> Administrator | None:
         return conversation.log_in if self._log_ins.is_logged_in(conversation) else None
@@ -323,7 +303,3 @@ def _is_in_session(request: Message, answer: Message) -> bool:
 
 def _id_of(session: NativeSession | None) -> int:
     return 0 if session is None else session.session_id
-
-
-def _encrypts_by_itself(request: Message) -> bool:
-    return rules_of(*request.answer_version) >= ENCRYPTED_BY_ITSELF_FROM

@@ -1,5 +1,6 @@
 """Operations over a real book, and requests for them."""
 
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,20 +15,25 @@ from registry.exchanges import Exchanges
 from registry.registration import Registration
 from registry.site import Interface, ServerInfo, SiteInfo
 from registry.store import Store
+from registry.value import HandleValue, Reference
 from resolver.conversation import Conversation
 from resolver.operations import Operations
 from resolver.resolution import Resolver
-from resolver.wire.codes import OpFlag
+from resolver.wire.administration import NamedHandle
+from resolver.wire.challenge import Challenge, ChallengeAnswer, prove
+from resolver.wire.codes import OpCode, OpFlag
 from resolver.wire.message import Message
-from resolver.wire.query import Query
-from tests.registry.books import NODE, OWNER, open_book
+from resolver.wire.query import HandleValues, Query
+from tests.registry.books import NODE, OWNER, PREFIX_HANDLE, SECRET, open_book
 from tests.resolver.books import running_resolver
 
 NODE_KEY = rsa.generate_private_key(65537, 2048)
 SITE = SiteInfo(7, (ServerInfo(1, IPv4Address("127.0.0.1"), b"", (Interface(3, 1, 2641),)),))
-SECRET = b"what the workers of a node share"
+SHARED = b"what the workers of a node share"
 USUAL = int(OpFlag.RECURSIVE | OpFlag.CACHE_CERTIFY | OpFlag.PUBLIC_ONLY)  # What the reference client sets.
 CALLED_FOR = int(OpFlag.RECURSIVE | OpFlag.CACHE_CERTIFY)  # The same, without "public only".
+
+KEY = Reference(PREFIX_HANDLE, 301)
 
 _request_ids = count(1)
 
@@ -72,7 +78,7 @@ def udp() -> Conversation:
 def worker_of(
     store: Store,
     resolver: Resolver,
-    secret: bytes = SECRET,
+    secret: bytes = SHARED,
     site: SiteInfo = SITE,
     exchanges: Exchanges | None = None,
 ) -> Worker:
@@ -111,3 +117,29 @@ def request(
 def query(name: str | bytes, *types: str, indexes: tuple[int, ...] = (), **fields) -> Message:
     octets = name.encode() if isinstance(name, str) else name
     return request(1, Query(octets, indexes, types).to_wire(), **fields)
+
+
+def answered(challenged, key=KEY, secret=SECRET, **fields):
+    """The op-200 message of the reference client for a challenge."""
+    proof = prove(secret, Challenge.from_message(challenged), challenged.version, os.urandom(16))
+    return released(challenged, ChallengeAnswer("HS_SECKEY", key, proof.to_wire()), **fields)
+
+
+def released(challenged, answer: ChallengeAnswer, **fields):
+    fields.setdefault("version", challenged.version)
+    return request(OpCode.CHALLENGE_ANSWER, answer.to_wire(), session_id=challenged.session_id, **fields)
+
+
+def create(name: str, *values: HandleValue, **fields):
+    return request(OpCode.CREATE_HANDLE, HandleValues(name.encode(), values).to_wire(), **fields)
+
+
+def named(op_code: int, name: str, **fields):
+    return request(op_code, NamedHandle(name.encode()).to_wire(), **fields)
+
+
+async def done(worker: Worker, asked: Message, conversation: Conversation | None = None):
+    """The answers to a request that is challenged and answered for."""
+    challenged = await worker.answer_to(asked, conversation)
+    assert challenged.response_code == 402
+    return await worker.ask(answered(challenged), conversation)
