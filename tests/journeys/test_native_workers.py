@@ -3,6 +3,7 @@
 import asyncio
 import os
 import secrets
+import signal
 from itertools import permutations
 from urllib.request import Request, urlopen
 from uuid import uuid4
@@ -139,11 +140,11 @@ async def test_a_session_goes_on_over_every_connection_and_over_datagrams(worker
             assert (await connection.ask(client.query(CAKE))).response_code == 500
 
 
-async def _session(datagrams: Datagrams) -> Client:
-    """Set up as the reference client does it: over UDP, signed with the key of the site record."""
-    site = SiteInfo.from_wire((await datagrams.ask(request(OpCode.GET_SITE_INFO, NamedHandle(b"/").to_wire()))).content)
+async def _session(way: Datagrams | Connection) -> Client:
+    """Set up as the reference client does it, and signed with the key of the site record."""
+    site = SiteInfo.from_wire((await way.ask(request(OpCode.GET_SITE_INFO, NamedHandle(b"/").to_wire()))).content)
     exponent = secrets.randbits(160) | 1 << 159
-    answer = await datagrams.ask(set_up(half(exponent)))
+    answer = await way.ask(set_up(half(exponent)))
     assert len(answer.to_wire()) > MAX_DATAGRAM
     assert answer.response_code == 1
     assert signature_is_right(answer, Credential.from_wire(answer.credential), _public_key(site))
@@ -195,3 +196,18 @@ async def test_requests_of_several_datagrams_are_joined_by_whichever_worker_they
             assert [value.type for value in HandleValues.from_wire(found.content).values] == ["URL"]
             datagrams.send(*pieces)
             assert (await datagrams.read()).body == found.body, "a duplicate is harmless"
+
+
+async def test_what_a_killed_worker_began_the_others_finish(workers: Workers):
+    """The last one: the node has another worker in its place afterwards."""
+    async with workers.connections() as connections:
+        first, *others = connections
+        client = await _session(first)
+        challenged = await first.ask(create("88.118.1/outlives", URL))
+        in_session = await first.ask(client.create("88.118.1/outlives-too", URL))
+        assert (challenged.response_code, in_session.response_code) == (402, 402)
+        os.kill(workers.processes[0], signal.SIGKILL)
+        assert await first.ends() == b""
+        assert (await others[0].ask(answered(challenged))).response_code == 1
+        assert (await others[1].ask(client.answer(in_session))).response_code == 1
+        assert (await others[2].ask(client.create("88.118.1/outlives-still", URL))).response_code == 1
