@@ -105,11 +105,11 @@ async def proved_session(worker: Worker, version: tuple[int, int] = (2, 11)) -> 
     return client
 
 
-@pytest.mark.parametrize("version", [(2, 4), (2, 5), (2, 6), (2, 7), (2, 8), (2, 11)])
-async def test_a_session_proves_its_administrator_once(worker: Worker, version):
-    client = await proved_session(worker, version)
-    written = await worker.answer_to(client.create("88.118.1/second", URL))
-    assert (written.response_code, written.session_id, written.credential) == (1, client.session_id, b"")
+async def test_a_session_proves_its_administrator_once(worker: Worker):
+    for version in ((2, 4), (2, 5), (2, 6), (2, 7), (2, 8), (2, 11)):
+        client = await proved_session(worker, version)
+        written = await worker.answer_to(client.create(f"88.118.1/second-{version[1]}", URL))
+        assert (written.response_code, written.session_id, written.credential) == (1, client.session_id, b"")
 
 
 async def test_answers_of_a_session_that_are_certified_carry_a_mac_and_numbers_that_grow(worker: Worker):
@@ -253,23 +253,23 @@ async def test_nothing_secret_of_a_session_is_kept_in_clear(worker: Worker):
     assert client.key not in row["session_key"]
 
 
-@pytest.mark.parametrize(
-    ("asked", "code"),
-    [
-        (set_up(half(5), version=(2, 3)), 501),
-        (set_up(half(5), version=(2, 2)), 501),
-        (set_up(half(5), mode=1), 504),
-        (set_up(mode=2), 504),
-        (set_up(mode=9), 504),
-        (set_up(half(5, (1 << 511) + 111)), 504),
-        (set_up(half(5, (1 << 8191) + 1)), 504),
-        (set_up(b"nonsense"), 504),
-        (set_up(half(0)), 504),
-        (set_up(half(5), identity=Reference("nul\0", 1)), 404),
-        (request(OpCode.SESSION_SETUP, b"\0\4"), 4),
-        (request(OpCode.SESSION_KEY_EXCHANGE, b"\0\0\0\0"), 504),
-    ],
-)
-async def test_a_session_that_cannot_be_set_up_is_refused(worker: Worker, asked: Message, code):
-    answer = await worker.answer_to(asked, udp())
-    assert (answer.op_code, answer.response_code) == (asked.op_code, code)
+NO_SESSIONS = [
+    (set_up(half(5), version=(2, 3)), 501),
+    (set_up(half(5), version=(2, 2)), 501),
+    (set_up(half(5), mode=1), 504),
+    (set_up(mode=2), 504),
+    (set_up(mode=9), 504),
+    (set_up(half(5, (1 << 511) + 111)), 504),
+    (set_up(half(5, (1 << 8191) + 1)), 504),
+    (set_up(b"nonsense"), 504),
+    (set_up(half(0)), 504),
+    (set_up(half(5), identity=Reference("nul\0", 1)), 404),
+    (request(OpCode.SESSION_SETUP, b"\0\4"), 4),
+    (request(OpCode.SESSION_KEY_EXCHANGE, b"\0\0\0\0"), 504),
+]
+
+
+async def test_a_session_that_cannot_be_set_up_is_refused(worker: Worker):
+    for asked, code in NO_SESSIONS:
+        answer = await worker.answer_to(asked, udp())
+        assert (answer.op_code, answer.response_code) == (asked.op_code, code)
