@@ -34,6 +34,18 @@ def add(invocation: Invocation, chosen: Chosen, name: str, prefix: str, name_en:
     invocation.say("enterprise.added", name=name, prefix=prefix)
 
 
+@enterprise.command("delegate", help="enterprise.delegate")
+@language_option
+@click.argument("prefix")
+@click.argument("server", metavar="HOST[:PORT]")
+@click.option("--below", is_flag=True, help="enterprise.below")
+@settings_options
+@click.pass_obj
+def delegate(invocation: Invocation, chosen: Chosen, prefix: str, server: str, below: bool) -> None:
+    address = run(_delegate(invocation, chosen, prefix, server, below=below))
+    invocation.say("enterprise.delegated", prefix=prefix, address=address)
+
+
 @enterprise.command("list", help="enterprise.list")
 @language_option
 @output_option()
@@ -55,6 +67,18 @@ async def _add(invocation: Invocation, chosen: Chosen, name: str, prefix: str, n
         "identity": granted.identity,
         "secret_key": granted.secret_key,
     }
+
+
+async def _delegate(invocation: Invocation, chosen: Chosen, prefix: str, server: str, *, below: bool) -> str:
+    """The address at which the other node says that it is reached."""
+    from registry.delegation import delegate_prefix
+    from resolver.cli.database import opened
+    from resolver.cli.native import site_of
+
+    site = await site_of(server)
+    async with opened(chosen.settings(invocation).registry, invocation) as store:
+        await delegate_prefix(store, prefix, site, by=OPERATOR, below=below)
+    return ", ".join(str(one.address) for one in site.servers)
 
 
 async def _list(invocation: Invocation, chosen: Chosen) -> list[Row]:

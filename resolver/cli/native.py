@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from registry.rest import values_to_json
+from registry.site import SiteInfo
 from resolver.cli.client import Answer
 from resolver.cli.invocation import Failed, Misused
 from resolver.client.client import Client, Resolved
@@ -34,6 +35,14 @@ async def ask_all(
             raise Failed("native.failed", handle=handle, reason=str(error)) from None
         answers.append((handle, _answer(resolved)))
     return answers
+
+
+async def site_of(server: str) -> SiteInfo:
+    """What a node says of itself. Raises Misused, Failed."""
+    try:
+        return await Client([_server(server)], tls=_tls(None)).site()
+    except ClientError as error:
+        raise Failed("native.failed", handle=server, reason=str(error)) from None
 
 
 def _answer(resolved: Resolved) -> Answer:

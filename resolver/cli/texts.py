@@ -126,6 +126,14 @@ HELP: Final[Catalogue] = {
         "Add an enterprise with its prefix. Its secret key is shown once.",
         "新增企业并分配前缀，密钥只显示一次。",
     ),
+    "enterprise.delegate": (
+        "Refer whoever asks for a prefix to the node that the enterprise runs itself, reached at HOST[:PORT] now.",
+        "将某前缀的查询引导至企业自建节点；执行时须能在 主机[:端口] 访问该节点。",
+    ),
+    "enterprise.below": (
+        "Refer for all prefixes below this one that have no prefix handle here.",
+        "引导该前缀之下、本节点未登记的所有前缀。",
+    ),
     "enterprise.list": (
         "List the enterprises, their prefixes and how much they registered.",
         "列出企业、前缀与登记数量。",
@@ -231,6 +239,10 @@ MESSAGES: Final[Catalogue] = {
     "enterprise.added": (
         "{name} has the prefix {prefix}. Keep the secret key: it is not shown again.",
         "{name} 已分配前缀 {prefix}。请保存密钥，之后不再显示。",
+    ),
+    "enterprise.delegated": (
+        "Whoever asks for {prefix} is referred to {address}.",
+        "对 {prefix} 的查询将引导至 {address}。",
     ),
     "completion.hint": (
         '# put this in your shell\'s start file, or: eval "$(filament completion {shell})"',

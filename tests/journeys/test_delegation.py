@@ -70,7 +70,6 @@ def secondary_book(nodes: Nodes) -> dict[str, tuple[HandleValue, ...]]:
     return {
         f"{HOSTED}/A": text("hosted"),
         SERVICE: site(nodes.enterprise),
-        f"0.NA/{BY_SITE}": site(nodes.enterprise),
         f"0.NA/{BY_SERVICE}": (HandleValue(1, "HS_SERV", SERVICE.encode()),),
         "0.NA/88.169": site(nodes.enterprise, "HS_SITE.PREFIX"),
         f"0.NA/{CIRCLE}": site(nodes.secondary),
@@ -107,7 +106,10 @@ async def nodes(database_dsn: str, empty_dsn: str, tmp_path: Path) -> AsyncItera
         await write(empty_dsn, enterprise_book(both.enterprise))
         await write(database_dsn, secondary_book(both))
         await until_heard(both.enterprise, f"{BELOW}/A")
-        await until_heard(both.secondary, f"0.NA/{DEAF}")
+        delegated = ("enterprise", "delegate", BY_SITE, f"127.0.0.1:{both.enterprise}", "--dsn", database_dsn)
+        said = await asyncio.to_thread(filament, *delegated)
+        assert f"{BY_SITE} is referred to 127.0.0.1" in said.stderr
+        await until_heard(both.secondary, f"0.NA/{BY_SITE}")
         yield both
 
 
