@@ -169,11 +169,6 @@ class RegistrySettings:
         low=1,
         high=24 * 366,
     )
-    default_permissions: str = setting(
-        "1110",
-        "Permissions of a value that names none: admin read, admin write, public read, public write.",
-        "未写明权限的值的默认权限:管理员读、管理员写、公众读、公众写。",
-    )
 
 
 def read_file(path: Path | None) -> dict[str, Any]:

@@ -21,6 +21,8 @@ Unready = Callable[[], list[tuple[str, Mapping[str, Any]]]]
 
 LOOK_INTERVAL: Final = 2.0  # Seconds between two looks at the database.
 TRIM_INTERVAL: Final = 3600.0  # Seconds between two trimmings.
+# Kept beyond what the settings say: a resolver that comes back just in time must not find the log trimmed just before.
+SPARE_HOURS: Final = 1
 TRIMMED_AT_ONCE: Final = 10_000  # Rows of one DELETE: its locks and its log stay small.
 
 # From the oldest on, in the order of the primary key; rows of one transaction were written within seconds.
@@ -52,7 +54,8 @@ class Upkeep:
 
     async def trim(self) -> int:
         """Takes out changes older than the settings say, and sessions that are over; says how many changes."""
-        oldest = datetime.now(UTC) - timedelta(hours=self._store.settings.change_log_hours)
+        hours = self._store.settings.change_log_hours + SPARE_HOURS
+        oldest = datetime.now(UTC) - timedelta(hours=hours)
         trimmed = 0
         while True:
             async with self._store.connection() as connection:

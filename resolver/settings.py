@@ -15,7 +15,6 @@ from typing import Any, Final
 from registry.errors import InvalidHandle
 from registry.handle import Handle
 from registry.language import Catalogue
-from registry.rest import permissions_from_text
 from registry.settings import Fault, InvalidSettings, RegistrySettings, read_file, read_section, setting
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
@@ -222,7 +221,6 @@ CONTRADICTIONS: Final[Catalogue] = {
         f"{{name}}：{{value!r}} 不在 {'、'.join(LOG_FORMATS)} 之中",
     ),
     "no_identity": ("{name}: {value!r} is not written index:handle", "{name}：{value!r} 应写作 索引:标识"),
-    "no_permissions": ("{name}: {value!r} is not four digits of 0 and 1", "{name}：{value!r} 应为四位 0 或 1"),
 }
 
 
@@ -327,10 +325,6 @@ def _registry_contradictions(registry: RegistrySettings) -> Iterator[tuple[str, 
         index, _, handle = identity.partition(":")
         if not index.isdecimal() or not _is_handle(handle):
             yield "registry.administrators", "no_identity", identity
-    try:
-        permissions_from_text(registry.default_permissions)
-    except ValueError:
-        yield "registry.default_permissions", "no_permissions", registry.default_permissions
 
 
 def _is_address(text: str) -> bool:

@@ -110,7 +110,6 @@ def test_a_secret_is_not_shown_in_a_fault():
         ({"registry.administrators": "300"}, "index:handle"),
         ({"registry.administrators": "x:0.NA/1"}, "index:handle"),
         ({"registry.trusted_proxies": "front"}, "front"),
-        ({"registry.default_permissions": "rw"}, "registry.default_permissions"),
         ({"resolver.missing_ttl": "-1"}, "missing_ttl"),
     ],
 )
