@@ -36,7 +36,7 @@ class KeptBook:
 
 
 def answers(octets: bytes) -> None:
-    operations = _operations()
+    operations = kept_operations()
     try:
         read = message_from_wire(octets)
     except ProtocolError as error:
@@ -54,7 +54,7 @@ def _is_whole(answer: Message | None) -> None:
 
 
 @cache
-def _operations() -> Operations:
+def kept_operations() -> Operations:
     book = KeptBook()
     key = rsa.generate_private_key(65537, 2048)
     registration, authenticator = Registration(book.store, []), Authenticator(book.store)

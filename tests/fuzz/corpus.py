@@ -38,6 +38,7 @@ def seeds() -> Iterator[bytes]:
     for surface in NAMES:
         for octets in kept(surface):
             yield numbered(surface, octets)
+    earlier = b""
     for step in steps():
         for packet in step.packets:
             yield numbered("datagrams", b"\0\1" + len(packet).to_bytes(2, "big") + packet)
@@ -47,6 +48,8 @@ def seeds() -> Iterator[bytes]:
             yield numbered("pieces", b"\2\1\0\1\2\3\0\0" + step.octets)
             yield numbered("sealed", step.octets[20:])
             yield numbered("answers", step.octets)
+            yield numbered("connection", b"\x13\x20\x01\x30\xff\x05" + step.octets + earlier)
+            earlier = step.octets
             yield from _inside(step.octets)
 
 

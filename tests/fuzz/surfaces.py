@@ -47,6 +47,7 @@ from resolver.wire.session_cipher import opened, sealed
 from resolver.wire.session_setup import EncryptedSessionKey, SessionOpened, SessionSetup
 from resolver.wire.stream import MessageStream
 from tests.fuzz.answers import answers
+from tests.fuzz.connections import connection
 
 KEY = bytes(range(32))  # Of a session; whose it is does not matter.
 MADE = {"expiration": 1, "serial": 1}
@@ -259,6 +260,7 @@ SURFACES: dict[str, Callable[[bytes], None]] = {
     "sealed": sealed_message,
     "key": key,
     "answers": answers,
+    "connection": connection,
 }
 NAMES = tuple(SURFACES)
 
