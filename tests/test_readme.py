@@ -77,6 +77,17 @@ def test_every_command_does_what_it_is_shown_for(demo, name):
     assert secret
 
 
+def test_the_program_shown_asks_the_node(demo):
+    directory, base, environment = demo
+    (program,) = blocks("README.md", "python")
+    program = program.replace("127.0.0.1:2641", f"127.0.0.1:{base + 3}")
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=directory, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"1 \['.+'\]\n", done.stdout)
+
+
 @pytest.mark.parametrize("name", READMES)
 def test_the_settings_shown_are_settings(name, tmp_path):
     for number, block in enumerate(blocks(name, "toml")):
@@ -88,7 +99,7 @@ def test_the_settings_shown_are_settings(name, tmp_path):
 
 
 def test_both_readmes_show_the_same_commands_and_settings():
-    for language in ("sh", "toml", "json"):
+    for language in ("sh", "toml", "json", "python"):
         assert blocks("README.md", language) == blocks("README.zh-CN.md", language)
 
 
