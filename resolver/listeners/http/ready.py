@@ -62,6 +62,7 @@ class ReadyAnswers:
     ) -> None:
         """`peek` gives, and counts, only answers that are kept and fresh."""
         self.blocks: dict[bytes, None] = {}
+        self._sights: set[int] = set()
         self._peek = peek
         self._key_of = key_of
         self._metrics = metrics
@@ -77,33 +78,30 @@ class ReadyAnswers:
         answer = self._peek(self._key_of(name))
         return None if answer is None else self._render(name.decode("ascii"), answer)
 
-    def answer_to(self, message: RawRequestMessage, payload: StreamReader) -> bytes | None:
-        """The answer to what aiohttp has parsed, if it is an ordinary question."""
-        path = message.path
-        if not path.startswith(PATH) or not _is_ordinary(message, payload):
+    def answer_to(self, message: object, payload: StreamReader) -> bytes | None:
+        """★ The answer to what aiohttp has parsed, if it is an ordinary question."""
+        if not isinstance(message, RawRequestMessage) or not message.path.startswith(PATH):
             return None
-        return self.answer(path[len(PATH) :].encode("utf-8", "surrogateescape"))
+        if not _is_ordinary(message, payload):
+            return None
+        return self.answer(message.path[len(PATH) :].encode("utf-8", "surrogateescape"))
 
-    def learn(self, octets: bytes, message: RawRequestMessage, payload: StreamReader) -> None:
-        """Knows the block of a question from now on. `octets` is the head that aiohttp parsed into `message`."""
+    def learn(self, octets: bytes, message: object, payload: StreamReader) -> None:
+        """Knows the block of a question from its third time on. `octets` is what aiohttp parsed into `message`."""
         if not octets.startswith(QUESTION):
             return
-        space = octets.find(b" ", len(QUESTION))
-        block = octets[space:]
-        if block in self.blocks or len(block) > MAX_BLOCK or not _is_ordinary(message, payload):
+        block = octets[octets.find(b" ", len(QUESTION)) :]
+        if block in self.blocks or len(block) > MAX_BLOCK:
             return
-        # That the parser's lines are ours is known, not believed: no folded line, no other end of a line, no other
-        # place where the target ends.
-        lines = block.count(b"\r\n")
-        if not block.startswith(b" HTTP/1.1\r\n") or not block.endswith(HEAD_END) or b"\0" in block:
-            return
-        if lines != len(message.raw_headers) + 2 or block.count(b"\n") != lines or block.count(b"\r") != lines:
-            return
-        if message.path.encode("utf-8", "surrogateescape") != octets[4:space]:
-            return
-        if len(self.blocks) >= MAX_BLOCKS:
-            self.blocks.clear()  # Those still in use are back with their next question.
-        self.blocks[block] = None
+        sight = hash(block)
+        if sight not in self._sights:  # Most blocks that are new are never seen again: they have a number in them.
+            if len(self._sights) >= MAX_BLOCKS:
+                self._sights.clear()
+            self._sights.add(sight)
+        elif isinstance(message, RawRequestMessage) and _is_ordinary(message, payload) and _agrees(octets, message):
+            if len(self.blocks) >= MAX_BLOCKS:
+                self.blocks.clear()  # Those still in use are soon back.
+            self.blocks[block] = None
 
     def count(self, answers: int, begun: float) -> None:
         """Counts answers that were given; `begun` is a moment of `monotonic`."""
@@ -158,6 +156,20 @@ def _is_ordinary(message: RawRequestMessage, payload: StreamReader) -> bool:
         return False
     accept = message.headers.get("Accept")
     return accept is None or "*/*" in accept or "json" in accept
+
+
+def _agrees(octets: bytes, message: RawRequestMessage) -> bool:
+    """That the parser's lines are ours is known, not believed: no folded line, no other end of a line, no other place
+    where the target ends."""
+    lines = octets.count(b"\r\n")
+    target = message.path.encode("utf-8", "surrogateescape")
+    return (
+        octets.startswith(b"GET %b HTTP/1.1\r\n" % target)
+        and b" " not in target
+        and octets.endswith(HEAD_END)
+        and lines == len(message.raw_headers) + 2 == octets.count(b"\n") == octets.count(b"\r")
+        and b"\0" not in octets
+    )
 
 
 def _head(status: int, ttl: int, etag: str) -> tuple[bytes, bytes]:

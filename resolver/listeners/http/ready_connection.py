@@ -102,7 +102,7 @@ class ReadyConnection(Connection):
         messages = self._messages
         if messages and not self._buffer_paused:
             if at_boundary and self._at_boundary and len(messages) == 1:
-                ready.learn(part, *messages[0])  # type: ignore[arg-type]  # at a boundary, so it is a message
+                ready.learn(part, *messages[0])
             self._answer_messages(ready, begun)
         if messages:
             waiter.set_result(None)
@@ -110,10 +110,7 @@ class ReadyConnection(Connection):
 
     def _answer_messages(self, ready: ReadyAnswers, begun: float) -> None:
         messages, answers = self._messages, []
-        while messages and is_whole(*messages[0]):
-            answer = ready.answer_to(*messages[0])  # type: ignore[arg-type]  # it is whole, so it is a message
-            if answer is None:
-                break
+        while messages and (answer := ready.answer_to(*messages[0])) is not None:
             messages.popleft()
             self._parser.message_consumed()  # type: ignore[union-attr]  # there until the connection is lost
             answers.append(answer)
