@@ -22,6 +22,8 @@ from registry.value import HandleValue
 # What an answer costs in memory beside its texts: the objects of the answer, its key, its places in table and ring.
 SURROUNDINGS: Final = 700
 MISSING_TTL: Final = 10  # Seconds a client may keep "not found": the registration that ends it cannot be announced.
+# What stands before the spelling asked for; a number in a format would cost as much as the rest of the body.
+_HEADS: Final = {code: b'{"responseCode":%d,"handle":' % code for code in ResponseCode}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class Answer:
 
     def body(self, asked: str) -> bytes:
         """The JSON body for the spelling that was asked for."""
-        return b'{"responseCode":%d,"handle":%b%b' % (self.code, orjson.dumps(asked), self.tail)
+        return b"".join((_HEADS[self.code], orjson.dumps(asked), self.tail))
 
 
 MISSING: Final = Answer(ResponseCode.HANDLE_NOT_FOUND, None, MISSING_TTL, b"}", "", 0)

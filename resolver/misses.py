@@ -2,12 +2,14 @@
 
 Equal names in flight are one read; everything asked in one turn of the loop goes out as one query, and what is asked
 while every connection is busy becomes the next. A name whose read began before a change was heard is disowned: those
-who asked are served, but the answer is not kept, and whoever asks from then on has it read again.
+who asked are served, but the answer is not kept, and whoever asks from then on has it read again. Requests for many
+names join the same reads, one request after another and a window of its names at a time: whoever asks for one name
+finds a connection free for it, or the next to be free.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice, takewhile
 from time import monotonic
 from typing import Final
@@ -53,6 +55,9 @@ class Misses:
         self._metrics = metrics
         self._free = readers
         self._queue = queue
+        # One connection stays for those who ask for one name, and so does half of the queue.
+        self._window = min(MAX_BATCH * max(1, readers - 1), max(1, queue // 2))
+        self._turn = asyncio.Lock()
         self._deadline = deadline
         self._learn: Learn | None = None
         self._waiting: dict[HandleKey, _Flight] = {}
@@ -77,6 +82,14 @@ class Misses:
     async def read_anew(self, key: HandleKey) -> Answer:
         """The answer for a name from a read that begins after this call. Raises ServerBusy."""
         return await self._join(self._enqueue(key))
+
+    async def read_many(self, keys: Iterable[HandleKey]) -> dict[HandleKey, Answer | HandleError]:
+        """For each name its answer, or why there is none."""
+        return await self._read_windows(keys, lambda key: self._reading.get(key) or self._enqueue(key))
+
+    async def read_many_anew(self, keys: Iterable[HandleKey]) -> dict[HandleKey, Answer | HandleError]:
+        """As `read_many`, from reads that begin after this call."""
+        return await self._read_windows(keys, self._enqueue)
 
     def disown(self, changes: Sequence[Change]) -> None:
         """Reads that have begun may not have seen these changes."""
@@ -135,10 +148,46 @@ class Misses:
         return flight
 
     async def _join(self, flight: _Flight) -> Answer:
+        return await self._seat(flight)
+
+    def _seat(self, flight: _Flight) -> "asyncio.Future[Answer]":
         # A future for each asker: one that goes away takes nothing from the others.
         asker: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         flight.askers.append(asker)
-        return await asker
+        return asker
+
+    async def _read_windows(
+        self, keys: Iterable[HandleKey], board: Callable[[HandleKey], _Flight]
+    ) -> dict[HandleKey, Answer | HandleError]:
+        outcomes: dict[HandleKey, Answer | HandleError] = {}
+        remaining = iter(keys)
+        while window := list(islice(remaining, self._window)):
+            async with self._turn:
+                await self._read_window(window, board, outcomes)
+        return outcomes
+
+    async def _read_window(
+        self,
+        keys: list[HandleKey],
+        board: Callable[[HandleKey], _Flight],
+        outcomes: dict[HandleKey, Answer | HandleError],
+    ) -> None:
+        askers: dict[HandleKey, asyncio.Future[Answer]] = {}
+        try:
+            for key in keys:
+                try:
+                    askers[key] = self._seat(board(key))
+                except HandleError as refused:
+                    outcomes[key] = refused
+            if askers:
+                await asyncio.wait(askers.values())
+            for key, asker in askers.items():
+                error = asker.exception()
+                assert error is None or isinstance(error, HandleError)
+                outcomes[key] = error or asker.result()
+        finally:
+            for asker in askers.values():
+                asker.cancel()  # Whoever gave up hears of no refusal.
 
     def _start_soon(self) -> None:
         if self._free and self._waiting and not self._starting:

@@ -3,7 +3,7 @@
 Prefixes that are not homed here are known in memory, so a foreign name costs no query and is never kept.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from time import monotonic, time
 from typing import Final
 
@@ -19,6 +19,8 @@ from resolver.misses import Misses
 
 NEVER: Final = float("-inf")
 FOREVER: Final = float("inf")
+
+ReadMany = Callable[[Iterable[HandleKey]], Awaitable[dict[HandleKey, Answer | HandleError]]]
 
 
 class Resolver:
@@ -99,6 +101,39 @@ class Resolver:
         """The answer as the book has it now; what is kept gives way to it. Raises ServerBusy."""
         return await self._read(key, self._misses.read_anew)
 
+    def peek_many(self, keys: Sequence[HandleKey]) -> list[Answer | None]:
+        """★ As `peek` for each key."""
+        outcomes = list(map(self._cache.get, keys))
+        unkept, missing = 0, 0
+        for outcome in outcomes:
+            if outcome is None:
+                unkept += 1
+            elif outcome is MISSING:
+                missing += 1
+        counts, hits = self._metrics.counts, len(outcomes) - unkept
+        counts.hits += hits
+        counts.not_found += missing
+        counts.found += hits - missing
+        if self._clock() - self._heard_at > self._max_staleness:
+            counts.stale += hits
+        if unkept and len(prefixes := self.store.prefixes):
+            for place, key in enumerate(keys):
+                if outcomes[place] is None and prefixes.of(key) is None:
+                    counts.not_responsible += 1
+                    outcomes[place] = NOT_RESPONSIBLE
+        return outcomes
+
+    async def resolve_many(self, keys: Sequence[HandleKey]) -> list[Answer | HandleError]:
+        """For each key its answer, kept or read, or why there is none; equal keys are read once."""
+        kept = self.peek_many(keys)
+        unkept = [key for key, answer in zip(keys, kept, strict=True) if answer is None]
+        read = iter(await self._read_many(unkept, self._misses.read_many) if unkept else ())
+        return [next(read) if answer is None else answer for answer in kept]
+
+    async def resolve_many_authoritative(self, keys: Sequence[HandleKey]) -> list[Answer | HandleError]:
+        """As `resolve_authoritative` for each key."""
+        return await self._read_many(keys, self._misses.read_many_anew)
+
     def forget(self, change: Change) -> None:
         """From here on nothing is answered that was read before the change."""
         self.forget_all((change,))
@@ -138,6 +173,29 @@ class Resolver:
         else:
             counts.found += 1
         return answer
+
+    async def _read_many(self, keys: Sequence[HandleKey], read: ReadMany) -> list[Answer | HandleError]:
+        """For each key, equal ones included, what came of it; each is counted as if it had been asked for alone."""
+        counts = self._metrics.counts
+        counts.misses += len(keys)
+        begun = self._clock()
+        by_key = await read(dict.fromkeys(keys))
+        outcomes = [by_key[key] for key in keys]
+        answered = 0
+        for outcome in outcomes:
+            if isinstance(outcome, HandleError):
+                if isinstance(outcome, ServerBusy):
+                    counts.busy += 1
+                else:
+                    counts.errors += 1
+                continue
+            answered += 1
+            if outcome is MISSING:
+                counts.not_found += 1
+            else:
+                counts.found += 1
+        self._metrics.miss_latency.observe(self._clock() - begun, answered)
+        return outcomes
 
     def _learn(self, key: HandleKey, packed: PackedRecord | None, owned: bool) -> Answer:
         answer = MISSING if packed is None else found(packed, int(time()))

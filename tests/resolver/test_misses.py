@@ -6,6 +6,7 @@ import pytest
 
 from registry.errors import HandleError, ResponseCode, ServerBusy
 from registry.migrate import SchemaMismatch
+from resolver.answer import MISSING, NOT_RESPONSIBLE
 from resolver.misses import MAX_BATCH
 from tests.resolver.books import DEADLINE, bench, key, record
 
@@ -184,3 +185,106 @@ async def test_when_the_node_stops_those_who_wait_are_refused():
             await asker
     with pytest.raises(ServerBusy):
         await made.resolver.resolve(key("88.1/C"))
+
+
+def ask_many(made, count: int, first: int = 0) -> asyncio.Task:
+    return asyncio.create_task(made.resolver.resolve_many([key(f"88.1/{first + place}") for place in range(count)]))
+
+
+async def answer_all(made) -> None:
+    while True:
+        (await made.book.next_read()).answer()
+
+
+async def test_a_name_asked_for_alone_is_read_at_once_beside_any_number_of_others():
+    async with bench(readers=2, queue=10_000) as made:
+        many = [ask_many(made, 1000), ask_many(made, 1000, first=5000)]
+        read = await made.book.next_read()
+        assert len(read.keys) == MAX_BATCH
+        alone = made.ask("88.1/A")
+        its_read = await made.book.next_read()
+        assert its_read.keys == [key("88.1/A")]
+        its_read.answer()
+        assert await asyncio.wait_for(alone, DEADLINE) is MISSING
+        read.answer()
+        answering = asyncio.create_task(answer_all(made))
+        await asyncio.wait_for(asyncio.wait(many), DEADLINE)
+        answering.cancel()
+        assert [await one for one in many] == [[MISSING] * 1000] * 2
+
+
+async def test_many_names_leave_half_of_the_queue_to_names_asked_for_alone():
+    async with bench(readers=1, queue=4) as made:
+        reading = made.ask("88.1/A")
+        first = await made.book.next_read()
+        many = ask_many(made, 3)
+        await turns()
+        assert len(made.misses) == 2
+        alone = [made.ask("88.1/B"), made.ask("88.1/C")]
+        await turns()
+        first.answer()
+        await reading
+        (await made.book.next_read()).answer()
+        (await made.book.next_read()).answer()
+        assert await many == [MISSING] * 3
+        assert await asyncio.gather(*alone) == [MISSING] * 2
+
+
+async def test_many_names_join_reads_under_way_and_equal_ones_are_read_once():
+    async with bench(readers=2) as made:
+        made.book.records[key("88.1/A")] = record("88.1/A")
+        alone = made.ask("88.1/A")
+        first = await made.book.next_read()
+        names = ["88.1/A", "88.1/B", "88.1/b", "10.1/A", "88.1/a"]
+        many = asyncio.create_task(made.resolver.resolve_many([key(name) for name in names]))
+        second = await made.book.next_read()
+        assert second.keys == [key("88.1/B")]
+        second.answer()
+        first.answer()
+        found = await alone
+        assert await many == [found, MISSING, MISSING, NOT_RESPONSIBLE, found]
+        counts = made.metrics.counts
+        assert (counts.misses, counts.found, counts.not_found, counts.not_responsible) == (5, 3, 2, 1)
+
+
+async def test_many_authoritative_answers_come_from_reads_that_began_afterwards():
+    async with bench(readers=2) as made:
+        early = made.ask("88.1/A")
+        early_read = await made.book.next_read()
+        made.book.records[key("88.1/A")] = record("88.1/A")
+        many = asyncio.create_task(made.resolver.resolve_many_authoritative([key("88.1/A")] * 2))
+        (await made.book.next_read()).answer()
+        assert [answer.code for answer in await many] == [ResponseCode.SUCCESS] * 2
+        early_read.answer()
+        assert await early is MISSING
+
+
+async def test_each_of_many_names_is_refused_for_itself_and_counted():
+    async with bench() as made:
+        made.book.records[key("88.1/A")] = record("88.1/A")
+        kept = made.ask("88.1/A")
+        (await made.book.next_read()).answer()
+        await kept
+        many = asyncio.create_task(made.resolver.resolve_many([key(f"88.1/{name}") for name in "ABBC"]))
+        (await made.book.next_read()).fail(ConnectionError("gone"))
+        found, *refused = await many
+        assert found.code == ResponseCode.SUCCESS
+        assert [(type(one), one.rule) for one in refused] == [(ServerBusy, "server.busy")] * 3
+        assert (made.metrics.counts.busy, made.metrics.counts.hits) == (3, 1)
+
+
+async def test_whoever_gives_up_on_many_names_leaves_no_place_taken():
+    async with bench(readers=1) as made:
+        many = ask_many(made, 3)
+        read = await made.book.next_read()
+        waiting = ask_many(made, 3, first=100)
+        await turns()
+        for one in (many, waiting):
+            one.cancel()
+        await asyncio.wait([many, waiting])
+        read.fail(ConnectionError("gone"))  # nobody is there to be told
+        made.book.opened.clear()
+        await asyncio.wait_for(made.book.opened.wait(), DEADLINE)
+        again = ask_many(made, 1)
+        (await made.book.next_read()).answer()
+        assert await again == [MISSING]
