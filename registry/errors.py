@@ -114,6 +114,10 @@ RULES: Catalogue = {
         "the record has {octets} octets; a message carries at most {limit}",
         "记录长 {octets} 字节,一条消息最多 {limit} 字节",
     ),
+    "batch.too_many": (
+        "more than {limit} handles; ask for them in several requests",
+        "标识超过 {limit} 个,请分多次请求",
+    ),
     "json.syntax": ("the body is not JSON: {reason}", "请求体不是 JSON:{reason}"),
     "json.field": ("{path}: {rule}, got {value}", "{path}:{rule},实际为 {value}"),
     "json.handle_mismatch": (

@@ -5,7 +5,7 @@ There is no application object and there are no middlewares: every request costs
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from time import monotonic
 from typing import Final
 
@@ -22,19 +22,13 @@ from resolver.listeners.http.connection import Connection
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.ready import ReadyAnswers
 from resolver.listeners.http.ready_connection import ReadyConnection
-from resolver.listeners.http.responses import BASE_HEADERS, SERVER, refusal
+from resolver.listeners.http.responses import BASE_HEADERS, METHODS, SERVER, open_to_scripts, refusal
 from resolver.listeners.http.routes import routes
 from resolver.listeners.http.trial import misfit
 
 log = logging.getLogger(__name__)
 
 API: Final = "/api/"
-METHODS: Final = ("GET", "POST", "HEAD", "PUT", "DELETE")
-CORS_HEADERS: Final[Mapping[str, str]] = {
-    "Access-Control-Max-Age": "86400",
-    "Access-Control-Allow-Methods": ",".join(METHODS),
-    "Access-Control-Allow-Headers": "X-Requested-With,Authorization,Origin,Accept,Content-Type",
-}
 
 
 class Dispatcher:
@@ -63,7 +57,7 @@ class Dispatcher:
             log.exception("a request for %r met a fault of ours", path[:200])
             response = refusal(request, HandleError("server.error"))
         if "Origin" in request.headers and path.startswith(API):
-            _open_to_scripts(request, response)
+            open_to_scripts(request, response)
         response.headers.setdefault("Server", SERVER)
         self._observe(monotonic() - begun)
         return response
@@ -158,13 +152,3 @@ def create_server(parts: Parts) -> HttpServer:
 def _allowed(methods: tuple[str, ...]) -> str:
     names = [*methods, *(["HEAD"] if "GET" in methods else []), "OPTIONS"]
     return ", ".join(names)
-
-
-def _open_to_scripts(request: web.Request, response: web.StreamResponse) -> None:
-    """Any page may read what anybody may read (the Fetch standard's CORS protocol)."""
-    origin = request.headers["Origin"]
-    response.headers["Access-Control-Allow-Origin"] = origin if origin.isascii() else "*"
-    if request.method == "OPTIONS":
-        response.headers.update(CORS_HEADERS)
-    else:
-        response.headers["Access-Control-Expose-Headers"] = "Content-Length"

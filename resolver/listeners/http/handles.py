@@ -31,8 +31,8 @@ from resolver.listeners.http.responses import BASE_HEADERS, HANDLE, JSON, json_r
 VARIOUS: Final = "various"  # ?index=various: whichever indexes the body has.
 PAGE_SIZE: Final = 1000  # Names of a page when only its number is given.
 
-_NO_VALUES: Final = b',"values":[]}'
-_PREFIX: Final = NAMING_AUTHORITY.encode() + b"/"
+NO_VALUES: Final = b',"values":[]}'
+PREFIX_START: Final = NAMING_AUTHORITY.encode() + b"/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Name:
     @property
     def full(self) -> bytes:
         """With its prefix: a name without '/' is that of a prefix."""
-        return self.octets if b"/" in self.octets else _PREFIX + self.octets
+        return self.octets if b"/" in self.octets else PREFIX_START + self.octets
 
     @property
     def handle(self) -> Handle:
@@ -170,7 +170,7 @@ class Handles:
             values = public(values)
         else:
             await self._registration.check_read(record, by, values)
-        body = _values_body(asked, values)
+        body = values_body(asked, values)
         if all(value.is_public for value in values):
             return _conditional(request, body, answer, etag_of(body), staleness)
         return respond(request, body, headers=private_headers())
@@ -208,12 +208,12 @@ def whole_body(asked: str, answer: Answer) -> bytes:
     """The body of a full answer. Raises PrefixNotHomed, whose refusal says more than its code."""
     if answer.code is ResponseCode.SERVER_NOT_RESPONSIBLE:
         raise PrefixNotHomed("prefix.not_homed")
-    if answer.tail == _NO_VALUES:
-        return _values_body(asked, ())
+    if answer.tail == NO_VALUES:
+        return values_body(asked, ())
     return answer.body(asked)
 
 
-def _values_body(asked: str, values: tuple[HandleValue, ...]) -> bytes:
+def values_body(asked: str, values: tuple[HandleValue, ...]) -> bytes:
     if not values:
         return orjson.dumps({"responseCode": ResponseCode.VALUES_NOT_FOUND, "values": [], "handle": asked})
     return orjson.dumps({"responseCode": 1, "handle": asked, "values": values_to_json(values)})

@@ -8,7 +8,7 @@ import orjson
 from aiohttp import web
 
 from registry.errors import HandleError, ProtocolFault, ResponseCode
-from registry.language import preferred
+from registry.language import Language, preferred
 from registry.rest import INTERNAL_ERROR, STATUS, refusal_to_json
 from resolver.listeners.http.query import Query
 
@@ -18,6 +18,12 @@ RETRY_AFTER: Final = "1"  # Seconds; a database that restarts is back within a f
 MAX_CALLBACK: Final = 128  # Characters of a function's name; a longer one is no name but a payload.
 SERVER: Final = "Filament"  # Without versions: they would tell an attacker more than a client.
 BASE_HEADERS: Final[Mapping[str, str]] = {"Server": SERVER, "X-Content-Type-Options": "nosniff"}
+METHODS: Final = ("GET", "POST", "HEAD", "PUT", "DELETE")
+CORS_HEADERS: Final[Mapping[str, str]] = {
+    "Access-Control-Max-Age": "86400",
+    "Access-Control-Allow-Methods": ",".join(METHODS),
+    "Access-Control-Allow-Headers": "X-Requested-With,Authorization,Origin,Accept,Content-Type",
+}
 # Where a request keeps the name that it asks for, in the spelling of a refusal.
 HANDLE: Final = web.RequestKey("handle", str)
 
@@ -70,11 +76,9 @@ def refusal(request: web.Request, error: HandleError) -> web.Response:
     """What is refused and why, in the reader's language where there is more to say than the code."""
     language = preferred(request.headers.get("Accept-Language"))
     handle = None if isinstance(error, ProtocolFault) else request.get(HANDLE)
-    form = refusal_to_json(error, language, handle)
+    form = refusal_form(error, language, handle)
     headers = {"Cache-Control": "no-store"}
-    if error.code in _SILENT:
-        del form["message"]
-    else:
+    if error.code not in _SILENT:
         headers |= {"Vary": "Accept-Language", "Content-Language": language}
     status = STATUS_OF_RULE.get(error.rule) or STATUS.get(error.code, INTERNAL_ERROR)
     if error.code is ResponseCode.SERVER_BUSY:
@@ -84,6 +88,24 @@ def refusal(request: web.Request, error: HandleError) -> web.Response:
     except ProtocolFault:  # The parameters themselves are what is wrong.
         headers |= {"Content-Type": JSON, **BASE_HEADERS}
         return web.Response(body=orjson.dumps(form), status=status, headers=headers)
+
+
+def refusal_form(error: HandleError, language: Language, handle: str | None) -> dict[str, Any]:
+    """A refusal as its answer has it."""
+    form = refusal_to_json(error, language, handle)
+    if error.code in _SILENT:
+        del form["message"]
+    return form
+
+
+def open_to_scripts(request: web.Request, response: web.StreamResponse) -> None:
+    """Any page may read what anybody may read (the Fetch standard's CORS protocol)."""
+    origin = request.headers["Origin"]
+    response.headers["Access-Control-Allow-Origin"] = origin if origin.isascii() else "*"
+    if request.method == "OPTIONS":
+        response.headers.update(CORS_HEADERS)
+    else:
+        response.headers["Access-Control-Expose-Headers"] = "Content-Length"
 
 
 def _script(callback: str, body: bytes) -> bytes:

@@ -10,6 +10,8 @@ from registry.record import MAX_INDEX
 from registry.routes import Parameter, Route
 from resolver.listeners.http import proxy, tunnel
 from resolver.listeners.http.authorization import Authorization
+from resolver.listeners.http.batch import Batch
+from resolver.listeners.http.batch_forms import NDJSON_TYPES, handles_schema
 from resolver.listeners.http.handles import Handles
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.prefixes import Prefixes
@@ -68,6 +70,8 @@ SELECTION: Final = (
 _NAMED: Final = _object(responseCode=_CODE, handle=_TEXT)
 _SESSION: Final = _object(sessionId=_TEXT, nonce=_TEXT)
 _NAMES: Final = {"type": "array", "items": _TEXT}
+_COUNTS: Final = _object(found=_CODE, notFound=_CODE, refused=_CODE, busy=_CODE)
+_RESULTS: Final = {"type": "array", "items": _object(responseCode=_CODE, handle=_TEXT)}
 _LISTED: Final = _object(responseCode=_CODE, prefix=_TEXT, totalCount=_TEXT, handles=_NAMES)
 _HOMED: Final = _object(responseCode=_CODE, totalCount=_TEXT, prefixes=_NAMES)
 
@@ -78,6 +82,7 @@ def routes(parts: Parts) -> tuple[Route, ...]:
     handles = Handles(parts, authorization)
     served = (
         *_handle_routes(handles),
+        _batch_route(Batch(parts, authorization)),
         *_prefix_routes(Prefixes(parts, authorization)),
         *_session_routes(SessionApi(parts, authorization)),
         _site_route(Site(parts)),
@@ -135,6 +140,18 @@ def _handle_routes(handles: Handles) -> tuple[Route, ...]:
             answers={200: _LISTED},
             authenticated=True,
         ),
+    )
+
+
+def _batch_route(batch: Batch) -> Route:
+    return Route(
+        *("POST", "/api/resolve", batch.resolve, "resolveMany"),
+        "Resolve up to 10,000 handles in one request; each has a result of its own, in the order of the request.",
+        "一次请求解析至多 10,000 个标识;按请求顺序逐个返回结果。",
+        parameters=tuple(one for one in SELECTION if one.name in ("index", "type", "publicOnly", "auth")),
+        request={_JSON: handles_schema(), NDJSON_TYPES[0]: {"type": "string"}},
+        responses={200: f"{_JSON}, {NDJSON_TYPES[0]}"} | dict.fromkeys((400, 401, 403, 408, 413, 503), _JSON),
+        answers={200: _object(responseCode=_CODE, results=_RESULTS, counts=_COUNTS)},
     )
 
 

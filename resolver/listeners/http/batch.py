@@ -1,0 +1,242 @@
+"""/api/resolve: many handles asked for in one request, and answered in their order, each with a code of its own.
+
+What one handle is refused for says nothing of the others, so the answer as a whole is a success. It is sent while it
+is made, a chunk at a time and no faster than the client reads, and so it never stands in memory as a whole.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+from aiohttp import web
+
+from registry.authentication import Administrator
+from registry.database import DATABASE_AWAY
+from registry.errors import HandleError, InvalidHandle, PrefixNotHomed, ResponseCode, ServerBusy
+from registry.handle import MAX_HANDLE, HandleKey
+from registry.language import Language, preferred
+from registry.record import public
+from resolver.answer import Answer
+from resolver.listeners.http.authorization import Authorization
+from resolver.listeners.http.batch_forms import Framing, accepted_framing, framing_of, join, names_of
+from resolver.listeners.http.body import read_body
+from resolver.listeners.http.conditional import caching_headers, private_headers
+from resolver.listeners.http.handles import NO_VALUES, PREFIX_START, values_body, whole_body
+from resolver.listeners.http.parts import Parts
+from resolver.listeners.http.query import Query
+from resolver.listeners.http.responses import BASE_HEADERS, open_to_scripts, refusal_form
+
+log = logging.getLogger(__name__)
+
+MAX_BODY: Final = 4 << 20  # Octets: 10,000 names of 400; the longest that people use have some 80.
+MAX_REQUESTS: Final = 32  # Answered at a time, their bodies in memory: 128 MiB at most, and what their chunks hold.
+BODY_SECONDS: Final = 10.0  # For a body: a slow sender holds one of the few places.
+WRITE_SECONDS: Final = 30.0  # For a client to take a chunk; one that reads nothing holds a place too.
+# Handles of a chunk. It grows while chunks are light, so that the first comes at once; and records of 256 KiB each,
+# the longest there are, come so few at a time that a chunk takes some megabytes.
+FIRST_CHUNK: Final = 64
+MIN_CHUNK: Final = 8
+MAX_CHUNK: Final = 512
+MAX_SELECTED: Final = 64  # Handles of a chunk that are unpacked and rendered anew: the loop is held up for a while.
+CHUNK_OCTETS: Final = 1 << 18
+
+_COUNTED: Final[Mapping[int, str]] = {
+    ResponseCode.SUCCESS: "found",
+    ResponseCode.HANDLE_NOT_FOUND: "notFound",
+    ResponseCode.VALUES_NOT_FOUND: "notFound",
+    ResponseCode.SERVER_BUSY: "busy",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which values are asked for, by whom, and in which language refusals are told."""
+
+    indexes: frozenset[int]
+    types: frozenset[str]
+    only_public: bool
+    authoritative: bool
+    by: Administrator | None
+    language: Language
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether answers are the ones that stand ready."""
+        return self.only_public and not self.indexes and not self.types
+
+
+class Batch:
+    """Answers for many handles."""
+
+    def __init__(self, parts: Parts, authorization: Authorization) -> None:
+        self._resolver = parts.resolver
+        self._key_of = parts.resolver.store.key_of
+        self._registration = parts.registration
+        self._authorization = authorization
+        self._requests = 0
+
+    async def resolve(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
+        asked = framing_of(request)
+        query = Query.from_request(request)
+        with self._place():
+            names = names_of(await read_body(request, MAX_BODY, BODY_SECONDS), asked)
+            selection = await self._selection(request, query)
+            response = web.StreamResponse(headers=self._headers(selection))
+            framing = accepted_framing(request, asked)
+            response.headers["Content-Type"] = framing.content_type
+            if "Origin" in request.headers:
+                open_to_scripts(request, response)
+            await self._send(request, response, self._pieces(names, selection, framing))
+            return response
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """One of the places for requests. Raises ServerBusy when none is free."""
+        if self._requests >= MAX_REQUESTS:
+            raise ServerBusy("server.queue")
+        self._requests += 1
+        try:
+            yield
+        finally:
+            self._requests -= 1
+
+    async def _selection(self, request: web.Request, query: Query) -> Selection:
+        indexes, types = frozenset(query.numbers("index")), frozenset(query.every("type"))
+        by = await self._authorization.administrator(request)
+        return Selection(
+            indexes,
+            types,
+            only_public=query.flag("publicOnly", by is None),
+            authoritative=query.flag("auth", False),
+            by=by,
+            language=preferred(request.headers.get("Accept-Language")),
+        )
+
+    def _headers(self, selection: Selection) -> dict[str, str]:
+        staleness = 0.0 if selection.authoritative else self._resolver.staleness
+        vary = {"Vary": "Authorization, Origin, Accept, Accept-Language", "Content-Language": selection.language}
+        return {**BASE_HEADERS, **caching_headers(0, "", staleness), **private_headers(), **vary}
+
+    async def _send(
+        self, request: web.Request, response: web.StreamResponse, pieces: AsyncGenerator[bytes, None]
+    ) -> None:
+        """Sends an answer. From its head on nothing may be raised: it is broken off, and the client sees that it is."""
+        await response.prepare(request)
+        try:
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    async with asyncio.timeout(WRITE_SECONDS):
+                        await response.write(piece)
+                    await asyncio.sleep(0)  # A client that reads fast leaves the others a turn.
+        except (TimeoutError, ConnectionError) as error:
+            log.debug("an answer was not read to its end: %r", error)
+            _break_off(request)
+        except Exception:
+            log.exception("an answer for many handles met a fault of ours")
+            _break_off(request)
+
+    async def _pieces(
+        self, names: Sequence[str], selection: Selection, framing: Framing
+    ) -> AsyncGenerator[bytes, None]:
+        counts = {"found": 0, "notFound": 0, "refused": 0, "busy": 0}
+        if not names:
+            yield framing.opening
+        begin, size = 0, FIRST_CHUNK
+        while begin < len(names):
+            chunk = names[begin : begin + size]
+            piece = join(await self._results(chunk, selection, counts), framing, first=begin == 0)
+            yield piece
+            begin += len(chunk)
+            size = max(MIN_CHUNK, size // 2) if len(piece) > CHUNK_OCTETS else min(size * 2, MAX_CHUNK)
+            size = size if selection.is_whole else min(size, MAX_SELECTED)
+        yield framing.close(counts, empty=not names)
+
+    async def _results(self, names: Sequence[str], selection: Selection, counts: dict[str, int]) -> list[bytes]:
+        """The result of each name, and how many there are of each kind added to `counts`."""
+        outcomes = await self._outcomes(names, selection)
+        if not selection.is_whole:
+            return [
+                await self._selected(asked, outcome, selection, counts)
+                for asked, outcome in zip(names, outcomes, strict=True)
+            ]
+        results = []
+        ordinary = 0
+        for asked, outcome in zip(names, outcomes, strict=True):
+            if isinstance(outcome, Answer) and outcome.packed is not None and outcome.tail != NO_VALUES:
+                ordinary += 1
+                results.append(outcome.body(asked))
+            else:
+                results.append(_told(asked, outcome, selection.language, counts))
+        counts["found"] += ordinary
+        return results
+
+    async def _outcomes(self, names: Sequence[str], selection: Selection) -> list[Answer | HandleError]:
+        """For each name its answer, or what it is refused for."""
+        outcomes: list[Answer | HandleError | None] = []
+        keys: list[HandleKey] = []
+        for name in names:
+            octets = name.encode()
+            if not 0 < len(octets) <= MAX_HANDLE:
+                outcomes.append(_no_handle(octets))
+                continue
+            outcomes.append(None)
+            keys.append(self._key_of(octets if b"/" in octets else PREFIX_START + octets))
+        resolver = self._resolver
+        resolve = resolver.resolve_many_authoritative if selection.authoritative else resolver.resolve_many
+        answers = await resolve(keys)
+        if len(answers) == len(names):
+            return answers
+        following = iter(answers)
+        return [next(following) if outcome is None else outcome for outcome in outcomes]
+
+    async def _selected(
+        self, asked: str, outcome: Answer | HandleError, selection: Selection, counts: dict[str, int]
+    ) -> bytes:
+        """The values that are asked for and may be read, as a question for this handle alone would have them."""
+        record = outcome.record if isinstance(outcome, Answer) else None
+        if record is None:
+            return _told(asked, outcome, selection.language, counts)
+        values = record.select(selection.indexes, selection.types)
+        if selection.only_public:
+            values = public(values)
+        else:
+            try:
+                await self._registration.check_read(record, selection.by, values)
+            except HandleError as refused:
+                return _told(asked, refused, selection.language, counts)
+            except DATABASE_AWAY:
+                return _told(asked, ServerBusy("server.busy"), selection.language, counts)
+        counts["found" if values else "notFound"] += 1
+        return values_body(asked, values)
+
+
+def _told(asked: str, outcome: Answer | HandleError, language: Language, counts: dict[str, int]) -> bytes:
+    """The result of a handle that has no values to show."""
+    code: int
+    if isinstance(outcome, Answer):
+        code = outcome.code
+        if code == ResponseCode.SERVER_NOT_RESPONSIBLE:
+            outcome = PrefixNotHomed("prefix.not_homed")
+        elif outcome.tail == NO_VALUES:
+            code = ResponseCode.VALUES_NOT_FOUND
+    else:
+        code = outcome.code
+    counts[_COUNTED.get(code, "refused")] += 1
+    if isinstance(outcome, Answer):
+        return whole_body(asked, outcome)
+    return orjson.dumps(refusal_form(outcome, language, asked))
+
+
+def _no_handle(octets: bytes) -> InvalidHandle:
+    if not octets:
+        return InvalidHandle("handle.empty")
+    return InvalidHandle("handle.too_long", octets=len(octets), limit=MAX_HANDLE)
+
+
+def _break_off(request: web.Request) -> None:
+    if request.transport is not None:
+        request.transport.abort()
