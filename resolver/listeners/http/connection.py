@@ -6,6 +6,7 @@ from typing import Final
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
+from aiohttp.web_protocol import _ErrInfo
 
 from registry.errors import HandleError, ProtocolFault
 from resolver.listeners.http.responses import refusal
@@ -19,7 +20,7 @@ LINGERING: Final = 5.0  # Seconds for what a client still sends after its refusa
 class Connection(web.RequestHandler):
     """Between requests it waits as long as the settings say, which bounds the head of every later request too."""
 
-    __slots__ = ("_first_request", "_first_request_timeout")
+    __slots__ = ("_first_request", "_first_request_timeout", "_refused")
 
     def __init__(
         self, manager: web.Server, *, keepalive: float, first_request_timeout: float = FIRST_REQUEST_TIMEOUT
@@ -34,6 +35,7 @@ class Connection(web.RequestHandler):
         )
         self._first_request: asyncio.TimerHandle | None = None
         self._first_request_timeout = first_request_timeout
+        self._refused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -43,6 +45,15 @@ class Connection(web.RequestHandler):
         if self._first_request is not None:
             self._first_request.cancel()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """What follows nonsense is nonsense too: aiohttp would parse and refuse every piece of it anew."""
+        if self._refused:
+            return
+        super().data_received(data)
+        if self._messages and isinstance(fault := self._messages[-1][0], _ErrInfo):
+            self._refused = True
+            _let_go(fault.exc)
 
     def _end_silent(self) -> None:
         if not self._request_count:
@@ -72,3 +83,10 @@ class Connection(web.RequestHandler):
             return ProtocolFault("http.header_too_long")
         reason = (message or str(exc)).partition("\n")[0]
         return ProtocolFault("http.malformed", reason=reason.rstrip(":")[:200])
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Its traceback holds the octets that it was met in, in a cycle that the collector comes to late."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__

@@ -51,8 +51,8 @@ def prefix_values() -> tuple[HandleValue, ...]:
     )
 
 
-async def write(dsn: str, handles: Mapping[str, tuple[HandleValue, ...]]) -> None:
-    store = Store(RegistrySettings(dsn=dsn), "test")
+async def write(dsn: str, handles: Mapping[str, tuple[HandleValue, ...]], *, exact_suffixes: bool = False) -> None:
+    store = Store(RegistrySettings(dsn=dsn, exact_suffixes=exact_suffixes), "test")
     await store.open()
     try:
         async with begin(store, "test") as transaction:
@@ -78,7 +78,8 @@ async def lab(
             registry = replace(registry, **{name: value})
         else:
             ours = replace(ours, **{name: value})
-    await write(dsn, {f"0.NA/{PREFIX}": prefix_values(), f"{PREFIX}/READ": (URL,), **(handles or {})})
+    given = {f"0.NA/{PREFIX}": prefix_values(), f"{PREFIX}/READ": (URL,), **(handles or {})}
+    await write(dsn, given, exact_suffixes=registry.exact_suffixes)
     async with running(Settings(registry, ours)) as node:
         async with asyncio.timeout(TIMEOUT):
             while node.unready():  # noqa: ASYNC110  # readiness is asked for and told to nobody
