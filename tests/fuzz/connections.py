@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from resolver.listeners.tcp import Connection
+from resolver.listeners.connection import Connection
 from resolver.wire.envelope import ENVELOPE
 from resolver.wire.message import Message, SealedMessage
 from tests.fuzz.answers import kept_operations

@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from resolver.listeners.connection import READ_AHEAD, UNREAD, WRITE_AT_ONCE
 from resolver.listeners.port import listen
-from resolver.listeners.tcp import READ_AHEAD, UNREAD, WRITE_AT_ONCE, TcpListener
+from resolver.listeners.tcp import TcpListener
 from resolver.metrics import Metrics
 from resolver.wire.envelope import Envelope
 from resolver.wire.message import Message
