@@ -9,7 +9,7 @@ from pathlib import Path
 from resolver.wire.administration import NamedHandle
 from resolver.wire.codes import OpCode
 from resolver.wire.datagram import Reassembly, split
-from resolver.wire.envelope import ENVELOPE
+from resolver.wire.envelope import ENVELOPE, TRUNCATED, Envelope
 from resolver.wire.message import Message, SealedMessage, message_from_wire
 from tests.resolver.native import request
 
@@ -93,7 +93,8 @@ class Datagrams(asyncio.DatagramProtocol):
         async with asyncio.timeout(DEADLINE):
             while (whole := reassembly.add("node", await self.came.get())) is None:
                 pass
-        return message_from_wire(whole)
+        envelope = Envelope.from_wire(whole)
+        return message_from_wire(envelope._replace(flags=envelope.flags & ~TRUNCATED).to_wire() + whole[ENVELOPE:])
 
     async def ask(self, asked: AnyMessage) -> AnyMessage:
         self.send(*split(asked.to_wire()))
