@@ -1,0 +1,330 @@
+"""The short way answers what aiohttp's own way would, octet by octet, and nothing else."""
+
+import logging
+from itertools import combinations, pairwise
+
+import pytest
+
+from registry.changes import Change, ChangeKind
+from resolver.listeners.http.ready import MAX_BLOCKS
+from resolver.listeners.http.ready_connection import SEGMENT, ReadyConnection
+from resolver.listeners.http.trial import misfit
+from tests.resolver.books import key, record
+from tests.resolver.http.short_way import ABSENT, ENGINE, Bout, Line, a_bout, question, turns
+
+ASK = question()
+AGENT = question(headers="User-Agent: x/1\r\nAccept: */*\r\nAccept-Encoding: gzip\r\nConnection: keep-alive\r\n")
+FOREIGN = question("99.9/X")
+UPGRADE = "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+
+# Conversations, message by message.
+CORPUS = {
+    "found": (ASK, ASK),
+    "missing": (question(ABSENT), ASK, question(ABSENT)),
+    "not homed here": (ASK, FOREIGN, ASK),
+    "another spelling": (ASK, question("88.1/engine"), question("88.1/gEAR.7")),
+    "escaped": (ASK, question("88.1/%e5%8f%91%E5%8A%A8%E6%9C%BA"), question("88.1%2FENGINE"), question("88.1/a%25b")),
+    "needing escape in JSON": (ASK, question("88.1/%22q%22"), question('88.1/"q"')),
+    "broken escape": (ASK, question("88.1/a%b"), question("88.1/ENGINE%")),
+    "not ASCII": (ASK, question("88.1/发动机"), b"GET /api/handles/88.1/\xff\xfe HTTP/1.1\r\nHost: node\r\n\r\n"),
+    "no name": (ASK, question(""), question("88.1"), question("/")),
+    "query": (ASK, question(f"{ENGINE}?type=DESC"), question(f"{ENGINE}?"), question(f"{ENGINE}?pretty"), ASK),
+    "fragment": (ASK, question(f"{ENGINE}#x"), ASK),
+    "agents": (AGENT, ASK, AGENT),
+    "accept": (
+        question(headers="Accept: text/html\r\n"),
+        question(headers="Accept: application/json\r\n"),
+        question(headers="accept: text/html, */*;q=0.1\r\n"),
+    ),
+    "language": (question(headers="Accept-Language: zh\r\n"), question(ABSENT, "Accept-Language: zh\r\n")),
+    "conditional": (
+        ASK,
+        question(headers='If-None-Match: "1"\r\n'),
+        question(headers="If-None-Match: *\r\n"),
+        ASK,
+        question(headers="If-Modified-Since: Sat, 21 Nov 2026 00:00:00 GMT\r\n"),
+    ),
+    "ranged": (ASK, question(headers="Range: bytes=0-3\r\n"), ASK),
+    "origin": (ASK, question(headers="Origin: https://example.org\r\n"), ASK),
+    "credentials": (question(headers="Authorization: Basic eDp5\r\n"), ASK),
+    "upgraded": (ASK, question(headers=UPGRADE), ASK, ASK),
+    "another upgrade": (ASK, question(headers="Connection: Upgrade\r\nUpgrade: h2c\r\n"), ASK),
+    "expecting": (question(headers="Expect: 100-continue\r\n"), ASK),
+    "closing": (ASK, question(headers="Connection: close\r\n"), ASK),
+    "old": (b"GET /api/handles/88.1/ENGINE HTTP/1.0\r\n\r\n", ASK),
+    "old and staying": (b"GET /api/handles/88.1/ENGINE HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", ASK),
+    "body": (ASK, question(headers="Content-Length: 40\r\n") + ASK[:36] + b"\r\n\r\n", ASK, ASK),
+    "empty body": (ASK, question(headers="Content-Length: 0\r\n"), ASK),
+    "chunked body": (
+        question(headers="Transfer-Encoding: chunked\r\n") + b"3\r\nabc\r\n0\r\n\r\n",
+        ASK,
+    ),
+    "both lengths": (ASK, question(headers="Content-Length: 3\r\nTransfer-Encoding: chunked\r\n"), ASK),
+    "absolute form": (ASK, question().replace(b"/api", b"http://node/api"), ASK),
+    "lower case": (ASK, ASK.replace(b"GET", b"get"), ASK),
+    "other methods": (
+        ASK.replace(b"GET", b"HEAD"),
+        ASK,
+        ASK.replace(b"GET", b"OPTIONS"),
+        ASK.replace(b"GET", b"QUERY"),
+    ),
+    "other paths": (ASK, ASK.replace(b"handles/", b"handles?"), ASK.replace(b"/api/handles/", b"/api/handle/"), ASK),
+    "bare line feed": (ASK, ASK.replace(b"\r\n", b"\n"), ASK),
+    "bare line feed in a header": (ASK, question(headers="X: a\nY: b\r\n"), ASK),
+    "bare carriage return": (ASK, question(headers="X: a\rY: b\r\n"), ASK),
+    "folded": (ASK, question(headers="X: a\r\n b\r\n"), ASK),
+    "empty lines before": (b"\r\n", ASK, b"\r\n\r\n", ASK),
+    "null": (ASK, question(headers="X: \0\r\n"), ASK),
+    "no host": (b"GET /api/handles/88.1/ENGINE HTTP/1.1\r\n\r\n", ASK),
+    "two hosts": (ASK, question(headers="Host: other\r\n"), ASK),
+    "space before the colon": (ASK, question(headers="Content-Length : 3\r\n"), ASK),
+    "two spaces": (ASK, ASK.replace(b" HTTP", b"  HTTP"), ASK),
+    "another version": (ASK, ASK.replace(b"1.1", b"2.0"), ASK),
+    "nonsense": (ASK, b"nonsense\r\n\r\n", ASK),
+}
+OVERSIZED = {
+    "long header": (ASK, question(headers=f"X: {'x' * 9000}\r\n"), ASK),
+    "long block": (question(headers=f"X: {'x' * 5000}\r\nY: {'y' * 5000}\r\n"),) * 2,
+    "long target": (ASK, question("88.1/" + "x" * 9000), ASK),
+    "long name": (ASK, question("88.1/" + "x" * 3000), ASK),
+    "many headers": (ASK, question(headers="X: y\r\n" * 200), ASK),
+}
+
+
+def cut_at(octets: bytes, *places: int) -> list[bytes]:
+    edges = sorted({0, len(octets), *places})
+    return [octets[begin:end] for begin, end in pairwise(edges)]
+
+
+def ends_of(messages: tuple[bytes, ...]) -> list[int]:
+    return [sum(map(len, messages[: count + 1])) for count in range(len(messages))]
+
+
+async def hold_against(bout: Bout, messages: tuple[bytes, ...], place: int) -> None:
+    """What aiohttp does with a message depends on what came in the same segment: a question before a malformed one is
+    answered when it came apart, and lost when not. So the short way must answer what aiohttp does for the same
+    segments, some of them perhaps cut once more between two messages, as any network may cut them."""
+    octets, ends = b"".join(messages), ends_of(messages)
+    answered = await bout.converse(bout.short, cut_at(octets, place))
+    expected = []
+    for count in range(len(ends), -1, -1):
+        for places in combinations(ends, count):
+            expected.append(await bout.converse(bout.long, cut_at(octets, place, *places)))
+            if answered == expected[-1]:
+                return
+    raise AssertionError(f"cut at {place}: {octets[:place]!r} | {octets[place:]!r}\n{answered}\n{expected}")
+
+
+@pytest.mark.parametrize("name", CORPUS)
+async def test_both_ways_answer_the_same_octets_wherever_a_conversation_is_cut(name: str):
+    messages = CORPUS[name]
+    async with a_bout() as bout:
+        for place in range(sum(map(len, messages)) + 1):
+            await hold_against(bout, messages, place)
+
+
+@pytest.mark.parametrize("name", OVERSIZED)
+async def test_both_ways_answer_the_same_to_what_is_too_long(name: str):
+    messages = OVERSIZED[name]
+    async with a_bout() as bout:
+        for place in (0, 40, len(ASK), len(ASK) + 20, sum(map(len, messages)) - 3):
+            await hold_against(bout, messages, place)
+
+
+async def test_a_question_takes_the_short_way_from_its_first_time_on_and_past_the_parser_from_its_third():
+    async with a_bout() as bout:
+        line = Line(bout.short())
+        await line.say(ASK, ASK)
+        assert bout.metrics.counts.ready == 2
+        parser, line.connection._parser = line.connection._parser, None  # nobody to parse
+        assert (await line.say(ASK, question("88.1/Gear.7"))).count(b'"responseCode":1,') == 2
+        assert bout.metrics.counts.ready == 4
+        line.connection._parser = parser
+        await line.hang_up()
+
+
+async def test_headers_that_differ_every_time_take_the_short_way_too_and_leave_nothing_behind():
+    async with a_bout() as bout:
+        line = Line(bout.short())
+        for number in range(20):
+            await line.say(question(headers=f"Traceparent: {number}\r\n"))
+        assert bout.metrics.counts.ready == 20
+        assert not bout.short._prepared.blocks
+        await line.hang_up()
+
+
+async def test_a_hundred_questions_in_one_segment_are_answered_in_order_in_one_write():
+    async with a_bout() as bout:
+        line = Line(bout.short())
+        names = [ENGINE, "88.1/Gear.7", ABSENT] * 33
+        answers = await line.say(b"".join(map(question, names)))
+        assert [name for name in names if f'"{name}"'.encode() in answers] == names
+        assert answers == b"".join([await line.say(question(name)) for name in names])
+        assert bout.metrics.counts.ready == 198
+        await line.hang_up()
+
+
+async def test_a_client_that_does_not_read_is_not_written_to_without_end():
+    async with a_bout() as bout:
+        line = Line(bout.short())
+        await line.say(ASK)
+        one = len(line.transport.written)
+        writes = []
+        transport_write = line.transport.write
+
+        def write(octets: bytes) -> None:
+            transport_write(octets)
+            writes.append(len(octets))
+            if not line.connection.writing_paused:
+                line.connection.pause_writing()
+
+        line.transport.write = write
+        await line.say(ASK * 1000)
+        assert sum(writes) <= SEGMENT + 2 * one
+        while sum(writes) < 1000 * one:  # The client reads again and again.
+            done = len(writes)
+            line.connection.resume_writing()
+            await turns()
+            assert len(writes) > done
+        assert sum(writes) == 1000 * one
+        await line.hang_up()
+
+
+async def test_an_answer_starts_the_time_anew_that_an_idle_connection_is_kept():
+    async with a_bout() as bout:
+        line = Line(bout.short())
+        for _ in range(3):
+            line.connection._next_keepalive_close_time = 0.0
+            before = line.connection._loop.time() + line.connection.keepalive_timeout
+            await line.say(ASK)
+            assert before <= line.connection._next_keepalive_close_time <= before + 60
+        await line.hang_up()
+
+
+async def test_a_connection_that_is_shut_down_answers_nothing_more():
+    async with a_bout() as bout:
+        line = Line(bout.short())
+        await line.say(ASK)
+        bout.short.pre_shutdown()
+        line.connection.data_received(ASK)
+        assert await line.say() == b""
+        await line.hang_up()
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+async def test_where_certificates_may_say_who_asks_only_aiohttps_way_is_taken_over_tls(guarded: bool):
+    async with a_bout() as bout:
+        connection = ReadyConnection(bout.short, bout.short._prepared, keepalive=60.0, guarded=guarded)
+        line = Line(connection, sslcontext=object())
+        assert b'"responseCode":1,' in await line.say(ASK)
+        assert bout.metrics.counts.ready == (not guarded)
+        await line.hang_up()
+
+
+async def test_blocks_are_bounded_in_number():
+    async with a_bout() as bout:
+        line = Line(bout.short())
+        bout.short._prepared.blocks.update(dict.fromkeys(b"%d" % number for number in range(MAX_BLOCKS)))
+        await line.say(ASK, ASK)
+        assert list(bout.short._prepared.blocks) == [b" HTTP/1.1\r\nHost: node\r\n\r\n"]
+        await line.hang_up()
+
+
+CHANGES = (
+    Change(ChangeKind.HANDLE, key(ENGINE)),
+    Change(ChangeKind.RANGE, key("88.1/A"), key("88.1/Z")),
+    Change(ChangeKind.PREFIX, key("88.1/")),
+    Change(ChangeKind.EVERYTHING),
+)
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.kind.name)
+async def test_nothing_older_than_a_change_is_answered_once_it_was_heard(change: Change):
+    async with a_bout() as bout:
+        line = Line(bout.short())
+        for version in range(2, 20):
+            text = f"version {version}"
+            bout.made.book.records[key(ENGINE)] = record(ENGINE, text, version)
+            bout.made.resolver.forget(change)
+            ready = bout.metrics.counts.ready
+            answers = await line.say(ASK + ASK, ASK)
+            assert answers.count(text.encode()) == 3
+            assert bout.metrics.counts.ready == ready + 1  # The last: the others had to be read.
+        await line.hang_up()
+
+
+async def test_a_stale_answer_says_so_and_so_takes_the_long_way():
+    async with a_bout() as bout:
+        line = Line(bout.short())
+        assert b"Warning" not in await line.say(ASK)
+        bout.made.now += 10.0
+        assert b"Warning: 110" in await line.say(ASK)
+        assert bout.metrics.counts.ready == 1
+        bout.made.resolver.heard()
+        assert b"Warning" not in await line.say(ASK)
+        assert bout.metrics.counts.ready == 2
+        await line.hang_up()
+
+
+async def test_an_answer_whose_time_is_over_is_read_again():
+    async with a_bout() as bout:
+        line = Line(bout.short())
+        await line.say(ASK)
+        misses = bout.metrics.counts.misses
+        bout.made.now += 301.0
+        bout.made.resolver.heard()
+        await line.say(ASK)
+        assert bout.metrics.counts.misses == misses + 1
+        await line.hang_up()
+
+
+class Renamed(ReadyConnection):
+    """As if another aiohttp called it otherwise."""
+
+    @property
+    def _waiter(self) -> None:
+        raise AttributeError("_waiter")
+
+    @_waiter.setter
+    def _waiter(self, waiter: object) -> None:
+        pass
+
+
+class Mute(ReadyConnection):
+    def _answer_known(self, ready, data: bytes, begin: int) -> int:
+        return len(data)
+
+
+class Rude(ReadyConnection):
+    def _send(self, ready, answers: list[bytes], begun: float) -> None:
+        super()._send(ready, [answer.replace(b"200 OK", b"200 Okay") for answer in answers], begun)
+
+
+class Slow(ReadyConnection):
+    def data_received(self, data: bytes) -> None:
+        self._parse(data)
+
+
+MISFITS = {Renamed: "_waiter", Mute: "TimeoutError", Rude: "differently", Slow: "0 of 7 answers"}
+
+
+@pytest.mark.parametrize("connection", MISFITS)
+async def test_an_aiohttp_that_does_not_fit_is_left_to_its_own_way_with_a_warning(
+    connection: type[ReadyConnection], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("resolver.listeners.http.trial.DEADLINE", 0.2)
+    async with a_bout() as bout:
+        bout.metrics.ready_way = 0
+        await bout.long.shorten(connection)
+        assert bout.metrics.ready_way == 0
+        assert [record.levelno for record in caplog.records if MISFITS[connection] in record.getMessage()] == [
+            logging.WARNING
+        ]
+        line = Line(bout.long())
+        assert b'"responseCode":1,' in await line.say(ASK, ASK)
+        assert bout.metrics.counts.ready == 0
+        await line.hang_up()
+
+
+async def test_the_aiohttp_that_is_installed_fits():
+    assert await misfit() == ""
