@@ -5,6 +5,7 @@ addresses in `networks`. So a record cannot make a client ask machines of somebo
 """
 
 import asyncio
+import contextlib
 import ipaddress
 import secrets
 import ssl
@@ -164,8 +165,8 @@ class Client:
             return True
         loop = asyncio.get_running_loop()
         for name in [host for host in self._hosts if not is_address(host)]:
-            places = await loop.getaddrinfo(name, None)
-            self._hosts |= {str(place[0]) for *_, place in places}
+            with contextlib.suppress(OSError):  # a name that is not known now allows nothing
+                self._hosts |= {str(place[0]) for *_, place in await loop.getaddrinfo(name, None)}
         return host in self._hosts
 
     async def _ask(self, request: Message, handle: bytes, servers: Sequence[Server], trail: Trail) -> Message:

@@ -4,6 +4,7 @@ An answer is several messages where a list is long; it is over with the first th
 """
 
 import asyncio
+import contextlib
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -89,6 +90,8 @@ async def exchange_tcp(host: str, port: int, request: Message) -> list[Message]:
                     return answer.messages
         finally:
             writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
     raise NoAnswer(f"tcp://{host}:{port}: closed before the answer was whole")
 
 

@@ -35,6 +35,7 @@ class Server:
         parts = urlsplit(f"//{place}")
         if not parts.hostname or parts.path or parts.query or parts.username is not None:
             raise ValueError(f"{text!r} is not written HOST:PORT")
+        parts.hostname.encode("idna")  # UnicodeError is a ValueError
         port = PORTS[scheme or "tcp"] if parts.port is None else parts.port
         protocols = (Protocol[scheme.upper()],) if scheme else (Protocol.UDP, Protocol.TCP)
         return cls(parts.hostname, tuple((protocol, port) for protocol in protocols))

@@ -33,6 +33,7 @@ class Scripted:
         self.port = 0
         self.asked: list[tuple[str, str]] = []  # transport and handle
         self.deaf_to_datagrams = 0  # so many are passed over
+        self.conversing: set[asyncio.Task[None]] = set()
 
     @property
     def server(self) -> Server:
@@ -57,6 +58,9 @@ class Scripted:
         return [reply(request, 1, HandleValues(query.handle, found).to_wire())]
 
     async def converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        conversing = asyncio.current_task()
+        self.conversing.add(conversing)
+        conversing.add_done_callback(self.conversing.discard)
         stream = MessageStream()
         while octets := await reader.read(1 << 16):
             stream.feed(octets)
@@ -65,6 +69,7 @@ class Scripted:
                 for answer in self.answers(message, "tcp"):
                     writer.write(answer.to_wire())
         writer.close()
+        await writer.wait_closed()
 
 
 class Datagrams(asyncio.DatagramProtocol):
@@ -111,3 +116,5 @@ async def scripted() -> AsyncIterator[Scripted]:
     finally:
         transport.close()
         server.close()
+        if made.conversing:
+            await asyncio.wait(made.conversing, timeout=10)

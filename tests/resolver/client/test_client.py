@@ -1,19 +1,22 @@
 """The client against servers that are late, silent, wrong, or lead it astray."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from registry.errors import ResponseCode
 from registry.value import HandleValue
 from resolver.client.client import Client
-from resolver.client.errors import BadAnswer, NoAnswer, NotConfigured, ReferralLoop
+from resolver.client.errors import BadAnswer, ClientError, NoAnswer, NotConfigured, ReferralLoop
 from resolver.client.referral import MAX_QUESTIONS
 from resolver.client.servers import Server
 from resolver.wire.refusal import Referral
-from tests.resolver.client.servers import Scripted, scripted
+from tests.resolver.client.servers import Scripted, reply, scripted
 
 HERE = (HandleValue(1, "DESC", b"here"),)
 ELSEWHERE = ResponseCode.SERVER_NOT_RESPONSIBLE
@@ -135,6 +138,26 @@ async def test_a_server_configured_by_name_may_be_referred_to_by_address(servers
     first.book["1.2/A"] = Referral(b"x/y", (second.site(),))
     second.book["1.2/A"] = HERE
     assert (await Client([Server.from_text(f"localhost:{first.port}")]).resolve("1.2/A")).values == HERE
+
+
+async def test_a_configured_name_that_nobody_knows_allows_nothing_and_hides_no_refusal(servers):
+    first, second, _ = servers
+    first.book["1.2/A"] = Referral(b"x/y", (second.site(address="127.0.0.2"),))
+    with pytest.raises(NotConfigured):
+        await Client([first.server, Server.from_text("nobody.invalid")]).resolve("1.2/A")
+
+
+@settings(max_examples=60)
+@given(st.integers(2, 600) | st.sampled_from([302, 303]), st.binary(max_size=300))
+def test_whatever_a_server_answers_there_is_an_outcome(code, body):
+    async def ask() -> None:
+        async with scripted() as server:
+            server.answers = lambda request, _: [reply(request, code, body)]
+            client = Client([Server.from_text(f"tcp://127.0.0.1:{server.port}")])
+            with contextlib.suppress(ClientError):
+                assert (await client.resolve("1.2/A")).code == code
+
+    asyncio.run(ask())
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_a_server_is_written_with_or_without_its_transport_and_port(text, host, 
 
 
 @pytest.mark.parametrize(
-    "text", ["", ":2641", "ftp://x", "host:port", "host:99999", "host/path", "user@host", "tcp://"]
+    "text", ["", ":2641", "ftp://x", "host:port", "host:99999", "host/path", "user@host", "tcp://", "a..b"]
 )
 def test_what_is_no_server_is_refused(text):
     with pytest.raises(ValueError):
