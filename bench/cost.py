@@ -34,6 +34,7 @@ from registry.site import ServerInfo, SiteInfo
 from registry.store import Store
 from resolver.answer import found
 from resolver.cache import Cache
+from resolver.listeners.http.ready import ReadyAnswers
 from resolver.metrics import Metrics
 from resolver.misses import Misses
 from resolver.operations import Operations
@@ -43,6 +44,7 @@ from resolver.wire.query import Query
 
 MICRO: Final = 1e6
 BATCHES: Final = (1, 16, 64)
+LONG_WAY: Final = "Range: bytes=0-\r\n"  # Means nothing to the node, but is no ordinary question.
 ENOUGH: Final = 1 << 30  # Octets of cache: nothing is evicted.
 
 Costs = dict[str, float]
@@ -93,6 +95,8 @@ def _synchronous(store: Store, keys: dict[str, HandleKey], packed: dict[HandleKe
     for name, key in keys.items():
         cache.put(key, answers[name])
     targets = {name: f"/api/handles/{name}" for name in keys}
+    octets = {name: name.encode() for name in keys}
+    ready = ReadyAnswers(resolver.peek_fresh, store.key_of, metrics)
     names = list(keys)
 
     def put(name: str) -> None:
@@ -102,6 +106,7 @@ def _synchronous(store: Store, keys: dict[str, HandleKey], packed: dict[HandleKe
         "decode target": cost(lambda name: percent_decode(targets[name][13:]), names, rounds),
         "key_of": cost(lambda name: store.key_of(name.encode()), names, rounds),
         "peek": cost(lambda name: resolver.peek(keys[name]), names, rounds),
+        "ready": cost(lambda name: ready.answer(octets[name]), names, rounds),
         "body": cost(lambda name: answers[name].body(name), names, rounds),
         "unpack": cost(lambda name: packed[keys[name]].unpack(), names, rounds),
         "render": cost(lambda name: found(packed[keys[name]], 0), names, rounds),
@@ -160,19 +165,25 @@ async def whole(dsn: str, names: list[str], requests: int) -> Costs:
     with tempfile.TemporaryDirectory() as directory:
         async with a_node(dsn, Path(directory), cache_megabytes=1024) as node:
 
-            async def measure(asked: list[str], expected: int) -> float:
+            async def measure(asked: list[str], expected: int, headers: str = "") -> float:
                 before = node.cpu_seconds()
-                others = await ask_all(node.port, asked)
+                others = await ask_all(node.port, asked, headers=headers)
                 assert others == expected, f"{others} answers of {len(asked)} were not what they should be"
                 return (node.cpu_seconds() - before) / len(asked) * MICRO
 
             await ask_all(node.port, warm)
             cached = await measure(chance.choices(warm, k=requests), 0)
+            long_way = await measure(chance.choices(warm, k=requests), 0, LONG_WAY)
             uncached = await measure(cold, 0)
             absent = [f"{name}-absent" for name in warm[:1000]]
             await ask_all(node.port, absent)
             missing = await measure(chance.choices(absent, k=requests), requests)
-    return {"HTTP answer, cached": cached, "HTTP answer, uncached": uncached, "HTTP answer, known missing": missing}
+    return {
+        "HTTP answer, cached": cached,
+        "HTTP answer, cached, long way": long_way,
+        "HTTP answer, uncached": uncached,
+        "HTTP answer, known missing": missing,
+    }
 
 
 async def measure(count: int, rounds: int, requests: int, dsn: str) -> Costs:

@@ -39,10 +39,10 @@ class Client:
     async def connect(cls, port: int) -> "Client":
         return cls(*await asyncio.open_connection("127.0.0.1", port))
 
-    async def ask(self, name: str) -> tuple[int, bytes]:
-        """The status and the body of the answer."""
+    async def ask(self, name: str, headers: str = "") -> tuple[int, bytes]:
+        """The status and the body of the answer. Each of `headers` ends its line."""
         target = quote(name, safe="/:.-_~")
-        self._writer.write(f"GET /api/handles/{target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        self._writer.write(f"GET /api/handles/{target} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode())
         head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
         length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
         return int(head[9:12]), await self._reader.readexactly(length)
@@ -88,7 +88,7 @@ async def _ports(process: asyncio.subprocess.Process) -> tuple[int, int]:
     raise RuntimeError("the resolver ended before it listened")
 
 
-async def ask_all(port: int, names: Iterable[str], connections: int = 32) -> int:
+async def ask_all(port: int, names: Iterable[str], connections: int = 32, headers: str = "") -> int:
     """Asks for each name once over several connections; returns how many answers were not 200."""
     remaining = iter(names)
     others = 0
@@ -97,7 +97,7 @@ async def ask_all(port: int, names: Iterable[str], connections: int = 32) -> int
         nonlocal others
         client = await Client.connect(port)
         for name in remaining:
-            status, _ = await client.ask(name)
+            status, _ = await client.ask(name, headers)
             others += status != 200
         client.close()
 
