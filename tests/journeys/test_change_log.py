@@ -10,8 +10,7 @@ import asyncpg
 import pytest
 
 from registry.changes import start
-from registry.errors import HandleAlreadyExists
-from registry.errors import ServerBusy
+from registry.errors import HandleAlreadyExists, ServerBusy
 from registry.handle import Handle, HandleKey
 from registry.packing import PackedRecord
 from registry.settings import RegistrySettings
