@@ -4,5 +4,5 @@
     resolved = await client.resolve("88.168.10/E.WINDER.A01.07", types=["URL"])
 
 `Client` is in `client`, `Server` in `servers`, what can go wrong in `errors`. Read in this order: errors, servers,
-exchange, referral, client.
+exchange, referral, verification, client.
 """

@@ -23,6 +23,7 @@ from resolver.client.errors import BadAnswer, ClientError, NoAnswer, NotConfigur
 from resolver.client.exchange import Transports
 from resolver.client.referral import LOCATING_TYPES, Trail, service_of
 from resolver.client.servers import Server, is_address, servers_of, sites_of
+from resolver.client.verification import is_signed_with
 from resolver.wire.administration import NOTHING_NAMED, NamedHandle
 from resolver.wire.codes import OpCode, OpFlag
 from resolver.wire.envelope import NEWEST
@@ -66,6 +67,7 @@ class Client:
         self._hosts = {server.host for server in servers}
         self._deadline = deadline
         self._transports = Transports(tls)
+        self._keys: dict[Server, bytes] = {}
 
     async def resolve(
         self,
@@ -74,11 +76,16 @@ class Client:
         indexes: Collection[int] = (),
         types: Collection[str] = (),
         authoritative: bool = False,
+        certify: bool = False,
         follow: bool = True,
     ) -> Resolved:
-        """What anybody may read of a handle. Raises ClientError."""
+        """What anybody may read of a handle. Raises ClientError.
+
+        With `certify` every answer must be signed: by the key of the referral that led there, and by a configured
+        server with the key that it was given or, where it was given none, the one that it shows when it is first asked.
+        """
         query = Query(handle.encode(), tuple(indexes), tuple(types))
-        flags = OpFlag.PUBLIC_ONLY | (OpFlag.AUTHORITATIVE if authoritative else 0)
+        flags = OpFlag.PUBLIC_ONLY | (OpFlag.AUTHORITATIVE if authoritative else 0) | (OpFlag.CERTIFY if certify else 0)
         trail = Trail()
         try:
             async with asyncio.timeout(self._deadline):
@@ -94,12 +101,7 @@ class Client:
         """What the first configured server that answers says of itself. Raises ClientError."""
         request = _request(OpCode.GET_SITE_INFO, NamedHandle(NOTHING_NAMED).to_wire(), 0)
         answer = await self._ask(request, NOTHING_NAMED, self._servers, Trail())
-        if answer.response_code != ResponseCode.SUCCESS:
-            raise BadAnswer(f"no service information: {answer.response_code}")
-        try:
-            return SiteInfo.from_wire(answer.content)
-        except Truncated as error:
-            raise BadAnswer(f"service information: {error}") from None
+        return _site(answer)
 
     async def _resolve(self, query: Query, flags: int, servers: Sequence[Server], trail: Trail) -> Message:
         answer = await self._ask(_question(query, flags), query.handle, servers, trail)
@@ -180,10 +182,21 @@ class Client:
                 continue
             for protocol, port in server.interfaces:
                 try:
-                    return (await self._transports.exchange(protocol, server.host, port, request))[0]
+                    answer = (await self._transports.exchange(protocol, server.host, port, request))[0]
+                    if request.op_flags & OpFlag.CERTIFY and not is_signed_with(answer, await self._key_of(server)):
+                        raise BadAnswer(f"{server} did not sign its answer for {handle!r}")
                 except (NoAnswer, BadAnswer) as error:
                     failure = error
+                else:
+                    return answer
         raise failure
+
+    async def _key_of(self, server: Server) -> bytes:
+        if not server.public_key and server not in self._keys:
+            request = _request(OpCode.GET_SITE_INFO, NamedHandle(NOTHING_NAMED).to_wire(), 0)
+            site = _site(await self._ask(request, NOTHING_NAMED, [server], Trail()))
+            self._keys[server] = site.servers[0].public_key if site.servers else b""
+        return server.public_key or self._keys[server]
 
 
 def _question(query: Query, flags: int) -> Message:
@@ -207,6 +220,16 @@ def _resolved(handle: str, answer: Message, trail: Trail) -> Resolved:
         except Truncated:
             text = ""
     return Resolved(code, handle, values, text, tuple(trail.servers))
+
+
+def _site(answer: Message) -> SiteInfo:
+    """Raises BadAnswer."""
+    if answer.response_code != ResponseCode.SUCCESS:
+        raise BadAnswer(f"no service information: {answer.response_code}")
+    try:
+        return SiteInfo.from_wire(answer.content)
+    except Truncated as error:
+        raise BadAnswer(f"service information: {error}") from None
 
 
 def _values(answer: Message) -> tuple[HandleValue, ...]:

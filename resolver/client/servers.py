@@ -3,7 +3,7 @@
 import hashlib
 import ipaddress
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -21,10 +21,11 @@ BY_PREFIX, BY_SUFFIX = 0, 1  # The hash option of a site: which part of a handle
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A host and its ways in, in the order in which they are tried."""
+    """A host, its ways in, in the order in which they are tried, and the key by which its answers are certified."""
 
     host: str
     interfaces: tuple[tuple[Protocol, int], ...]
+    public_key: bytes = field(default=b"", compare=False, repr=False)
 
     @classmethod
     def from_text(cls, text: str) -> "Server":
@@ -53,7 +54,7 @@ def servers_of(sites: Iterable[SiteInfo], handle: bytes, *, primary: bool) -> li
         info = site.servers[_place(site.hash_option, handle, len(site.servers))]
         interfaces = tuple(_usable(info.interfaces))
         if interfaces:
-            servers.append(Server(str(info.address), interfaces))
+            servers.append(Server(str(info.address), interfaces, info.public_key))
     return servers
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -158,6 +159,13 @@ def test_whatever_a_server_answers_there_is_an_outcome(code, body):
                 assert (await client.resolve("1.2/A")).code == code
 
     asyncio.run(ask())
+
+
+async def test_an_answer_that_should_be_signed_and_is_not_is_no_answer(servers):
+    first, *_ = servers
+    first.book["1.2/A"] = HERE
+    with pytest.raises(BadAnswer):
+        await Client([replace(first.server, public_key=b"no key")]).resolve("1.2/A", certify=True)
 
 
 @pytest.mark.parametrize(

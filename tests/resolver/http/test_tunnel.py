@@ -1,11 +1,13 @@
 """Native messages in HTTP requests, as the reference client sends them where nothing else passes."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from registry.value import HandleValue
 from resolver.client.client import Client as NativeClient
+from resolver.client.errors import BadAnswer
 from resolver.client.exchange import MEDIA_TYPE
 from resolver.client.servers import Server
 from resolver.node import Node
@@ -94,6 +96,11 @@ async def test_the_client_reads_the_same_over_each_transport(node, scheme):
     client = NativeClient([server], tls=any_certificate())
     resolved = await client.resolve(HANDLE, types=["URL"])
     assert [value.text for value in resolved.values] == ["http://example.org/x"]
+    certified = await client.resolve(HANDLE, certify=True)
+    assert certified.values == resolved.values
+    somebody = (await client.site()).servers[0].public_key.replace(b"\1\0\1", b"\1\0\3")
+    with pytest.raises(BadAnswer, match="did not sign"):
+        await NativeClient([replace(server, public_key=somebody)], tls=any_certificate()).resolve(HANDLE, certify=True)
     missing = await client.resolve(HANDLE, indexes=[9])
     assert (missing.code, missing.values) == (200, ())
     site = await client.site()
