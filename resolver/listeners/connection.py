@@ -57,6 +57,13 @@ class Connection(asyncio.Protocol):
     def is_idle(self) -> bool:
         return not self._busy and self._stream is None
 
+    @property
+    def held(self) -> int:
+        """Octets that wait in memory: read and not answered, or answered and not taken."""
+        stream, transport = self._stream, self._transport
+        unread = 0 if transport is None else transport.get_write_buffer_size()
+        return unread if stream is None else unread + stream.waiting
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]  # uvloop's has the methods, not the class
         self._transport.set_write_buffer_limits(high=UNREAD)  # type: ignore[union-attr]  # as above

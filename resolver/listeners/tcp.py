@@ -19,6 +19,9 @@ BACKLOG: Final = 1024  # Connections that the kernel keeps until they are accept
 ONE_QUESTION: Final = 5.0  # Seconds that a connection is kept which asked once and did not say that it would stay.
 MESSAGE_TIMEOUT: Final = 30.0  # Seconds for a message that was begun: the largest then needs 9 kB/s.
 SWEEP_INTERVAL: Final = 1.0  # Seconds between two looks for connections whose time is over.
+# Octets that all connections together may make us hold; those that hold most are ended. What one may hold is bounded
+# too, but for thousands of them that would be gigabytes.
+MAX_HELD: Final = 128 << 20
 CROWDED_OUT: Final = 64  # The longest idle ones, which give way together when there are too many connections.
 
 
@@ -36,6 +39,7 @@ class TcpListener:
         message_timeout: float = MESSAGE_TIMEOUT,
         one_question: float = ONE_QUESTION,
         sweep_interval: float = SWEEP_INTERVAL,
+        max_held: int = MAX_HELD,
     ) -> None:
         self.operations = operations
         self.idle = idle
@@ -47,6 +51,7 @@ class TcpListener:
         self._metrics = metrics
         self._most = most
         self._sweep_interval = sweep_interval
+        self._max_held = max_held
         self._connections: set[Connection] = set()
         self._servers: list[asyncio.Server] = []
         self._sweeping: asyncio.Task[None] | None = None
@@ -117,16 +122,31 @@ class TcpListener:
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(self._sweep_interval)
-            self.now = now = self.loop.time()
-            for connection in tuple(self._connections):
-                reason = connection.overdue(now)
-                if reason is None:
-                    continue
-                self.count(reason)
-                if reason == "idle":
-                    connection.close()  # what it was answered may still be under way
-                else:
-                    connection.abort()
+            self.now = self.loop.time()
+            self._end_overdue()
+            self._end_greedy()
+
+    def _end_overdue(self) -> None:
+        for connection in tuple(self._connections):
+            reason = connection.overdue(self.now)
+            if reason is None:
+                continue
+            self.count(reason)
+            if reason == "idle":
+                connection.close()  # what it was answered may still be under way
+            else:
+                connection.abort()
+
+    def _end_greedy(self) -> None:
+        """Ends those that hold most, when all together hold too much."""
+        held = {connection: octets for connection in self._connections if (octets := connection.held)}
+        total = sum(held.values())
+        for connection in sorted(held, key=held.__getitem__, reverse=True):
+            if total <= self._max_held:
+                return
+            total -= held[connection]
+            connection.abort()
+            self.count("crowd")
 
 
 def raise_descriptor_limit() -> None:

@@ -69,7 +69,9 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(idle: float = 60.0, most: int = 100, message_timeout: float = 60.0) -> AsyncIterator[Server]:
+async def serving(
+    idle: float = 60.0, most: int = 100, message_timeout: float = 60.0, max_held: int = 1 << 30
+) -> AsyncIterator[Server]:
     operations, metrics = Operations(), Metrics()
     sockets = listen(["127.0.0.1"], 0)
     port = sockets[0].getsockname()[1]
@@ -81,6 +83,7 @@ async def serving(idle: float = 60.0, most: int = 100, message_timeout: float = 
         most=most,
         message_timeout=message_timeout,
         sweep_interval=SWEEP,
+        max_held=max_held,
     )
     await listener.open()
     server = Server(listener, operations, metrics, port)
@@ -243,6 +246,20 @@ async def test_too_many_connections_crowd_out_those_that_are_idle_longest():
         assert server.metrics.counts.closed_crowd >= 1
         server.operations.go.set()
         assert (await clients[0].take()).body == SLOW
+
+
+async def test_connections_that_together_make_us_hold_too_much_are_ended_the_greediest_first():
+    async with serving(max_held=100_000) as server:
+        modest, *greedy = [await server.client() for _ in range(4)]
+        modest.writer.write(octets(request(b"x" * 1000))[:-1])
+        for number, client in enumerate(greedy):
+            client.writer.write(octets(request(b"x" * (50_000 + number)))[:-1])
+        assert await greedy[2].ended()
+        assert await greedy[1].ended()
+        assert server.metrics.counts.closed_crowd == 2
+        greedy[0].writer.write(b"\0")
+        modest.writer.write(b"\0")
+        assert [len((await client.take()).body) for client in (greedy[0], modest)] == [50_000, 1000]
 
 
 async def test_one_more_than_too_many_busy_connections_is_turned_away():
