@@ -84,7 +84,7 @@ class Authenticator:
 
     async def by_proof(self, proof: Proof, nonce: bytes) -> Administrator:
         """An answer to the challenge `nonce`. Raises as by_password does, InvalidCredential, ServerBusy."""
-        check_proof(proof)
+        check_proof(proof, md5=self._store.settings.md5_proofs)
         claimed = identity_from_text(proof.identity)
         keys = await self._keys(claimed, proof.type)
         challenge = nonce + proof.cnonce

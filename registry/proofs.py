@@ -2,7 +2,7 @@
 
 What is proved over is the challenge: the server's nonce and whatever else both sides agreed on, here the client's own
 nonce. Everything in a proof is chosen by a stranger, so what it may cost is bounded before it is computed. MD5 is
-accepted in no place.
+accepted for secret keys alone, where a setting says so, and for signatures in no place.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ from registry.keys import PublicKey
 
 MAX_ITERATIONS: Final = 100_000  # A tenth of a second of a core; the reference's clients send 10,000.
 MAX_DERIVED: Final = 512  # Bits of a derived key: more than any digest here is wide. The clients send 160.
+MD5: Final = "MD5"
 MIN_RSA: Final = 1024  # Bits; old enterprise keys have as few, and fewer can be factored at home.
 
 _HASHES: Final[Mapping[str, type[hashes.HashAlgorithm]]] = {"SHA1": hashes.SHA1, "SHA256": hashes.SHA256}
@@ -39,10 +40,10 @@ class Proof:
     length: int = 0
 
 
-def check_proof(proof: Proof) -> None:
+def check_proof(proof: Proof, *, md5: bool = False) -> None:
     """Refuses a proof that cannot be checked, or would cost too much. Raises InvalidCredential."""
     name = _folded(proof.algorithm)
-    if name not in _ALGORITHMS.get(proof.type, ()):
+    if name not in _ALGORITHMS.get(proof.type, ()) or (name == MD5 and not md5):
         raise InvalidCredential("authentication.algorithm", algorithm=f"{proof.type} {proof.algorithm}"[:100])
     if name == _DERIVED:
         if not 1 <= proof.iterations <= MAX_ITERATIONS:
@@ -102,6 +103,7 @@ def _derived(secret: bytes, challenge: bytes, proof: Proof) -> bytes:
 
 _DERIVED: Final = "PBKDF2HMACSHA1"
 _DIGESTS: Final[Mapping[str, Callable[[bytes, bytes, Proof], bytes]]] = {
+    MD5: _surrounded("md5"),
     "SHA1": _surrounded("sha1"),
     "SHA256": _surrounded("sha256"),
     "HMACSHA1": _hmac("sha1"),

@@ -152,6 +152,11 @@ class RegistrySettings:
         "Whether signatures of DSA keys prove anything. Old clients have such keys, mostly with SHA-1.",
         "是否接受 DSA 密钥的签名;旧客户端使用此类密钥,且多配 SHA-1。",
     )
+    md5_proofs: bool = setting(
+        False,
+        "Whether MD5 digests with a secret key prove anything. Native clients of version 2.0 have no other.",
+        "是否接受以 MD5 摘要证明共享密钥;仅原生协议 2.0 版客户端需要。",
+    )
     plain_authentication: bool = setting(
         False,
         "Whether clients on the loopback interface may authenticate over plain HTTP.",

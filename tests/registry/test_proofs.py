@@ -100,6 +100,13 @@ def test_what_is_no_accepted_algorithm_is_refused(kind, algorithm):
         check_proof(Proof(IDENTITY, kind, b"", algorithm, b""))
 
 
+def test_md5_is_accepted_of_secret_keys_alone_and_only_where_it_is_allowed():
+    check_proof(Proof(IDENTITY, "HS_SECKEY", b"", "MD5", b""), md5=True)
+    for kind, algorithm in (("HS_PUBKEY", "MD5"), ("HS_SECKEY", "HMAC-MD5")):
+        with pytest.raises(InvalidCredential):
+            check_proof(Proof(IDENTITY, kind, b"", algorithm, b""), md5=True)
+
+
 @pytest.mark.parametrize(
     ("iterations", "length"),
     [(0, 160), (-1, 160), (MAX_ITERATIONS + 1, 160), (10_000, 0), (10_000, 161), (10_000, 1 << 30)],

@@ -43,7 +43,7 @@ DIFFERENT = {
     "client.v7.2_2.TCP.pubkey.create": OLD_SESSION,
     "native.session.resolve.prefix_referral_old_client_2.3.tcp": (100, "nothing is asked on behalf of old clients"),
     "native.nosession.resolve.prefix_referral_old_client_2.3.tcp": (100, "nothing is asked on behalf of old clients"),
-    "native.nosession.versions.auth_2.0_seckey.tcp": (404, "MD5 proves nothing"),
+    "native.nosession.versions.auth_2.0_seckey.tcp": (404, "MD5 proves something only where a setting says so"),
     "probe.error.opcode_unknown_999": (5, "an operation nobody knows is not supported"),
     "probe.error.body_len_beyond_message": BODY,
     "probe.error.handle_len_beyond_body": BODY,

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import os
+from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -121,10 +122,19 @@ async def prove_with(worker: Worker, algorithm: str) -> None:
     assert HandleList.from_wire(answer.content).handles == (b"0.NA/0.NA", b"0.NA/88.118.1")
 
 
-async def test_md5_proves_nothing(worker: Worker):
-    challenged = await worker.answer_to(named(OpCode.LIST_HOMED_PREFIXES, "/", version=(2, 0)))
-    assert not challenged.op_flags & OpFlag.REQUEST_DIGEST
-    assert (await worker.answer_to(answered(challenged))).response_code == 404
+async def test_md5_proves_something_only_where_the_settings_say_so(worker: Worker):
+    """In both its forms: the bare digest, which clients of version 2.0 send, and the one behind an octet."""
+    for allowed in (False, True):
+        worker.store.settings = replace(worker.store.settings, md5_proofs=allowed)
+        challenged = await worker.answer_to(named(OpCode.LIST_HOMED_PREFIXES, "/", version=(2, 0)))
+        assert not challenged.op_flags & OpFlag.REQUEST_DIGEST
+        assert (await worker.answer_to(answered(challenged))).response_code == (1 if allowed else 404)
+        for secret, code in ((SECRET, 1), (b"another", 403)):
+            challenged = await worker.answer_to(named(OpCode.LIST_HOMED_PREFIXES, "/"))
+            challenge = Challenge.from_message(challenged)
+            covered = secret + challenge.nonce + challenge.digest.octets + secret
+            answer = ChallengeAnswer("HS_SECKEY", KEY, b"\1" + hashlib.md5(covered, usedforsecurity=False).digest())
+            assert (await worker.answer_to(released(challenged, answer))).response_code == (code if allowed else 404)
 
 
 async def test_every_version_since_the_second_is_challenged_in_its_own_way(worker: Worker):
