@@ -24,6 +24,7 @@ SURROUNDINGS: Final = 700
 MISSING_TTL: Final = 10  # Seconds a client may keep "not found": the registration that ends it cannot be announced.
 # What stands before the spelling asked for; a number in a format would cost as much as the rest of the body.
 _HEADS: Final = {code: b'{"responseCode":%d,"handle":' % code for code in ResponseCode}
+FOUND_HEAD: Final = _HEADS[ResponseCode.SUCCESS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,8 @@ class Answer:
 
     def body(self, asked: str) -> bytes:
         """The JSON body for the spelling that was asked for."""
-        return b"".join((_HEADS[self.code], orjson.dumps(asked), self.tail))
+        head = FOUND_HEAD if self.packed is not None else _HEADS[self.code]  # An enumeration's member is slow to hash.
+        return b"".join((head, orjson.dumps(asked), self.tail))
 
 
 MISSING: Final = Answer(ResponseCode.HANDLE_NOT_FOUND, None, MISSING_TTL, b"}", "", 0)

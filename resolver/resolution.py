@@ -5,7 +5,7 @@ Prefixes that are not homed here are known in memory, so a foreign name costs no
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from time import monotonic, time
-from typing import Final
+from typing import Final, cast
 
 from registry.changes import Change, ChangeKind
 from registry.errors import HandleError, ServerBusy
@@ -125,10 +125,13 @@ class Resolver:
 
     async def resolve_many(self, keys: Sequence[HandleKey]) -> list[Answer | HandleError]:
         """For each key its answer, kept or read, or why there is none; equal keys are read once."""
-        kept = self.peek_many(keys)
-        unkept = [key for key, answer in zip(keys, kept, strict=True) if answer is None]
-        read = iter(await self._read_many(unkept, self._misses.read_many) if unkept else ())
-        return [next(read) if answer is None else answer for answer in kept]
+        outcomes: list[Answer | HandleError | None] = [*self.peek_many(keys)]
+        unkept = [place for place, answer in enumerate(outcomes) if answer is None]
+        if unkept:
+            read = await self._read_many([keys[place] for place in unkept], self._misses.read_many)
+            for place, outcome in zip(unkept, read, strict=True):
+                outcomes[place] = outcome
+        return cast("list[Answer | HandleError]", outcomes)  # all places are filled
 
     async def resolve_many_authoritative(self, keys: Sequence[HandleKey]) -> list[Answer | HandleError]:
         """As `resolve_authoritative` for each key."""

@@ -17,12 +17,12 @@ from aiohttp import web
 from registry.authentication import Administrator
 from registry.database import DATABASE_AWAY
 from registry.errors import HandleError, InvalidHandle, PrefixNotHomed, ResponseCode, ServerBusy
-from registry.handle import MAX_HANDLE, HandleKey
+from registry.handle import MAX_HANDLE
 from registry.language import Language, preferred
 from registry.record import public
-from resolver.answer import Answer
+from resolver.answer import FOUND_HEAD, Answer
 from resolver.listeners.http.authorization import Authorization
-from resolver.listeners.http.batch_forms import Framing, accepted_framing, framing_of, join, names_of
+from resolver.listeners.http.batch_forms import Framing, accepted_framing, framing_of, names_of
 from resolver.listeners.http.body import read_body
 from resolver.listeners.http.conditional import caching_headers, private_headers
 from resolver.listeners.http.handles import NO_VALUES, PREFIX_START, values_body, whole_body
@@ -38,7 +38,7 @@ BODY_SECONDS: Final = 10.0  # For a body: a slow sender holds one of the few pla
 WRITE_SECONDS: Final = 30.0  # For a client to take a chunk; one that reads nothing holds a place too.
 # Handles of a chunk. It grows while chunks are light, so that the first comes at once; and records of 256 KiB each,
 # the longest there are, come so few at a time that a chunk takes some megabytes.
-FIRST_CHUNK: Final = 64
+FIRST_CHUNK: Final = 128
 MIN_CHUNK: Final = 8
 MAX_CHUNK: Final = 512
 MAX_SELECTED: Final = 64  # Handles of a chunk that are unpacked and rendered anew: the loop is held up for a while.
@@ -50,6 +50,8 @@ _COUNTED: Final[Mapping[int, str]] = {
     ResponseCode.VALUES_NOT_FOUND: "notFound",
     ResponseCode.SERVER_BUSY: "busy",
 }
+
+Piece = tuple[bytes, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +124,16 @@ class Batch:
         return {**BASE_HEADERS, **caching_headers(0, "", staleness), **private_headers(), **vary}
 
     async def _send(
-        self, request: web.Request, response: web.StreamResponse, pieces: AsyncGenerator[bytes, None]
+        self, request: web.Request, response: web.StreamResponse, pieces: AsyncGenerator[Piece, None]
     ) -> None:
         """Sends an answer. From its head on nothing may be raised: it is broken off, and the client sees that it is."""
         await response.prepare(request)
         try:
             async with aclosing(pieces):
-                async for piece in pieces:
+                async for piece, is_last in pieces:
                     async with asyncio.timeout(WRITE_SECONDS):
-                        await response.write(piece)
+                        # The head goes out with the first piece, and with the last one the end.
+                        await (response.write_eof(piece) if is_last else response.write(piece))
                     await asyncio.sleep(0)  # A client that reads fast leaves the others a turn.
         except (TimeoutError, ConnectionError) as error:
             log.debug("an answer was not read to its end: %r", error)
@@ -141,63 +144,53 @@ class Batch:
 
     async def _pieces(
         self, names: Sequence[str], selection: Selection, framing: Framing
-    ) -> AsyncGenerator[bytes, None]:
+    ) -> AsyncGenerator[Piece, None]:
+        """An answer in pieces, and of each whether it is the last."""
         counts = {"found": 0, "notFound": 0, "refused": 0, "busy": 0}
-        if not names:
-            yield framing.opening
-        begin, size = 0, FIRST_CHUNK
-        while begin < len(names):
-            chunk = names[begin : begin + size]
-            piece = join(await self._results(chunk, selection, counts), framing, first=begin == 0)
-            yield piece
-            begin += len(chunk)
-            size = max(MIN_CHUNK, size // 2) if len(piece) > CHUNK_OCTETS else min(size * 2, MAX_CHUNK)
-            size = size if selection.is_whole else min(size, MAX_SELECTED)
-        yield framing.close(counts, empty=not names)
+        most = MAX_CHUNK if selection.is_whole else MAX_SELECTED
+        begin, size = 0, min(FIRST_CHUNK, most)
+        while len(names) - begin > size:
+            piece = b"".join(await self._results(names[begin : begin + size], selection, framing, counts))
+            yield (piece if begin else framing.open(piece)), False
+            begin += size
+            size = max(MIN_CHUNK, size // 2) if len(piece) > CHUNK_OCTETS else min(size * 2, most)
+        piece = b"".join(await self._results(names[begin:], selection, framing, counts))
+        yield (piece if begin else framing.open(piece)) + framing.close(counts, empty=not names), True
 
-    async def _results(self, names: Sequence[str], selection: Selection, counts: dict[str, int]) -> list[bytes]:
-        """The result of each name, and how many there are of each kind added to `counts`."""
+    async def _results(
+        self, names: Sequence[str], selection: Selection, framing: Framing, counts: dict[str, int]
+    ) -> list[bytes]:
+        """★ The parts of each name's result, `between` in front of it, and how many of each kind added to `counts`."""
         outcomes = await self._outcomes(names, selection)
-        if not selection.is_whole:
-            return [
-                await self._selected(asked, outcome, selection, counts)
-                for asked, outcome in zip(names, outcomes, strict=True)
-            ]
-        results = []
-        ordinary = 0
+        between, head = framing.between, framing.between + FOUND_HEAD
+        whole, found = selection.is_whole, 0
+        parts: list[bytes] = []
         for asked, outcome in zip(names, outcomes, strict=True):
-            if isinstance(outcome, Answer) and outcome.packed is not None and outcome.tail != NO_VALUES:
-                ordinary += 1
-                results.append(outcome.body(asked))
+            if whole and isinstance(outcome, Answer) and outcome.packed is not None and outcome.tail != NO_VALUES:
+                found += 1
+                parts += (head, orjson.dumps(asked), outcome.tail)
             else:
-                results.append(_told(asked, outcome, selection.language, counts))
-        counts["found"] += ordinary
-        return results
+                parts += (between, await self._selected(asked, outcome, selection, counts))
+        counts["found"] += found
+        return parts
 
     async def _outcomes(self, names: Sequence[str], selection: Selection) -> list[Answer | HandleError]:
         """For each name its answer, or what it is refused for."""
-        outcomes: list[Answer | HandleError | None] = []
-        keys: list[HandleKey] = []
-        for name in names:
-            octets = name.encode()
-            if not 0 < len(octets) <= MAX_HANDLE:
-                outcomes.append(_no_handle(octets))
-                continue
-            outcomes.append(None)
-            keys.append(self._key_of(octets if b"/" in octets else PREFIX_START + octets))
+        octets = [name.encode() for name in names]
+        keys = [self._key_of(name if b"/" in name else PREFIX_START + name) for name in octets]
         resolver = self._resolver
         resolve = resolver.resolve_many_authoritative if selection.authoritative else resolver.resolve_many
-        answers = await resolve(keys)
-        if len(answers) == len(names):
-            return answers
-        following = iter(answers)
-        return [next(following) if outcome is None else outcome for outcome in outcomes]
+        lengths = [len(name) for name in octets]
+        if all(lengths) and max(lengths, default=0) <= MAX_HANDLE:
+            return await resolve(keys)
+        answers = iter(await resolve([key for key, length in zip(keys, lengths, strict=True) if _is_allowed(length)]))
+        return [next(answers) if _is_allowed(length) else _no_handle(length) for length in lengths]
 
     async def _selected(
         self, asked: str, outcome: Answer | HandleError, selection: Selection, counts: dict[str, int]
     ) -> bytes:
         """The values that are asked for and may be read, as a question for this handle alone would have them."""
-        record = outcome.record if isinstance(outcome, Answer) else None
+        record = outcome.record if isinstance(outcome, Answer) and not selection.is_whole else None
         if record is None:
             return _told(asked, outcome, selection.language, counts)
         values = record.select(selection.indexes, selection.types)
@@ -231,10 +224,14 @@ def _told(asked: str, outcome: Answer | HandleError, language: Language, counts:
     return orjson.dumps(refusal_form(outcome, language, asked))
 
 
-def _no_handle(octets: bytes) -> InvalidHandle:
-    if not octets:
+def _is_allowed(length: int) -> bool:
+    return 0 < length <= MAX_HANDLE
+
+
+def _no_handle(length: int) -> InvalidHandle:
+    if not length:
         return InvalidHandle("handle.empty")
-    return InvalidHandle("handle.too_long", octets=len(octets), limit=MAX_HANDLE)
+    return InvalidHandle("handle.too_long", octets=length, limit=MAX_HANDLE)
 
 
 def _break_off(request: web.Request) -> None:

@@ -4,7 +4,7 @@ A list is an array of names; lines are NDJSON, a name or an object with a `handl
 of writing a name.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,6 +28,10 @@ class Framing:
     opening: bytes
     between: bytes
     closing: bytes
+
+    def open(self, piece: bytes) -> bytes:
+        """The first piece of an answer, whose results each have `between` in front of them."""
+        return self.opening + piece[len(self.between) :]
 
     def close(self, counts: Mapping[str, int], *, empty: bool) -> bytes:
         closing = self.closing % orjson.dumps(counts)
@@ -106,9 +110,3 @@ def handles_schema() -> Mapping[str, Any]:
     """The body in JSON, as OpenAPI describes it."""
     named = {"type": "object", "required": ["handle"], "properties": {"handle": {"type": "string"}}}
     return {"type": "array", "maxItems": MAX_HANDLES, "items": {"anyOf": [{"type": "string"}, named]}}
-
-
-def join(results: Iterable[bytes], framing: Framing, *, first: bool) -> bytes:
-    """Results as they follow on what has been sent."""
-    joined = framing.between.join(results)
-    return framing.opening + joined if first else framing.between + joined
