@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlencode, urlsplit
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 FOUND: Final = 1
 EXISTS: Final = 101
 NOT_FOUND: Final = frozenset({100, 200, 301})
+JSON: Final = {"Content-Type": "application/json"}
 COLUMNS: Final = ("handle", "index", "type", "data", "ttl", "timestamp")
 READABLE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -49,25 +51,31 @@ def resolve(
     certificate: Path | None,
     form: str,
 ) -> int:
+    from resolver.cli.many import STDIN, ask_many, names_in, show
+
+    names = names_in(sys.stdin.buffer) if handles == (STDIN,) else None
     if servers:
         from resolver.cli.native import ask_all
 
-        answers = run(ask_all(servers, networks, handles, indexes, types, certificate, authoritative=authoritative))
+        asked = handles if names is None else tuple(names)
+        answers = run(ask_all(servers, networks, asked, indexes, types, certificate, authoritative=authoritative))
     else:
         from resolver.cli.client import Node, handle_path
 
         at = url or local_url(chosen.settings(invocation))
-        node = Node(at, certificate or _own_certificate(invocation, chosen), {"Accept-Language": invocation.language})
-        asked = [("index", str(index)) for index in indexes] + [("type", name) for name in types]
-        query = urlencode(asked + ([("auth", "true")] if authoritative else []))
+        headers = {"Accept-Language": invocation.language}
+        node = Node(at, certificate or _own_certificate(invocation, chosen), headers)
+        query = _query(indexes, types, authoritative=authoritative)
+        if names is not None:
+            return show(invocation, ask_many(replace(node, headers=headers | JSON), names, query), form)
         answers = [(handle, node.ask(handle_path(handle) + (f"?{query}" if query else ""))) for handle in handles]
     if form == "json":
         json.dump([answer.body for _, answer in answers], sys.stdout, ensure_ascii=False, indent=2)
         print()
     else:
-        write_rows(_values(answers), COLUMNS, form, invocation.language)
+        write_rows(values_of(answers), COLUMNS, form, invocation.language)
     for handle, answer in answers:
-        _remark(invocation, handle, answer)
+        remark(invocation, handle, answer)
     return SUCCESS if all(answer.code == FOUND for _, answer in answers) else FAILED
 
 
@@ -112,14 +120,21 @@ def register(
     invocation.say("register.created" if created else "register.replaced", handle=handle)
 
 
-def _values(answers: "list[tuple[str, Answer]]") -> Iterator[dict[str, Any]]:
+def _query(indexes: tuple[int, ...], types: tuple[str, ...], *, authoritative: bool) -> str:
+    asked = [("index", str(index)) for index in indexes] + [("type", name) for name in types]
+    return urlencode(asked + ([("auth", "true")] if authoritative else []))
+
+
+def values_of(answers: "Iterable[tuple[str, Answer]]") -> Iterator[dict[str, Any]]:
+    """A row for each value."""
     for handle, answer in answers:
         for value in answer.body.get("values", ()):
             data = value.get("data", {})
             yield {**value, "handle": handle, "data": data.get("value") if isinstance(data, dict) else data}
 
 
-def _remark(invocation: Invocation, handle: str, answer: "Answer") -> None:
+def remark(invocation: Invocation, handle: str, answer: "Answer") -> None:
+    """Says why an answer is none, or that it is old."""
     if answer.code != FOUND:
         message = answer.body.get("message")
         if message is None and answer.code in NOT_FOUND:
@@ -174,8 +189,8 @@ def _node(
     basic = base64.b64encode(f"{name}:{secret}".encode()).decode("ascii")
     headers: Mapping[str, str] = {
         "Authorization": f"Basic {basic}",
-        "Content-Type": "application/json",
         "Accept-Language": invocation.language,
+        **JSON,
     }
     return Node(url, certificate or _own_certificate(invocation, chosen), headers)
 

@@ -77,7 +77,10 @@ HELP: Final[Catalogue] = {
         "What makes a second run the same load; by default the path of the file.",
         "导入任务标识，相同则视为同一次导入并续传；默认为文件路径。",
     ),
-    "resolve": ("Ask a node for identifiers.", "向节点查询标识。"),
+    "resolve": (
+        "Ask a node for identifiers; '-' takes them from standard input, one a line.",
+        "向节点查询标识；写“-”则从标准输入读取，每行一个。",
+    ),
     "resolve.index": ("Only values at this index; may be repeated.", "只取该索引的值，可重复。"),
     "resolve.type": ("Only values of this type; may be repeated.", "只取该类型的值，可重复。"),
     "resolve.authoritative": ("Past every cache.", "绕过缓存，直接读注册库。"),
