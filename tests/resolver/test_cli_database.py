@@ -148,7 +148,8 @@ def test_an_interrupted_load_stops_the_postgres_that_it_started(tmp_path: Path, 
         dsn = until(lambda: running_dsn(postgres_directory(tmp_path)), "the embedded Postgres")
         assert is_registry_open(dsn)
         child.send_signal(number)  # while it waits for a line that never comes
-        _, said = child.communicate(timeout=60)
+        child.wait(timeout=60)  # communicate() would end its input first, and a load that has all of it is done
+        _, said = child.communicate()
     finally:
         child.kill()
     assert child.returncode == 130
