@@ -1,12 +1,15 @@
 """The short way answers what aiohttp's own way would, octet by octet, and nothing else."""
 
 import logging
+import re
 from itertools import combinations, pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from registry.changes import Change, ChangeKind
-from resolver.listeners.http.ready import MAX_BLOCKS
+from resolver.listeners.http.ready import HEAD_END, MAX_BLOCKS
 from resolver.listeners.http.ready_connection import SEGMENT, ReadyConnection
 from resolver.listeners.http.trial import misfit
 from tests.resolver.books import key, record
@@ -54,6 +57,14 @@ CORPUS = {
     "old": (b"GET /api/handles/88.1/ENGINE HTTP/1.0\r\n\r\n", ASK),
     "old and staying": (b"GET /api/handles/88.1/ENGINE HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", ASK),
     "body": (ASK, question(headers="Content-Length: 40\r\n") + ASK[:36] + b"\r\n\r\n", ASK, ASK),
+    "question in a body": (ASK, question(headers=f"Content-Length: {len(ASK)}\r\n") + ASK, ASK),
+    "question in a chunk": (
+        question(headers="Transfer-Encoding: chunked\r\n") + b"%x\r\n" % len(ASK) + ASK + b"\r\n0\r\n\r\n",
+        ASK,
+    ),
+    "malformed chunk": (question(headers="Transfer-Encoding: chunked\r\n") + b"3\r\n" + ASK + b"\r\n0\r\n\r\n", ASK),
+    "question in a header": (ASK, question("99.9/X", "X: ")[:-2] + ASK, ASK),
+    "question in a target": (ASK, b"GET /" + ASK, ASK),
     "empty body": (ASK, question(headers="Content-Length: 0\r\n"), ASK),
     "chunked body": (
         question(headers="Transfer-Encoding: chunked\r\n") + b"3\r\nabc\r\n0\r\n\r\n",
@@ -92,27 +103,28 @@ OVERSIZED = {
 
 
 def cut_at(octets: bytes, *places: int) -> list[bytes]:
-    edges = sorted({0, len(octets), *places})
+    edges = sorted({0, len(octets), *(place for place in places if place < len(octets))})
     return [octets[begin:end] for begin, end in pairwise(edges)]
 
 
-def ends_of(messages: tuple[bytes, ...]) -> list[int]:
-    return [sum(map(len, messages[: count + 1])) for count in range(len(messages))]
+def ends_of_heads(octets: bytes) -> list[int]:
+    return [found.end() for found in re.finditer(HEAD_END, octets)]
 
 
-async def hold_against(bout: Bout, messages: tuple[bytes, ...], place: int) -> None:
+async def hold_against(bout: Bout, messages: tuple[bytes, ...], *cuts: int) -> None:
     """What aiohttp does with a message depends on what came in the same segment: a question before a malformed one is
     answered when it came apart, and lost when not. So the short way must answer what aiohttp does for the same
-    segments, some of them perhaps cut once more between two messages, as any network may cut them."""
-    octets, ends = b"".join(messages), ends_of(messages)
-    answered = await bout.converse(bout.short, cut_at(octets, place))
+    segments, some of them perhaps cut once more behind a head, as any network may cut them."""
+    octets = b"".join(messages)
+    ends = ends_of_heads(octets)
+    answered = await bout.converse(bout.short, cut_at(octets, *cuts))
     expected = []
     for count in range(len(ends), -1, -1):
         for places in combinations(ends, count):
-            expected.append(await bout.converse(bout.long, cut_at(octets, place, *places)))
+            expected.append(await bout.converse(bout.long, cut_at(octets, *cuts, *places)))
             if answered == expected[-1]:
                 return
-    raise AssertionError(f"cut at {place}: {octets[:place]!r} | {octets[place:]!r}\n{answered}\n{expected}")
+    raise AssertionError(f"{cut_at(octets, *cuts)}\n{answered}\n{expected}")
 
 
 @pytest.mark.parametrize("name", CORPUS)
@@ -162,6 +174,31 @@ async def test_a_hundred_questions_in_one_segment_are_answered_in_order_in_one_w
         assert answers == b"".join([await line.say(question(name)) for name in names])
         assert bout.metrics.counts.ready == 198
         await line.hang_up()
+
+
+async def test_more_questions_behind_a_half_than_aiohttp_reads_ahead_are_all_answered():
+    async with a_bout() as bout:
+        line = Line(bout.short())
+        answers = await line.say(ASK[:10], ASK[10:] + ASK * 100)
+        while answers.count(b'"responseCode":1,') < 101:
+            more = await line.say()
+            assert more
+            answers += more
+        assert (await line.say(ASK)).count(b'"responseCode":1,') == 1
+        await line.hang_up()
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    messages=st.lists(st.sampled_from(sorted({one for messages in CORPUS.values() for one in messages})), max_size=3),
+    places=st.lists(st.integers(0, 300), max_size=4),
+    known=st.booleans(),
+)
+async def test_both_ways_answer_the_same_to_any_conversation(messages: list[bytes], places: list[int], known: bool):
+    async with a_bout() as bout:
+        if known:
+            await bout.converse(bout.short, [ASK] * 3)
+        await hold_against(bout, tuple(messages), *places)
 
 
 async def test_a_client_that_does_not_read_is_not_written_to_without_end():
