@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from resolver.conversation import Conversation
 from resolver.log_in import is_of_sdk
 from resolver.wire.codes import OpCode, OpFlag
-from resolver.wire.envelope import ENVELOPE, ProtocolError
+from resolver.wire.envelope import ENVELOPE, NEWEST, ProtocolError
 from resolver.wire.message import Message, SealedMessage, message_from_wire
 from resolver.wire.stream import MessageStream
 
@@ -30,7 +30,7 @@ UNREAD_TIMEOUT: Final = 30.0  # Seconds that a client with too many unread answe
 
 _LENGTH: Final = slice(ENVELOPE - 4, ENVELOPE)
 _KEEP_CONNECTION: Final = int(OpFlag.KEEP_CONNECTION)
-_OF_CLIENTS_THAT_STAY: Final = frozenset({OpCode.GET_SITE_INFO, OpCode.LOG_IN_BY_PASSWORD, OpCode.LOG_IN_BY_KEY})
+_LOG_INS: Final = frozenset({OpCode.LOG_IN_BY_PASSWORD, OpCode.LOG_IN_BY_KEY})
 
 
 class Connection(asyncio.Protocol):
@@ -231,6 +231,9 @@ class Connection(asyncio.Protocol):
 
 def _will_stay(message: Message | SealedMessage) -> bool:
     """Whether a connection that begins so is kept by its client: one of the SDKs, or one that says it."""
-    if isinstance(message, SealedMessage) or message.session_id or message.op_flags & _KEEP_CONNECTION:
+    if isinstance(message, SealedMessage) or message.op_flags & _KEEP_CONNECTION or message.op_code in _LOG_INS:
         return True
-    return message.op_code in _OF_CLIENTS_THAT_STAY or is_of_sdk(message)
+    if message.op_code == OpCode.GET_SITE_INFO:  # Clients of the newest version ask it and read until the end.
+        return message.version < NEWEST
+    numbered = message.session_id and message.op_code != OpCode.CHALLENGE_ANSWER
+    return bool(numbered) or is_of_sdk(message)

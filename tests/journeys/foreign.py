@@ -303,11 +303,15 @@ class Tcp:
         return octets
 
 
-def over_udp(port: int, question: Question, host: str = "127.0.0.1", key: bytes = b"") -> tuple[Reply, int]:
+def over_udp(
+    port: int, question: Question, host: str = "127.0.0.1", source: tuple[str, int] | None = None
+) -> tuple[Reply, int]:
     """The answer and in how many datagrams it came."""
     octets = question.octets()
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
         datagrams.settimeout(DEADLINE)
+        if source is not None:
+            datagrams.bind(source)
         datagrams.connect((host, port))
         for datagram in in_pieces(octets):
             datagrams.send(datagram)
@@ -319,7 +323,7 @@ def over_udp(port: int, question: Question, host: str = "127.0.0.1", key: bytes 
             pieces[number] = datagram[20:]
             if sum(map(len, pieces.values())) == length:
                 front = datagram[:2] + bytes([datagram[2] & ~TRUNCATED]) + datagram[3:12] + bytes(4) + datagram[16:20]
-                return Reply.read(front + b"".join(pieces[number] for number in sorted(pieces)), key), len(pieces)
+                return Reply.read(front + b"".join(pieces[number] for number in sorted(pieces))), len(pieces)
 
 
 def in_pieces(octets: bytes) -> list[bytes]:

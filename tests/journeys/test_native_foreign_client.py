@@ -254,9 +254,18 @@ def test_the_root_check_of_the_reference_client_gets_an_answer_signed_with_the_k
 
 
 def test_a_client_that_asks_once_and_reads_until_the_end_is_not_kept_waiting(node: Port):
-    with Tcp(node.native) as connection:
-        connection.socket.sendall(Question(1, query(CAKE)).octets())
-        assert Reply.read(connection.end()).code == 1
+    for op, body in ((2, text("/")), (1, query(CAKE))):
+        with Tcp(node.native) as connection:
+            connection.socket.sendall(Question(op, body).octets())
+            assert Reply.read(connection.end()).code == 1
+
+
+def test_a_client_may_ask_from_the_port_that_it_asks(node: Port):
+    """As the national SDK does over datagrams, on another address."""
+    asked = Question(2, text("/"), **SDK)
+    answer, _ = over_udp(node.native, asked, source=("127.0.0.2", node.native))
+    assert _is_fresh(answer, asked)
+    assert _site(answer).interfaces[0][2] == node.native
 
 
 def test_one_port_takes_json_and_messages_in_clear_and_in_tls(node: Port):

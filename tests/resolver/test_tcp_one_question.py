@@ -9,18 +9,20 @@ from tests.resolver.test_tcp import serving
 SOON = 0.05
 STAYING = {
     "one that says so": {"op_flags": int(OpFlag.KEEP_CONNECTION)},
-    "one that asks for site information": {"op_code": int(OpCode.GET_SITE_INFO)},
+    "a national SDK that asks for site information": {"op_code": int(OpCode.GET_SITE_INFO), "minor": 10},
     "one that logs in": {"op_code": int(OpCode.LOG_IN_BY_KEY)},
     "one that numbers its session": {"session_id": 10_001},
     "the older national SDK": {"major": 2, "minor": 3, "flags": 2, "suggested_minor": 10, "op_flags": 0},
 }
 
 
-async def test_a_client_that_reads_until_the_end_gets_its_answer_and_the_end():
+@pytest.mark.parametrize("op_code", [OpCode.RESOLUTION, OpCode.GET_SITE_INFO, OpCode.CHALLENGE_ANSWER])
+async def test_a_client_that_reads_until_the_end_gets_its_answer_and_the_end(op_code: OpCode):
     async with serving() as server:
         server.listener.one_question = SOON
         client = await server.client()
-        client.writer.write(octets(request(LONG)))
+        session_id = 4711 if op_code == OpCode.CHALLENGE_ANSWER else 0
+        client.writer.write(octets(request(LONG)._replace(op_code=int(op_code), session_id=session_id)))
         answer = await client.take()
         assert len(answer.body) == LONG_ANSWER
         assert await client.take() is None
