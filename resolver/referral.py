@@ -4,6 +4,7 @@ Two kinds. A prefix handle that is not here, below one that has HS_SITE.PREFIX o
 (code 303), the nearest ancestor's. A handle of a prefix that is not homed here, whose prefix handle has HS_SERV or
 HS_SITE values: the service handle, or those values (code 302). The reference server says 303 alike and 301 in the
 second case, where only its own clients would know to ask the prefix handle first; they follow a 302 as well.
+A foreign name so costs one read, of its prefix handle, which is kept as any answer is, found or missing.
 """
 
 from collections.abc import Iterator
