@@ -25,7 +25,9 @@ DEADLINE = 40.0  # Seconds; two cores, and other tests on them.
 CERTIFY, ENCRYPT, DIGEST, DO_NOT_REFER = 0x40000000, 0x20000000, 0x00800000, 0x00100000
 DEFAULTS = 0x19000000  # Of the reference client: recursive, cache certify, public only.
 ENCRYPTED, TRUNCATED = 0x40, 0x20
+AUTHORITATIVE = 0x80000000
 MEDIA_TYPE = "application/x-hdl-message"
+OLD_HASH = hashes.SHA1()  # noqa: S303  # what versions below 2.7 sign with
 # RFC 2409, 6.2; the only group that the reference client offers.
 OAKLEY_2 = int(
     "FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DD"
@@ -112,22 +114,34 @@ class Question:
         return struct.pack(">BBBBiiiI", *front, len(content)) + content
 
     def _credential(self, covered: bytes) -> bytes:
-        if self.version >= (2, 8):
-            ids = (*self.version, *self.suggested, self.session_id, self.request_id, self.counter)
-            mac = hmac.digest(self.key, struct.pack(">BBBBiiI", *ids) + covered, "sha256")
-            section = text("HMAC-SHA256") + text(mac)
-        else:  # 2.5: the buffer in which the message was meant to stand behind the key, and stands at octet 4
-            section = text(b"\x02") + text(hashlib.sha1(self._odd_buffer(covered), usedforsecurity=False).digest())
+        algorithm, mac = mac_of(self.key, covered, self, self.counter)
+        section = text(algorithm) + text(mac)
         return text(bytes(4) + text("") + struct.pack(">I", self.counter) + text("HS_MAC") + text(section))
 
-    def _odd_buffer(self, covered: bytes) -> bytes:
-        size = len(self.key)
-        buffer = bytearray(2 * size + 14 + len(covered))
-        buffer[:size] = self.key
-        buffer[size : size + 6] = struct.pack(">BBi", *self.version, self.session_id)
-        buffer[4 : 4 + len(covered)] = covered
-        buffer[4 + len(covered) : 4 + len(covered) + size] = self.key
-        return bytes(buffer)
+
+def mac_of(key: bytes, covered: bytes, message: "Question | Reply", counter: int) -> tuple[bytes, bytes]:
+    """The algorithm as the message's version writes it, and the MAC."""
+    if message.version >= (2, 7):
+        return b"HMAC-SHA256", hmac.digest(key, front_of(message, counter) + covered, "sha256")
+    octets = key + covered + key
+    if message.version >= (2, 5):  # The buffer in which the message was meant to stand behind the key.
+        octets = key + struct.pack(">BBi", *message.version, message.session_id)
+        octets = (octets[:4] + covered + key).ljust(2 * len(key) + 14 + len(covered), b"\0")
+    algorithm = b"SHA1" if message.version >= (2, 6) else b"\2"
+    return algorithm, hashlib.sha1(octets, usedforsecurity=False).digest()
+
+
+def front_of(message: "Question | Reply", counter: int) -> bytes:
+    """What is covered besides header and body."""
+    ids = (message.session_id, message.request_id, counter)
+    if message.version >= (2, 8):
+        return struct.pack(">BBBBiiI", *message.version, *message.suggested, *ids)
+    if message.version == (2, 7):
+        return struct.pack(">BBiiI", *message.version, *ids)
+    if message.version == (2, 6):
+        session = struct.pack(">i", message.session_id)[:2]
+        return bytes(message.version) + session + struct.pack(">I", counter) + bytes(6)
+    return b""
 
 
 @dataclass(frozen=True)
@@ -191,29 +205,27 @@ class Reply:
                 reading.take("I")
         return values
 
-    def vouched(self) -> tuple[str, int, str, bytes, bytes]:
-        """Of the credential: kind, counter, algorithm, signature or MAC, and the octets that it covers."""
+    def vouched(self) -> tuple[str, int, bytes, bytes]:
+        """Of the credential: kind, counter, algorithm, and signature or MAC."""
         reading = Reading(self.credential)
         reading.raw(4)
         assert reading.counted() == b""
         (counter,) = reading.take("I")
         kind = reading.counted().decode()
         section = Reading(reading.counted())
-        algorithm = section.counted().decode()
-        ids = (*self.version, *self.suggested, self.session_id, self.request_id, counter)
-        return kind, counter, algorithm, section.counted(), struct.pack(">BBBBiiI", *ids) + self.covered
+        return kind, counter, section.counted(), section.counted()
 
     def is_signed_by(self, key: rsa.RSAPublicKey) -> bool:
         """Raises InvalidSignature."""
-        kind, counter, algorithm, signature, covered = self.vouched()
-        assert (kind, counter, algorithm) == ("HS_SIGNED", 0, "SHA-256")
-        key.verify(signature, covered, signature_padding.PKCS1v15(), hashes.SHA256())
+        kind, counter, algorithm, signature = self.vouched()
+        name, digest = (b"SHA-256", hashes.SHA256()) if self.version >= (2, 7) else (b"SHA1", OLD_HASH)
+        assert (kind, counter, algorithm) == ("HS_SIGNED", 0, name)
+        key.verify(signature, front_of(self, 0) + self.covered, signature_padding.PKCS1v15(), digest)
         return True
 
     def has_mac_of(self, key: bytes) -> bool:
-        kind, _, algorithm, mac, covered = self.vouched()
-        assert (kind, algorithm) == ("HS_MAC", "HMAC-SHA256")
-        return hmac.compare_digest(mac, hmac.digest(key, covered, "sha256"))
+        kind, counter, algorithm, mac = self.vouched()
+        return kind == "HS_MAC" and (algorithm, mac) == mac_of(key, self.covered, self, counter)
 
 
 @dataclass(frozen=True)
