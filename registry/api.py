@@ -51,7 +51,13 @@ def create_app(store: Store) -> web.Application:
 
     app = web.Application(client_max_size=MAX_BODY)
     app.router.add_route("*", "/{path:.*}", answer)
+    app.on_response_prepare.append(_name_ourselves)
     return app
+
+
+async def _name_ourselves(_: web.Request, response: web.StreamResponse) -> None:
+    """Instead of the versions of Python and aiohttp, which only help who looks for weak ones."""
+    response.headers["Server"] = "Filament"
 
 
 async def serve(

@@ -181,5 +181,6 @@ async def test_unknown_paths_and_methods_are_told_apart(node: Node):
         assert (answer.status, answer.headers["Allow"]) == (405, "POST")
     async with node.client.get("/healthz") as answer:
         assert await answer.json() == {"status": "ok"}
+        assert answer.headers["Server"] == "Filament"
     async with node.client.get("/openapi.json") as answer:
         assert "/api/bulk" in (await answer.json())["paths"]

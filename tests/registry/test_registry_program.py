@@ -221,3 +221,27 @@ async def test_a_key_of_an_enterprise_added_just_now_works_at_once(node: Node):
     own = basic(granted.identity, granted.secret_key) | NDJSON
     async with node.client.post("/api/bulk", data=line("88.168.9/A", "1"), headers=own) as answer:
         assert (await answer.json())["created"] == 1
+
+
+async def test_the_registry_waits_for_a_database_that_does_not_let_it_in_yet(postgres: Any):
+    name = "restored_registry"
+    stop, started = asyncio.Event(), asyncio.get_running_loop().create_future()
+    settings = RegistrySettings(dsn=postgres.dsn_of(name), port=0)
+    serving = asyncio.create_task(serve(settings, stop, started=started.set_result))
+    unready = await asyncio.wait_for(started, DEADLINE)
+
+    async def is_away() -> bool:
+        return [rule for rule, _ in unready()] == ["database"]
+
+    async def is_ready() -> bool:
+        return not unready()
+
+    try:
+        await until(is_away)
+        await postgres.execute(f"CREATE DATABASE {name}")
+        await migrate(postgres.dsn_of(name))
+        await until(is_ready)
+    finally:
+        stop.set()
+        await serving
+        await postgres.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")

@@ -12,6 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from registry.migrate import migrate
 from registry.settings import RegistrySettings
 from resolver.node import Node, running, serve
 from resolver.settings import ResolverSettings, Settings, StatusSettings
@@ -168,3 +169,20 @@ async def test_a_failed_part_ends_the_worker(tmp_path, monkeypatch):
         async with running(replace(made)):
             await asyncio.wait_for(asyncio.Event().wait(), DEADLINE)
     assert failed.group_contains(TypeError)
+
+
+async def test_a_node_waits_for_a_database_that_does_not_let_it_in_yet(postgres, tmp_path):
+    """It may be about to be restored, or its password about to be changed here too: neither ends a worker."""
+    name = f"restored_{tmp_path.name[-8:].lower()}".replace("-", "_")
+    async with running(settings(postgres.dsn_of(name), tmp_path)) as node:
+        async with asyncio.timeout(DEADLINE):
+            while node.unready() != [("database", {})]:  # noqa: ASYNC110  # readiness is told to nobody
+                await asyncio.sleep(0.01)
+        async with asking(node) as session, session.get("/api/handles/0.NA/88.1") as response:
+            assert response.status == 503
+        try:
+            await postgres.execute(f"CREATE DATABASE {name}")
+            await migrate(postgres.dsn_of(name))
+            await until_ready(node)
+        finally:
+            await postgres.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
