@@ -64,6 +64,13 @@ CORPUS = {
     ),
     "malformed chunk": (question(headers="Transfer-Encoding: chunked\r\n") + b"3\r\n" + ASK + b"\r\n0\r\n\r\n", ASK),
     "question in a header": (ASK, question("99.9/X", "X: ")[:-2] + ASK, ASK),
+    "question in a header, read while another is served": (
+        ASK,
+        FOREIGN,
+        ASK,
+        question("99.9/X", "X: ")[:-2] + ASK,
+        ASK,
+    ),
     "question in a target": (ASK, b"GET /" + ASK, ASK),
     "empty body": (ASK, question(headers="Content-Length: 0\r\n"), ASK),
     "chunked body": (
