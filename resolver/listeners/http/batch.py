@@ -22,7 +22,7 @@ from registry.language import Language, preferred
 from registry.record import public
 from resolver.answer import FOUND_HEAD, Answer
 from resolver.listeners.http.authorization import Authorization
-from resolver.listeners.http.batch_forms import Framing, accepted_framing, framing_of, names_of
+from resolver.listeners.http.batch_forms import Framing, accepted_framing, cut, framing_of, names_of
 from resolver.listeners.http.body import read_body
 from resolver.listeners.http.conditional import caching_headers, private_headers
 from resolver.listeners.http.handles import NO_VALUES, PREFIX_START, values_body, whole_body
@@ -36,13 +36,13 @@ MAX_BODY: Final = 4 << 20  # Octets: 10,000 names of 400; the longest that peopl
 MAX_REQUESTS: Final = 32  # Answered at a time, their bodies in memory: 128 MiB at most, and what their chunks hold.
 BODY_SECONDS: Final = 10.0  # For a body: a slow sender holds one of the few places.
 WRITE_SECONDS: Final = 30.0  # For a client to take a chunk; one that reads nothing holds a place too.
-# Handles of a chunk. It grows while chunks are light, so that the first comes at once; and records of 256 KiB each,
-# the longest there are, come so few at a time that a chunk takes some megabytes.
+# Handles of a chunk. It grows while chunks are light, so that the first comes at once.
 FIRST_CHUNK: Final = 128
 MIN_CHUNK: Final = 8
 MAX_CHUNK: Final = 512
 MAX_SELECTED: Final = 64  # Handles of a chunk that are unpacked and rendered anew: the loop is held up for a while.
-CHUNK_OCTETS: Final = 1 << 18
+# What is joined and written at once: records of 256 KiB each, the longest there are, come one by one.
+PIECE_OCTETS: Final = 1 << 20
 
 _COUNTED: Final[Mapping[int, str]] = {
     ResponseCode.SUCCESS: "found",
@@ -149,13 +149,20 @@ class Batch:
         counts = {"found": 0, "notFound": 0, "refused": 0, "busy": 0}
         most = MAX_CHUNK if selection.is_whole else MAX_SELECTED
         begin, size = 0, min(FIRST_CHUNK, most)
-        while len(names) - begin > size:
-            piece = b"".join(await self._results(names[begin : begin + size], selection, framing, counts))
-            yield (piece if begin else framing.open(piece)), False
+        is_last = False
+        while not is_last:
+            parts = await self._results(names[begin : begin + size], selection, framing, counts)
+            if begin == 0:
+                parts[:1] = framing.open(*parts[:1])
             begin += size
-            size = max(MIN_CHUNK, size // 2) if len(piece) > CHUNK_OCTETS else min(size * 2, most)
-        piece = b"".join(await self._results(names[begin:], selection, framing, counts))
-        yield (piece if begin else framing.open(piece)) + framing.close(counts, empty=not names), True
+            is_last = begin >= len(names)
+            if is_last:
+                parts.append(framing.close(counts, empty=not names))
+            *pieces, last = cut(parts, PIECE_OCTETS)
+            for piece in pieces:
+                yield b"".join(piece), False
+            yield b"".join(last), is_last
+            size = max(MIN_CHUNK, size // 2) if pieces else min(size * 2, most)
 
     async def _results(
         self, names: Sequence[str], selection: Selection, framing: Framing, counts: dict[str, int]

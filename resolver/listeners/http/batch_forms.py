@@ -4,7 +4,7 @@ A list is an array of names; lines are NDJSON, a name or an object with a `handl
 of writing a name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -29,9 +29,9 @@ class Framing:
     between: bytes
     closing: bytes
 
-    def open(self, piece: bytes) -> bytes:
-        """The first piece of an answer, whose results each have `between` in front of them."""
-        return self.opening + piece[len(self.between) :]
+    def open(self, *first: bytes) -> list[bytes]:
+        """What an answer begins with, in place of its first part, which has `between` in front of it as all have."""
+        return [self.opening, *(part[len(self.between) :] for part in first)]
 
     def close(self, counts: Mapping[str, int], *, empty: bool) -> bytes:
         closing = self.closing % orjson.dumps(counts)
@@ -110,3 +110,17 @@ def handles_schema() -> Mapping[str, Any]:
     """The body in JSON, as OpenAPI describes it."""
     named = {"type": "object", "required": ["handle"], "properties": {"handle": {"type": "string"}}}
     return {"type": "array", "maxItems": MAX_HANDLES, "items": {"anyOf": [{"type": "string"}, named]}}
+
+
+def cut(parts: list[bytes], octets: int) -> Iterator[list[bytes]]:
+    """Parts in groups of so many octets, and one part more; one group when there are none."""
+    if sum(map(len, parts)) <= octets:
+        yield parts
+        return
+    begin, gathered = 0, 0
+    for end, part in enumerate(parts):
+        if gathered > octets:
+            yield parts[begin:end]
+            begin, gathered = end, 0
+        gathered += len(part)
+    yield parts[begin:]

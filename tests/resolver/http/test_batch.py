@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from registry.errors import ProtocolFault
 from registry.value import HandleValue
 from resolver.listeners.http.batch import MAX_BODY, MAX_REQUESTS
-from resolver.listeners.http.batch_forms import LINES, LIST, MAX_HANDLES, names_of
+from resolver.listeners.http.batch_forms import LINES, LIST, MAX_HANDLES, cut, names_of
 from resolver.node import Node
 from tests.resolver.http.lab import JSON, SECRET, TIMEOUT, URL, Client, basic, lab
 
@@ -173,6 +173,30 @@ async def test_as_many_handles_as_are_allowed_come_back_in_their_order(node: Nod
         assert node.metrics.counts.reads - before < 100
 
     await using(node, use)
+
+
+async def test_heavy_records_come_whole_and_in_their_order(database_dsn: str, tmp_path: Path):
+    heavy = {f"88.118.1/{name}": (replace(URL, data=name.encode() * 100_000),) for name in "ABC"}
+    names = [name for name in (*heavy, UNKNOWN) for _ in range(40)]
+
+    async with lab(database_dsn, tmp_path, heavy) as node:
+
+        def use(client: Client) -> None:
+            for query in ("", "?type=URL"):
+                results = client.ask("POST", PATH + query, names).json["results"]
+                assert [one["handle"] for one in results] == names
+                for name, result in zip(names, results, strict=True):
+                    texts = [value["data"]["value"] for value in result.get("values", ())]
+                    assert texts == ([name[-1] * 100_000] if name in heavy else [])
+
+        await using(node, use)
+
+
+@given(st.lists(st.binary(max_size=9), max_size=30), st.integers(0, 20))
+def test_an_answer_is_cut_into_what_it_was(parts: list[bytes], octets: int):
+    pieces = list(cut(parts, octets))
+    assert [part for piece in pieces for part in piece] == parts
+    assert all(sum(map(len, piece[:-1])) <= octets for piece in pieces)
 
 
 async def test_nobody_sees_more_or_less_in_a_batch_than_alone(node: Node):
