@@ -100,8 +100,11 @@ class Client:
     async def site(self) -> SiteInfo:
         """What the first configured server that answers says of itself. Raises ClientError."""
         request = _request(OpCode.GET_SITE_INFO, NamedHandle(NOTHING_NAMED).to_wire(), 0)
-        answer = await self._ask(request, NOTHING_NAMED, self._servers, Trail())
-        return _site(answer)
+        try:
+            async with asyncio.timeout(self._deadline):
+                return _site(await self._ask(request, NOTHING_NAMED, self._servers, Trail()))
+        except TimeoutError:
+            raise NoAnswer(f"no service information came within {self._deadline:g} s") from None
 
     async def _resolve(self, query: Query, flags: int, servers: Sequence[Server], trail: Trail) -> Message:
         answer = await self._ask(_question(query, flags), query.handle, servers, trail)

@@ -199,6 +199,9 @@ async def test_a_deadline_holds_for_everything_together(servers):
     with pytest.raises(NoAnswer, match="within"):
         async with asyncio.timeout(10):
             await Client([first.server], deadline=0.1).resolve("1.2/A")
+    with pytest.raises(NoAnswer, match="within"):
+        async with asyncio.timeout(10):
+            await Client([first.server], deadline=0.1).site()
 
 
 def test_a_client_needs_a_server():
