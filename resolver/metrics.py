@@ -72,7 +72,7 @@ COUNTERS: Final[dict[str, tuple[str, str, dict[str, str]]]] = {
     "busy": ("filament_resolutions", "Resolutions answered.", {"outcome": "busy"}),
     "errors": ("filament_resolutions", "Resolutions answered.", {"outcome": "error"}),
     "stale": ("filament_stale_answers", "Answers given while changes could not be heard.", {}),
-    "ready": ("filament_ready_answers", "Answers given over HTTP without building a request.", {}),
+    "ready": ("filament_short_way_answers", "Answers given over HTTP without building a request.", {}),
     "reads": ("filament_reads", "Reads of the database; one reads many handles.", {}),
     "changes": ("filament_changes_heard", "Changes read from the change log.", {}),
     "forgotten_everything": ("filament_cache_forgotten_everything", "Times that the whole cache was forgotten.", {}),
@@ -108,7 +108,7 @@ GAUGES: Final[dict[str, tuple[str, str]]] = {
     "missing_entries": ("filament_cache_missing_entries", "Names kept as not registered."),
     "waiting": ("filament_reads_waiting", "Names that wait to be read."),
     "native_connections": ("filament_native_connections", "Connections of the native protocol that are open."),
-    "ready_way": ("filament_ready_way", "Processes whose kept answers take the short way over HTTP."),
+    "ready_way": ("filament_short_way_workers", "Processes whose kept answers take the short way over HTTP."),
     "staleness": ("filament_staleness_seconds", "Seconds since changes were last heard; 0 while they are."),
 }
 HISTOGRAMS: Final[dict[str, tuple[str, str, Sequence[float]]]] = {
