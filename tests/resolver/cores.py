@@ -100,6 +100,9 @@ async def core(dsn: str, made: Core | None = None, **limits: float) -> AsyncIter
     ]
     try:
         await made.resolver.caught_up()
+        async with asyncio.timeout(DEADLINE):
+            while made.misses.fault:  # noqa: ASYNC110  # that it can read now is told to nobody
+                await asyncio.sleep(0.01)
         yield made
     finally:
         for task in tasks:
