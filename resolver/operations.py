@@ -195,7 +195,7 @@ class Operations:
         if request.op_code == OpCode.SESSION_SETUP:
             return await self._set_up(request)
         try:
-            replies = await self._replies_to(request, by, session, conversation)
+            replies = await self._replies_to(request, by, session)
         except AuthenticationNeeded:
             return await self._challenge(request, session, conversation)
         except (Truncated, HandleError) as error:
@@ -205,15 +205,11 @@ class Operations:
         return await self._written(request, replies, session, answer)
 
     async def _replies_to(
-        self,
-        request: Message,
-        by: Administrator | None,
-        session: NativeSession | None,
-        conversation: Conversation,
+        self, request: Message, by: Administrator | None, session: NativeSession | None
     ) -> Sequence[Reply]:
         """Raises Truncated, HandleError, DATABASE_AWAY."""
         if request.op_code == OpCode.RESOLUTION:
-            return (await self._resolve(request, by, conversation),)
+            return (await self._resolve(request, by),)
         if request.op_code == OpCode.SESSION_TERMINATE:
             if session is None:
                 raise SessionUnknown("session.unknown")
@@ -223,12 +219,12 @@ class Operations:
             raise InvalidSessionSetup("session.mode", mode=2)
         return await self._operations[request.op_code](request, by)
 
-    async def _resolve(self, request: Message, by: Administrator | None, conversation: Conversation) -> Reply:
+    async def _resolve(self, request: Message, by: Administrator | None) -> Reply:
         """Raises AuthenticationNeeded among others, but for a client that would not understand it."""
         try:
             reply = await self._queries.respond(request, by)
         except (AuthenticationNeeded, InvalidAdministrator, InsufficientPermission):
-            if not (conversation.lasts and is_of_sdk(request)):
+            if not is_of_sdk(request):
                 raise
             reply = await self._queries.respond(request, None, only_public=True)
         return reply

@@ -262,9 +262,11 @@ def test_a_client_that_asks_once_and_reads_until_the_end_is_not_kept_waiting(nod
 def test_a_client_may_ask_from_the_port_that_it_asks(node: Port):
     """As the national SDK does over datagrams, on another address."""
     asked = Question(2, text("/"), **SDK)
-    answer, _ = over_udp(node.native, asked, source=("127.0.0.2", node.native))
+    source = ("127.0.0.2", node.native)
+    answer, _ = over_udp(node.native, asked, source=source)
     assert _is_fresh(answer, asked)
     assert _site(answer).interfaces[0][2] == node.native
+    assert sorted(over_udp(node.native, Question(1, query(CAKE), **SDK), source=source)[0].values()) == [1, 2]
 
 
 def test_one_port_takes_json_and_messages_in_clear_and_in_tls(node: Port):
