@@ -8,10 +8,13 @@ import logging
 import socket
 from typing import Final
 
+from cachetools import TTLCache
+
 from resolver.conversation import Conversation
 from resolver.listeners.budget import Account, Budget
 from resolver.metrics import Metrics
 from resolver.operations import Operations
+from resolver.wire.codes import OpCode
 from resolver.wire.datagram import MAX_DATAGRAM, Reassembly, split
 from resolver.wire.envelope import ENVELOPE, TRUNCATED, ProtocolError
 from resolver.wire.message import Message, SealedMessage, message_from_wire
@@ -20,6 +23,10 @@ log = logging.getLogger(__name__)
 
 MAX_WAITING: Final = 1024  # Requests that wait for the database; more are dropped, and asked again.
 RECEIVE_BUFFER: Final = 4 << 20  # Octets that the kernel keeps while we do something else; systems may grant less.
+# Answers to met challenges, which are kept in case they are lost: asked again, a nonce that was used proves nothing.
+RELEASED: Final = 1024
+RELEASED_LIFE: Final = 5.0  # Seconds; requesters ask for the last time after three.
+RELEASED_OCTETS: Final = 4096  # Larger answers are not kept: four megabytes in all.
 UNSENT: Final = 1 << 20  # Octets of answers that the network does not take; beyond them answers are dropped.
 FORGET_INTERVAL: Final = 1.0  # Seconds between two looks for datagrams whose message never became whole.
 
@@ -37,6 +44,9 @@ class UdpListener(asyncio.DatagramProtocol):
         self._reassembly = Reassembly(self._loop.time)
         self._transport: asyncio.DatagramTransport | None = None
         self._waiting: dict[tuple[Address, int], asyncio.Task[None]] = {}
+        self._released: TTLCache[tuple[Address, Message], list[bytes]] = TTLCache(
+            RELEASED, RELEASED_LIFE, timer=self._loop.time
+        )
         self._forgetting: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -112,6 +122,10 @@ class UdpListener(asyncio.DatagramProtocol):
         place = (addr, request_id)
         if place in self._waiting:  # asked again before it was answered
             return
+        if isinstance(message, Message) and (released := self._released.get((addr, message))) is not None:
+            for octets in released:
+                self._send(octets, addr, account)
+            return
         if len(self._waiting) >= MAX_WAITING:
             self._counts.dropped_queue += 1
             return
@@ -124,8 +138,15 @@ class UdpListener(asyncio.DatagramProtocol):
         except Exception:
             log.exception("a native request met a fault of ours")
             return
-        for answer in answers:
-            self._send(answer.to_wire(), addr, account)
+        written = [answer.to_wire() for answer in answers]
+        if isinstance(message, Message):
+            self._keep(message, addr, written)
+        for octets in written:
+            self._send(octets, addr, account)
+
+    def _keep(self, message: Message, addr: Address, answers: list[bytes]) -> None:
+        if message.op_code == OpCode.CHALLENGE_ANSWER and sum(map(len, answers)) <= RELEASED_OCTETS:
+            self._released[addr, message] = answers
 
     def _forget_old(self) -> None:
         self._reassembly.forget_old()

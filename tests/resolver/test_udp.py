@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from resolver.listeners.budget import BURST, FACTOR, TRICKLE, Budget, network_of
 from resolver.listeners.udp import MAX_WAITING, UdpListener
 from resolver.metrics import Metrics
+from resolver.wire.codes import OpCode
 from resolver.wire.datagram import MAX_DATAGRAM, Reassembly, split
 from resolver.wire.envelope import Envelope
 from resolver.wire.message import Message
@@ -135,6 +136,21 @@ async def test_a_request_that_is_sent_again_while_it_waits_is_answered_once():
         assert (await server.client.ask(request(b"next"))).body == b"next"
         assert len(server.operations.conversations) == 1
         assert server.operations.conversations[0].transport == "udp"
+
+
+async def test_the_answer_to_a_met_challenge_is_sent_again_when_it_was_lost():
+    """The nonce is used by then, so that the same proof would be refused. Of anything else nothing is kept."""
+    async with serving() as server:
+        server.operations.go.set()
+        answer = request(SLOW)._replace(op_code=int(OpCode.CHALLENGE_ANSWER))
+        first = await server.client.ask(answer)
+        assert await server.client.ask(answer) == first
+        assert len(server.operations.conversations) == 1
+        await server.client.ask(answer._replace(body=SLOW + b" and another proof"))
+        assert len(server.operations.conversations) == 2
+        for _ in range(2):
+            await server.client.ask(request(SLOW))
+        assert len(server.operations.conversations) == 4
 
 
 async def test_a_request_that_waits_holds_nobody_up():
