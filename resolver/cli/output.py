@@ -11,6 +11,7 @@ from resolver.cli.frame import cells
 from resolver.cli.texts import COLUMNS
 
 Row = Mapping[str, Any]
+WIDEST: Final = 100  # Terminal cells of one column of a table: the other forms show every value whole.
 Writer = Callable[[Iterable[Row], Sequence[str], Language, TextIO], None]
 
 
@@ -51,7 +52,11 @@ def _only(row: Row, columns: Sequence[str]) -> dict[str, Any]:
 
 def _shown(value: Any) -> str:
     # A line break or an escape sequence in a stranger's value would redraw the reader's terminal.
-    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in _text(value))
+    line = _text(value)[: WIDEST + 1].replace("\n", "↵")
+    shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line)
+    while cells(shown) > WIDEST:
+        shown = shown.rstrip("…")[:-1] + "…"
+    return shown
 
 
 def _text(value: Any) -> str:

@@ -16,6 +16,7 @@ from registry.language import text
 from resolver.cli import texts
 from resolver.cli.frame import cells, wrapped
 from resolver.cli.invocation import language_of
+from resolver.cli.output import WIDEST, write_rows
 from resolver.settings import node_toml
 
 HEAVY = ("asyncio", "aiohttp", "asyncpg", "rich", "cryptography", "orjson", "msgspec", "prometheus_client")
@@ -36,6 +37,18 @@ def filament(*arguments: str, code: int = 0, stdin: str = "", **environment: str
     )
     assert done.returncode == code, done.stderr
     return done
+
+
+@pytest.mark.parametrize("value", ["x" * 5000, "标识" * 400, "88.1/a\n88.1/b\n" * 90, "\x1b[2J" * 40])
+def test_a_table_shows_no_more_of_a_value_than_a_reader_takes_in(value, capsys):
+    write_rows([{"handle": value}], ["handle"], "table", "en")
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) == 3
+    assert 90 <= cells(shown[2]) <= WIDEST
+    assert shown[2].endswith("…")
+    assert shown[2].isprintable()
+    write_rows([{"handle": value}], ["handle"], "ndjson", "en")
+    assert json.loads(capsys.readouterr().out) == {"handle": value}
 
 
 def test_help_imports_nothing_heavy():
