@@ -115,6 +115,7 @@ async def test_a_request_in_pieces_is_joined_in_any_order_and_answered_once():
         octets(request(b"an answer", response_code=1)),
         octets(request(b"cut"))[:-3],
     ],
+    ids=["no envelope", "ones", "endless", "late piece", "an answer", "cut short"],  # the octets hold the time
 )
 async def test_nonsense_and_answers_get_silence(nonsense: bytes):
     async with serving() as server:
