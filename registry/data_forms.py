@@ -21,7 +21,7 @@ from registry.admin import (
     value_list_to_wire,
 )
 from registry.errors import InvalidValue
-from registry.keys import FIELDS, PublicKey
+from registry.keys import COORDINATE, FIELDS, SM2, PublicKey
 from registry.octets import Truncated
 from registry.site import Interface, InterfaceKind, Protocol, ServerInfo, SiteInfo
 from registry.value import Reference
@@ -29,6 +29,7 @@ from registry.value import Reference
 # Octets that text does not hold: with one of them, data is shown as base64.
 _NOT_TEXT = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _KEY_TYPES: Final = {"RSA_PUB_KEY": "RSA", "DSA_PUB_KEY": "DSA", "DH_PUB_KEY": "DH"}
+_SM2_FORM: Final = {"kty": "EC", "crv": "SM2"}
 _KINDS: Final = {name: kind for kind, name in _KEY_TYPES.items()}
 
 
@@ -129,16 +130,30 @@ def site_to_json(site: SiteInfo) -> dict[str, Any]:
 
 def key_to_json(key: PublicKey) -> dict[str, Any]:
     """A public key in the manner of a JSON Web Key (RFC 7517)."""
+    if key.kind == SM2:
+        x, y = key.point[:COORDINATE], key.point[COORDINATE:]
+        return {**_SM2_FORM, "x": _octets_to_base64url(x), "y": _octets_to_base64url(y)}
     numbers = {name: _base64url(key.integers[name]) for name in reversed(FIELDS[key.kind])}
     return {"kty": _KEY_TYPES[key.kind], **numbers}
 
 
 def key_from_json(form: Mapping[str, Any]) -> PublicKey:
     """Raises ValueError or KeyError."""
+    if form["kty"] == _SM2_FORM["kty"]:
+        return _sm2_from_json(form)
     kind = _KINDS.get(str(form["kty"]))
     if kind is None:
-        raise ValueError(f"kty {form['kty']!r} is none of {', '.join(_KINDS)}")
+        raise ValueError(f"kty {form['kty']!r} is none of {', '.join(_KINDS)}, EC")
     return PublicKey(kind, {name: _from_base64url(str(form[name])) for name in FIELDS[kind]})
+
+
+def _sm2_from_json(form: Mapping[str, Any]) -> PublicKey:
+    if form["crv"] != _SM2_FORM["crv"]:
+        raise ValueError(f"crv {form['crv']!r} is not {_SM2_FORM['crv']}")
+    x, y = (_octets_from_base64url(str(form[name])) for name in ("x", "y"))
+    if (len(x), len(y)) != (COORDINATE, COORDINATE):
+        raise ValueError(f"x and y have {len(x)} and {len(y)} octets; {COORDINATE} are expected")
+    return PublicKey.from_point(x + y)
 
 
 def _admin_to_json(data: bytes) -> dict[str, Any]:
@@ -242,13 +257,19 @@ def _from_base64(value: Any) -> bytes:
 
 
 def _base64url(integer: int) -> str:
-    octets = integer.to_bytes((integer.bit_length() + 7) // 8, "big")
+    return _octets_to_base64url(integer.to_bytes((integer.bit_length() + 7) // 8, "big"))
+
+
+def _octets_to_base64url(octets: bytes) -> str:
     return base64.urlsafe_b64encode(octets).rstrip(b"=").decode()
 
 
 def _from_base64url(text: str) -> int:
-    octets = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    return int.from_bytes(octets, "big")
+    return int.from_bytes(_octets_from_base64url(text), "big")
+
+
+def _octets_from_base64url(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 _FORM_OF_TYPE: Final = {

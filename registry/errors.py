@@ -157,6 +157,10 @@ RULES: Catalogue = {
     "authentication.failed": ("Identity not verified", "身份未通过验证"),
     "authentication.no_key": ("{identity} is not a key this node can read", "本节点无法读取密钥 {identity}"),
     "authentication.algorithm": ("algorithm {algorithm!r} is not accepted", "不接受算法 {algorithm!r}"),
+    "authentication.sm2": (
+        "SM2 signatures cannot be checked here: the extra 'gm' is not installed",
+        "本节点无法验证 SM2 签名:未安装扩展 gm",
+    ),
     "authentication.iterations": (
         "{iterations} iterations; between 1 and {limit} are accepted",
         "迭代次数 {iterations},允许 1 到 {limit}",

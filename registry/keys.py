@@ -12,12 +12,16 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = {
     "DSA_PUB_KEY": ("q", "p", "g", "y"),
     "DH_PUB_KEY": ("y", "p", "g"),
 }
+SM2: Final = "SM2_PUB_KEY"  # The national SDKs' own: a point of one curve, encoded as certificates do (RFC 5480).
+COORDINATE: Final = 32  # Octets of each of its two integers, x and y.
+# Everything in front of the coordinates: id-ecPublicKey, the curve 1.2.156.10197.1.301, and 04, "not compressed".
+_SM2_HEAD: Final = bytes.fromhex("3059 3013 06072a8648ce3d0201 06082a811ccf5501822d 0342 00 04")
 MAX_INTEGER: Final = 2048  # Octets of one integer: a key of 16,384 bits, which already costs a second to use.
 
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A key as its kind and its integers, named as FIELDS names them."""
+    """A key as its kind and its integers, named as FIELDS names them; x and y for SM2."""
 
     kind: str
     integers: Mapping[str, int]
@@ -26,11 +30,19 @@ class PublicKey:
         out = bytearray()
         put_string(out, self.kind)
         put_uint16(out, 0)
+        if self.kind == SM2:
+            put_counted(out, _SM2_HEAD + self.point)
+            return bytes(out)
         for name in FIELDS[self.kind]:
             integer = self.integers[name]
             # Two's complement: one octet more than the bits need when the top bit is set.
             put_counted(out, integer.to_bytes(integer.bit_length() // 8 + 1, "big"))
         return bytes(out)
+
+    @property
+    def point(self) -> bytes:
+        """Both coordinates of an SM2 key, as libraries take them. Raises OverflowError for what is no coordinate."""
+        return b"".join(self.integers[name].to_bytes(COORDINATE, "big") for name in ("x", "y"))
 
     @classmethod
     def from_wire(cls, data: bytes) -> "PublicKey":
@@ -38,6 +50,8 @@ class PublicKey:
         reader = Reader(data)
         kind = reader.string()
         reader.uint16()
+        if kind == SM2:
+            return cls.from_point(_point(reader.counted()))
         if kind not in FIELDS:
             raise Truncated(f"{kind!r} is no kind of public key")
         integers = {}
@@ -49,3 +63,15 @@ class PublicKey:
             if integers[name] <= 0:
                 raise Truncated(f"integer {name} is not positive")
         return cls(kind, integers)
+
+    @classmethod
+    def from_point(cls, point: bytes) -> "PublicKey":
+        """An SM2 key from both of its coordinates."""
+        x, y = point[:COORDINATE], point[COORDINATE:]
+        return cls(SM2, {"x": int.from_bytes(x, "big"), "y": int.from_bytes(y, "big")})
+
+
+def _point(encoded: bytes) -> bytes:
+    if not encoded.startswith(_SM2_HEAD) or len(encoded) != len(_SM2_HEAD) + 2 * COORDINATE:
+        raise Truncated("an SM2 key is encoded as a SubjectPublicKeyInfo with a point that is not compressed")
+    return encoded[len(_SM2_HEAD) :]

@@ -16,11 +16,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, padding, rsa
 
 from registry.errors import InvalidCredential
-from registry.keys import PublicKey
+from registry.keys import SM2, PublicKey
+from registry.national import is_signed_with_sm2, require_sm2
 
 MAX_ITERATIONS: Final = 100_000  # A tenth of a second of a core; the reference's clients send 10,000.
 MAX_DERIVED: Final = 512  # Bits of a derived key: more than any digest here is wide. The clients send 160.
 MD5: Final = "MD5"
+SM3: Final = "SM3"  # What signatures with SM2 are made over, and no other.
 MIN_RSA: Final = 1024  # Bits; old enterprise keys have as few, and fewer can be factored at home.
 
 _HASHES: Final[Mapping[str, type[hashes.HashAlgorithm]]] = {"SHA1": hashes.SHA1, "SHA256": hashes.SHA256}
@@ -41,10 +43,12 @@ class Proof:
 
 
 def check_proof(proof: Proof, *, md5: bool = False) -> None:
-    """Refuses a proof that cannot be checked, or would cost too much. Raises InvalidCredential."""
+    """Refuses what cannot be checked, or would cost too much. Raises InvalidCredential, UnableToAuthenticate."""
     name = _folded(proof.algorithm)
     if name not in _ALGORITHMS.get(proof.type, ()) or (name == MD5 and not md5):
         raise InvalidCredential("authentication.algorithm", algorithm=f"{proof.type} {proof.algorithm}"[:100])
+    if name == SM3:
+        require_sm2()
     if name == _DERIVED:
         if not 1 <= proof.iterations <= MAX_ITERATIONS:
             raise InvalidCredential("authentication.iterations", iterations=proof.iterations, limit=MAX_ITERATIONS)
@@ -59,7 +63,11 @@ def secret_proves(secret: bytes, challenge: bytes, proof: Proof) -> bool:
 
 def signature_proves(key: PublicKey, challenge: bytes, proof: Proof) -> bool:
     """Whether a checked proof was made with the private half of this key. A key that cannot be used proves nothing."""
-    algorithm = _HASHES[_folded(proof.algorithm)]()
+    name = _folded(proof.algorithm)
+    if name == SM3:
+        signer = proof.identity.partition(":")[2]
+        return key.kind == SM2 and is_signed_with_sm2(key.point, signer, challenge, proof.signature)
+    algorithm = _HASHES[name]()
     try:
         loaded = load_key(key)
         if isinstance(loaded, rsa.RSAPublicKey):
@@ -110,4 +118,4 @@ _DIGESTS: Final[Mapping[str, Callable[[bytes, bytes, Proof], bytes]]] = {
     "HMACSHA256": _hmac("sha256"),
     _DERIVED: _derived,
 }
-_ALGORITHMS: Final[Mapping[str, Collection[str]]] = {"HS_PUBKEY": _HASHES, "HS_SECKEY": _DIGESTS}
+_ALGORITHMS: Final[Mapping[str, Collection[str]]] = {"HS_PUBKEY": {*_HASHES, SM3}, "HS_SECKEY": _DIGESTS}
