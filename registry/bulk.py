@@ -60,6 +60,8 @@ async def load(
     """Registers or replaces every handle of a file. Raises ProtocolFault for a file that is not of its form.
 
     Raises DATABASE_AWAY too: whole chunks are in the book then. `may_write` None allows every prefix homed here.
+    Of signatures and certificates the form alone is checked, for a million rows would be a million chains to read:
+    whether they are true is found out on demand (`registry.trust`).
     """
     await store.load_prefixes()
     async with store.connection() as connection:

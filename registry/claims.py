@@ -148,27 +148,36 @@ class Claims:
         """Whether a certificate allows its key to speak about a handle."""
         return any(_permits(permission, handle) for permission in self.permissions)
 
-
-def check_claims(values: Iterable[HandleValue]) -> None:
-    """Refuses signatures and certificates that nobody could verify. Raises InvalidValue."""
-    for value in values:
-        if not value.type.upper().startswith((SIGNATURE, CERTIFICATE)):
-            continue
-        if type_matches(value.type, f"{SIGNATURE}."):
-            _check(value, needs_key=False)
-        elif type_matches(value.type, f"{CERTIFICATE}."):
-            _check(value, needs_key=True)
+    def permit_all(self, permissions: Iterable[Permission]) -> bool:
+        """Whether a certificate may give these permissions on: it has itself every handle that they are about."""
+        if any(permission.perm == _EVERYTHING for permission in self.permissions):
+            return True
+        for permission in permissions:
+            if permission.perm == _EVERYTHING or not all(self.permit(handle) for handle in _extent(permission)):
+                return False
+        return True
 
 
-def _check(value: HandleValue, *, needs_key: bool) -> None:
+def check_claims(values: Iterable[HandleValue]) -> tuple[tuple[HandleValue, Claims], ...]:
+    """The signatures and certificates among values. Raises InvalidValue for those that nobody could verify."""
+    return tuple(
+        (value, _checked(value))
+        for value in values
+        if value.type.upper().startswith((SIGNATURE, CERTIFICATE))
+        and (type_matches(value.type, f"{SIGNATURE}.") or type_matches(value.type, f"{CERTIFICATE}."))
+    )
+
+
+def _checked(value: HandleValue) -> Claims:
     try:
         claims = Claims.from_data(value.data)
     except ValueError as error:
         rule = f"no signed claims: {str(error)[:200]}"
         raise InvalidValue("value.data", index=value.index, type=value.type, rule=rule) from None
-    if needs_key and claims.public_key is None:
+    if type_matches(value.type, f"{CERTIFICATE}.") and claims.public_key is None:
         rule = "a certificate without a public key"
         raise InvalidValue("value.data", index=value.index, type=value.type, rule=rule)
+    return claims
 
 
 def _parts(data: bytes) -> tuple[str, str, str]:
@@ -214,3 +223,23 @@ def _permits(permission: Permission, handle: Handle) -> bool:
     derived = f"{about.suffix.upper()}."
     own = handle.suffix if handle.prefix.upper() == NAMING_AUTHORITY else handle.prefix
     return permission.perm == _DERIVED and is_prefix and own.upper().startswith(derived)
+
+
+def _extent(permission: Permission) -> tuple[Handle, ...]:
+    """Handles that stand for all that a permission is about: whatever permits them permits every one.
+
+    A name that ends with its prefix's "/" or a prefix that ends with "." cannot be registered, so that a permission
+    about all handles under a prefix, or all prefixes derived from it, has one, and no usual permission about less.
+    """
+    try:
+        about = Handle.from_text(permission.handle)
+    except InvalidHandle:
+        return ()  # It is about nothing.
+    is_prefix = about.prefix.upper() == NAMING_AUTHORITY
+    if permission.perm == _THIS_HANDLE:
+        return (about, Handle(about.suffix, "")) if is_prefix else (about,)
+    if not is_prefix:
+        return ()
+    if permission.perm == _UNDER:
+        return (Handle(about.suffix, ""),)
+    return (Handle(f"{about.suffix}.", ""),) if permission.perm == _DERIVED else ()

@@ -110,6 +110,36 @@ RULES: Catalogue = {
     ),
     "value.type": ("value {index}: type {type!r} {rule}", "索引 {index}:类型 {type!r} {rule}"),
     "value.data": ("value {index} of type {type}: {rule}", "索引 {index}(类型 {type}):{rule}"),
+    "claims.too_many": (
+        "value {index} is one of more than {limit} signatures and certificates written at once",
+        "索引 {index}:一次写入的签名和证书超过 {limit} 个",
+    ),
+    "claims.chain": (
+        "value {index}: a chain of {links} certificates, at most {limit} are followed",
+        "索引 {index}:信任链有 {links} 级,最多 {limit} 级",
+    ),
+    "claims.subject": ("value {index}: {claim} is about {subject!r}", "索引 {index}:{claim} 声明的对象是 {subject!r}"),
+    "claims.expired": ("value {index}: {claim} has expired", "索引 {index}:{claim} 已过期"),
+    "claims.signature": (
+        "value {index}: {claim} is not signed by {issuer}",
+        "索引 {index}:{claim} 不是由 {issuer} 签名的",
+    ),
+    "claims.digest": (
+        "value {index}: value {signed} is not what was signed",
+        "索引 {index}:索引 {signed} 的值与签名时不一致",
+    ),
+    "claims.key": (
+        "value {index}: {claim} is about another key of {issuer}",
+        "索引 {index}:{claim} 证明的不是 {issuer} 现在的密钥",
+    ),
+    "claims.permissions_many": (
+        "value {index}: {count} permissions, at most {limit} are allowed",
+        "索引 {index}:{count} 项权限,最多 {limit} 项",
+    ),
+    "claims.permissions": (
+        "value {index}: {issuer} claims more than {claim} permits",
+        "索引 {index}:{issuer} 的声明超出 {claim} 授予的权限",
+    ),
     "record.too_long": (
         "the record has {octets} octets; a message carries at most {limit}",
         "记录长 {octets} 字节,一条消息最多 {limit} 字节",

@@ -7,6 +7,7 @@ operations ask first. `by` is None for a stranger: AuthenticationNeeded is raise
 
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass
+from time import time
 from typing import Final
 from uuid import uuid4
 
@@ -32,6 +33,7 @@ from registry.record import HandleRecord, check_values
 from registry.rights import Rights, read_only_index
 from registry.store import Store
 from registry.transaction import Transaction, begin
+from registry.trust import Trust
 from registry.value import HandleValue
 
 DERIVED_AT_ONCE: Final = 1000  # Prefixes read at a time.
@@ -50,10 +52,11 @@ class Written:
 class Registration:
     """Writes, lists and homes. Everything raises DATABASE_AWAY."""
 
-    def __init__(self, store: Store, administrators: Collection[str]) -> None:
+    def __init__(self, store: Store, administrators: Collection[str], clock: Callable[[], float] = time) -> None:
         """`administrators` are the node's, as index:handle. Raises InvalidCredential for one that is not."""
         self._store = store
         self.rights = Rights(store, administrators)
+        self._trust = Trust(store, self.rights, clock)
 
     async def put_record(
         self,
@@ -70,10 +73,11 @@ class Registration:
         await self._homed(handle, by)
         check_new(handle)
         checked = check_values(tuple(values))
-        check_claims(checked)
+        signed = check_claims(checked)
         if not overwrite and await self._store.fetch(self._store.key_of(handle.octets)) is not None:
             raise HandleAlreadyExists("handle.exists", handle=str(handle))
         administrator = _known(by)
+        await self._trust.check(HandleRecord(handle, checked), signed)
         async with begin(self._store, str(administrator)) as transaction:
             record = await transaction.lock(handle)
             if record is None:
@@ -95,7 +99,7 @@ class Registration:
         """Adds these values to a handle, or modifies those that it has. Nothing replaced: `created`."""
         await self._homed(handle, by)
         given = check_values(tuple(values))
-        check_claims(given)
+        signed = check_claims(given)
         if not given:
             raise InvalidValue("value.none")
         administrator = _known(by)
@@ -111,6 +115,8 @@ class Registration:
                 raise ValueAlreadyExists("value.exists", index=taken)
             if (index := read_only_index(record, given)) is not None:
                 raise InsufficientPermission("authorization.read_only", index=index, handle=str(handle))
+            # Last: whether a digest is right tells of values that not everybody may read.
+            await self._trust.check(HandleRecord(handle, after), signed)
             return Written(handle, taken is None, await _replace(transaction, record, after))
 
         return await self._change(handle, administrator, change)

@@ -1,10 +1,12 @@
 """Whether what a handle says was signed by somebody whom this node trusts: signatures, and chains of certificates.
 
 Trusted at the root are the administrators of the node. Keys and certificates are read from this node's book; a chain
-that leaves it cannot be followed, and vouches for nothing here.
+that leaves it cannot be followed, and vouches for nothing here. So a question has three answers: true, false and
+unknown. `vouches` wants the first, and `check`, when something is written, refuses only the second.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import time
 from typing import Final
 
@@ -14,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from registry.authentication import Administrator, identity_from_text
 from registry.claims import SIGNATURE, SIGNATURE_HASHES, Claims
-from registry.errors import HandleError
+from registry.errors import HandleError, InvalidValue
 from registry.handle import Handle
 from registry.keys import PublicKey
 from registry.octets import Truncated
@@ -26,6 +28,9 @@ from registry.value import HandleValue, Reference, type_matches
 
 MAX_SIGNATURES: Final = 8  # Signatures of one handle that are looked at; each may cost the reads of its chain.
 MAX_CHAIN: Final = 8
+# Permissions of one certificate that are weighed, each against each of the next one; certificates have one or two.
+MAX_PERMISSIONS: Final = 16
+SHOWN: Final = 200  # Characters of a stranger's text that a refusal repeats.
 
 _HASHES: Final[Mapping[str, Callable[[], hashes.HashAlgorithm]]] = {
     "sha256": hashes.SHA256,
@@ -34,8 +39,17 @@ _HASHES: Final[Mapping[str, Callable[[], hashes.HashAlgorithm]]] = {
 }
 
 
+class _Disproved(Exception):
+    """A rule of RULES that signed claims break, and its culprit, but for the index of the value that is written."""
+
+    def __init__(self, rule: str, **culprit: object) -> None:
+        super().__init__(rule)
+        self.rule = rule
+        self.culprit = culprit
+
+
 class Trust:
-    """Verifies on demand, against the book as it stands. Everything raises DATABASE_AWAY."""
+    """Verifies against the book as it stands, on demand and what is to be written. Everything raises DATABASE_AWAY."""
 
     def __init__(self, store: Store, rights: Rights, clock: Callable[[], float] = time) -> None:
         self._store = store
@@ -54,13 +68,84 @@ class Trust:
                 open_values = [one for one in open_values if not claims.digests_right(one)]
         return not open_values
 
-    async def _is_true(self, claims: Claims, handle: Handle) -> bool:
-        """Whether a signature about this handle is current, right, and its issuer's to make."""
+    async def check(self, record: HandleRecord, written: Sequence[tuple[HandleValue, Claims]]) -> None:
+        """Refuses signatures and certificates that a key registered here disproves. Raises InvalidValue.
+
+        `record` is the handle as it will be, with the keys that it brings along. What was signed with a key that lives
+        elsewhere cannot be judged and is no reason to refuse.
+        """
+        if len(written) > MAX_SIGNATURES:
+            raise InvalidValue("claims.too_many", index=written[MAX_SIGNATURES][0].index, limit=MAX_SIGNATURES)
+        for value, claims in written:
+            try:
+                await self._check(record, value, claims)
+            except _Disproved as disproof:
+                raise InvalidValue(disproof.rule, index=value.index, **disproof.culprit) from None
+
+    async def _check(self, record: HandleRecord, value: HandleValue, claims: Claims) -> None:
+        key = await self._key(claims.issuer, record)
+        if key is None:
+            return
+        await self._disprove(claims, key, str(Reference(str(record.handle), value.index)))
+        if len(claims.chain) > MAX_CHAIN:
+            raise _Disproved("claims.chain", links=len(claims.chain), limit=MAX_CHAIN)
+        if len(claims.permissions) > MAX_PERMISSIONS:
+            raise _Disproved("claims.permissions_many", count=len(claims.permissions), limit=MAX_PERMISSIONS)
+        if type_matches(value.type, f"{SIGNATURE}."):
+            self._check_digests(claims, record)
+            await self._check_chain(claims, key, record, lambda above: above.permit(record.handle))
+        else:
+            await self._check_chain(claims, key, record, lambda above: above.permit_all(claims.permissions))
+
+    def _check_digests(self, claims: Claims, record: HandleRecord) -> None:
+        if not self._is_name_of(claims.subject, record.handle):
+            raise _Disproved("claims.subject", claim=SIGNATURE, subject=claims.subject[:SHOWN])
+        values = {value.index: value for value in record.values}
+        for index in claims.digests:
+            if index not in values or not claims.digests_right(values[index]):
+                raise _Disproved("claims.digest", signed=index)
+
+    async def _check_chain(
+        self, claims: Claims, key: PublicKey, record: HandleRecord, permitted: Callable[[Claims], bool]
+    ) -> None:
+        """Follows the chain as far as it lies in this book, each link held against the one before it."""
+        issuer = claims.issuer
+        for link in claims.chain:
+            if self._is_root(issuer):
+                return
+            value = await self._value(link, record)
+            certificate = None if value is None else _claims(value)
+            above = None if certificate is None else await self._key(certificate.issuer, record)
+            if certificate is None or above is None or len(certificate.permissions) > MAX_PERMISSIONS:
+                return
+            link = link[:SHOWN]
+            await self._disprove(certificate, above, link)
+            if not self._same(certificate.subject, issuer):
+                raise _Disproved("claims.subject", claim=link, subject=certificate.subject[:SHOWN])
+            if certificate.public_key != key:
+                raise _Disproved("claims.key", claim=link, issuer=issuer[:SHOWN])
+            if not permitted(certificate):
+                raise _Disproved("claims.permissions", claim=link, issuer=issuer[:SHOWN])
+            issuer, key = certificate.issuer, above
+
+    async def _disprove(self, claims: Claims, key: PublicKey, claim: str) -> None:
+        """Refuses what this key did not sign, or for a time that is over. A time to come is no fault in a writer."""
+        # On another thread, one at a time for one request: a long key of a stranger's choice may take a while.
+        if not await asyncio.to_thread(_is_signed_by, claims, key):
+            raise _Disproved("claims.signature", claim=claim, issuer=claims.issuer[:SHOWN])
+        if self._clock() >= claims.expires:
+            raise _Disproved("claims.expired", claim=claim)
+
+    def _is_name_of(self, subject: str, handle: Handle) -> bool:
         try:
-            about = Handle.from_text(claims.subject)
+            about = Handle.from_text(subject)
         except HandleError:
             return False
-        if self._store.key_of(about.octets) != self._store.key_of(handle.octets):
+        return self._store.key_of(about.octets) == self._store.key_of(handle.octets)
+
+    async def _is_true(self, claims: Claims, handle: Handle) -> bool:
+        """Whether a signature about this handle is current, right, and its issuer's to make."""
+        if not self._is_name_of(claims.subject, handle):
             return False
         key = await self._key(claims.issuer)
         if key is None or not self._stands(claims, key):
@@ -95,8 +180,8 @@ class Trust:
             return False
         return self._store.key_of(first.handle.encode()) == self._store.key_of(second.handle.encode())
 
-    async def _key(self, identity: str) -> PublicKey | None:
-        value = await self._value(identity)
+    async def _key(self, identity: str, written: HandleRecord | None = None) -> PublicKey | None:
+        value = await self._value(identity, written)
         if value is None or not type_matches(value.type, "HS_PUBKEY."):
             return None
         try:
@@ -104,8 +189,8 @@ class Trust:
         except Truncated:
             return None
 
-    async def _value(self, identity: str) -> HandleValue | None:
-        """The value that an index:handle names, as far as it is in this book."""
+    async def _value(self, identity: str, written: HandleRecord | None = None) -> HandleValue | None:
+        """The value that an index:handle names, as far as it is in this book or in the record about to be written."""
         reference = _reference(identity)
         if reference is None:
             return None
@@ -113,7 +198,10 @@ class Trust:
             handle = Handle.from_text(reference.handle)
         except HandleError:
             return None
-        record = await self._store.fetch(self._store.key_of(handle.octets))
+        key = self._store.key_of(handle.octets)
+        if written is not None and key == self._store.key_of(written.handle.octets):
+            return written.at(reference.index)
+        record = await self._store.fetch(key)
         return None if record is None else record.at(reference.index)
 
 

@@ -157,7 +157,7 @@ def test_claims_nobody_could_verify_are_not_stored(value):
 
 
 async def test_registering_refuses_a_malformed_certificate_and_takes_a_right_one(book):
-    registration = Registration(book, [str(OWNER)])
+    registration = Registration(book, [str(OWNER)], lambda: NOW)
     with pytest.raises(InvalidValue):
         await registration.put_record(name(HANDLE), (HandleValue(1, "HS_CERT", b"x"),), OWNER)
     await registration.put_record(name(HANDLE), (certificate(), URL), OWNER)

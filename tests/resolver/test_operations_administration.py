@@ -7,6 +7,7 @@ from resolver.wire.administration import HandleIndexes, HandleList, NamedHandle
 from resolver.wire.codes import OpCode, OpFlag
 from resolver.wire.query import HandleValues
 from tests.registry.books import DESC, PREFIX_HANDLE, URL, register
+from tests.registry.test_claims import signature
 from tests.resolver.native import USUAL, Worker, answered, create, done, named, query, request, running_worker
 
 OVERWRITE = int(OpFlag.OVERWRITE)
@@ -53,6 +54,13 @@ async def test_values_are_added_modified_and_removed(worker: Worker):
     assert (await done(worker, removal))[0].response_code == 200
     answer = await worker.answer_to(query("88.118.1/cake"))
     assert [value.index for value in HandleValues.from_wire(answer.content).values] == [1]
+
+
+async def test_a_signature_that_a_key_in_the_book_did_not_make_is_refused(worker: Worker):
+    forged = signature(issuer=f"300:{PREFIX_HANDLE}", values=(URL,), sub="88.118.1/forged")
+    (refused,) = await done(worker, create("88.118.1/forged", URL, forged))
+    assert refused.response_code == 202
+    assert f"is not signed by 300:{PREFIX_HANDLE}".encode() in refused.content
 
 
 async def test_a_handle_is_replaced_minted_and_deleted(worker: Worker):

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
 from resolver.node import Node
+from tests.registry.test_claims import signature
 from tests.resolver.http.lab import SECRET, Client, Reply, administrator_key, any_certificate, basic, lab
 
 VALUE = [{"index": 1, "type": "DESC", "data": "x"}]
@@ -68,6 +69,19 @@ async def test_a_setting_lets_the_loopback_interface_authenticate_in_the_clear(d
             # Somebody else stands behind a front on this machine.
             fronted = basic() | {"X-Forwarded-For": "192.0.2.1"}
             assert code_of(client.ask("PUT", PATH, VALUE, fronted)) == (403, 402)
+
+        await using(node, use, tls=False)
+
+
+async def test_a_forged_signature_is_refused_in_the_language_of_its_writer(database_dsn, tmp_path):
+    async with lab(database_dsn, tmp_path, plain_authentication=True) as node:
+        forged = signature(issuer="300:0.NA/88.118.1", values=(), sub="88.118.1/NEW").data.decode()
+        values = [*VALUE, {"index": 400, "type": "HS_SIGNATURE", "data": forged}]
+
+        def use(client: Client) -> None:
+            refused = client.ask("PUT", PATH, values, basic() | {"Accept-Language": "zh"})
+            assert code_of(refused) == (400, 202)
+            assert "不是由 300:0.NA/88.118.1 签名的" in refused.json["message"]
 
         await using(node, use, tls=False)
 
