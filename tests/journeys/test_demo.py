@@ -48,6 +48,7 @@ async def test_the_demo_runs_from_nothing_and_again_on_what_is_there(tmp_path: P
     with RunningNode(*demo(directory), "--lang", "zh") as second:
         assert f"已有 {COUNT:,} 条标识" in second.hear("条标识").string
         second.hear("按 Ctrl-C 停止，数据保留")
+        second.hear("/readyz", output=True)  # the two streams are read by two threads
         answer, status = (line.split()[0] for line in second.output if "/api/handles/" in line or "/readyz" in line)
         assert ask(answer)[1]["responseCode"] == 1
         assert ask(status)[0] == 200

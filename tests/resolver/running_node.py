@@ -57,16 +57,17 @@ class RunningNode:
         for stream in (self.process.stdout, self.process.stderr):
             stream.close()
 
-    def hear(self, pattern: str, count: int = 1) -> re.Match[str]:
-        """The nth line of the log that matches, once it is there."""
+    def hear(self, pattern: str, count: int = 1, *, output: bool = False) -> re.Match[str]:
+        """The nth line of the log, or of the output, that matches, once it is there."""
+        lines = self.output if output else self.log
         with self._heard:
 
             def found() -> list[re.Match[str]]:
-                return [match for line in self.log if (match := re.search(pattern, line))]
+                return [match for line in lines if (match := re.search(pattern, line))]
 
             said = self._heard.wait_for(lambda: len(found()) >= count or self._silent(), DEADLINE)
-            assert said, f"{pattern!r} was not said within {DEADLINE} s:\n" + "\n".join(self.log)
-            assert len(found()) >= count, f"{pattern!r} was never said:\n" + "\n".join(self.log)
+            assert said, f"{pattern!r} was not said within {DEADLINE} s:\n" + "\n".join(lines)
+            assert len(found()) >= count, f"{pattern!r} was never said:\n" + "\n".join(lines)
             return found()[count - 1]
 
     def end(self) -> int:
