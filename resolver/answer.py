@@ -59,8 +59,12 @@ MISSING: Final = Answer(ResponseCode.HANDLE_NOT_FOUND, None, MISSING_TTL, b"}", 
 NOT_RESPONSIBLE: Final = Answer(ResponseCode.SERVER_NOT_RESPONSIBLE, None, MISSING_TTL, b"}", "", 0)
 
 
-def found(packed: PackedRecord, now: int) -> Answer:
-    """The answer for a registered handle, with the values that anybody may read."""
+def found(packed: PackedRecord, kept_until: int) -> Answer:
+    """The answer for a registered handle, with the values that anybody may read.
+
+    An absolute time to live counts from `kept_until`, seconds since 1970: the answer may still be given then, and must
+    not promise more than is left.
+    """
     every = packed.unpack().values
     values = public(every)
     tail = b',"values":%b}' % orjson.dumps(values_to_json(values))
@@ -69,7 +73,7 @@ def found(packed: PackedRecord, now: int) -> Answer:
     wire = values_to_wire(values) if values else b""
     octets = SURROUNDINGS + len(tail) + len(wire) + len(packed.packed) + 2 * len(packed.handle.suffix)
     restricted = len(values) < len(every)
-    return Answer(ResponseCode.SUCCESS, packed, ttl_of(values, now), tail, etag, octets, wire, restricted)
+    return Answer(ResponseCode.SUCCESS, packed, ttl_of(values, kept_until), tail, etag, octets, wire, restricted)
 
 
 def values_to_wire(values: tuple[HandleValue, ...]) -> bytes:

@@ -86,7 +86,7 @@ class Cache:
         self.octets = 0
         self.evictions = 0
         self._limit = octets
-        self._found_ttl = found_ttl
+        self.found_ttl = found_ttl
         self._now = 0.0
         self._found: dict[HandleKey, _Entry] = {}
         self._ring: deque[_Entry] = deque()
@@ -134,7 +134,7 @@ class Cache:
         if size > self._limit:
             return
         self._make_room(size)
-        entry = _Entry(key, answer, self._now + self._found_ttl, self._number)
+        entry = _Entry(key, answer, self._now + self.found_ttl, self._number)
         self._found[key] = entry
         self._ring.append(entry)
         self.octets += size

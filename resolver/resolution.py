@@ -201,7 +201,7 @@ class Resolver:
         return outcomes
 
     def _learn(self, key: HandleKey, packed: PackedRecord | None, owned: bool) -> Answer:
-        answer = MISSING if packed is None else found(packed, int(time()))
+        answer = MISSING if packed is None else found(packed, int(time() + self._cache.found_ttl))
         if owned and self._heard_at != NEVER:
             self._cache.put(key, answer)
         return answer

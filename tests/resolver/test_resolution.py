@@ -1,12 +1,16 @@
 """From a key to an answer, exact to the change."""
 
 import asyncio
+from time import time
 
 import pytest
 
 from registry.changes import Change, ChangeKind
 from registry.errors import ResponseCode
+from registry.handle import Handle
+from registry.packing import PackedRecord, pack
 from registry.prefix import Prefix, PrefixTable
+from registry.value import HandleValue
 from resolver.answer import MISSING, NOT_RESPONSIBLE
 from tests.resolver.books import Bench, bench, key, record
 
@@ -31,6 +35,16 @@ async def test_an_answer_that_was_read_is_given_again_without_a_read():
         await put(made, ENGINE)
         assert made.resolver.peek(key(ENGINE)) is await made.resolver.resolve(key("88.1/engine"))
         assert made.book.reads.empty()
+
+
+async def test_an_absolute_time_to_live_is_not_promised_beyond_the_time_an_answer_is_kept():
+    ends = int(time()) + 1000
+    value = HandleValue(1, "URL", b"http://example.org/1", ttl=ends, ttl_absolute=True)
+    async with bench() as made:
+        made.book.records[key(ENGINE)] = PackedRecord(Handle.from_text(ENGINE), pack((value,), 0), 0, 1)
+        asker = made.ask(ENGINE)
+        (await made.book.next_read()).answer()
+        assert 0 < (await asker).ttl <= 1000 - made.cache.found_ttl
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.kind.name)
