@@ -6,11 +6,15 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from registry.settings import RegistrySettings
+from resolver.node import Node, running
+from resolver.settings import ResolverSettings, Settings
 from resolver.wire.administration import NamedHandle
 from resolver.wire.codes import OpCode
 from resolver.wire.datagram import Reassembly, split
 from resolver.wire.envelope import ENVELOPE, TRUNCATED, Envelope
 from resolver.wire.message import Message, SealedMessage, message_from_wire
+from tests.registry.books import URL, open_book, register
 from tests.resolver.native import request
 
 DEADLINE = 40.0  # Seconds; two cores, and other tests on them.
@@ -151,3 +155,19 @@ def _links(process: int, name: str) -> list[bool]:
 
 def _kernel_address(port: int) -> str:
     return f"{socket.htonl(0x7F000001):08X}:{port:04X}"
+
+
+@asynccontextmanager
+async def a_node_with(handle: str, dsn: str, directory: Path) -> AsyncIterator[Node]:
+    """A ready node of one process whose book holds this handle of the prefix 88.118.1."""
+    async with open_book(dsn) as store:
+        await register(store, handle, URL)
+    settings = Settings(
+        RegistrySettings(dsn=dsn, data_directory=str(directory)),
+        ResolverSettings(listen=("127.0.0.1",), port=0, native_port=0),
+    )
+    async with running(settings) as made:
+        async with asyncio.timeout(DEADLINE):
+            while made.unready():  # noqa: ASYNC110  # what a node thinks of its database is told to nobody
+                await asyncio.sleep(0.01)
+        yield made

@@ -7,14 +7,11 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from registry.settings import RegistrySettings
-from resolver.node import Node, running
-from resolver.settings import ResolverSettings, Settings
+from resolver.node import Node
 from resolver.wire.codes import OpFlag
 from resolver.wire.envelope import ENVELOPE
 from resolver.wire.message import Message
-from tests.journeys.native import DEADLINE, Connection
-from tests.registry.books import URL, open_book, register
+from tests.journeys.native import DEADLINE, Connection, a_node_with
 from tests.resolver.native import USUAL, query
 
 CAKE = "88.118.1/Cake"
@@ -35,16 +32,7 @@ def held():
 
 @pytest.fixture
 async def node(database_dsn, tmp_path):
-    async with open_book(database_dsn) as store:
-        await register(store, CAKE, URL)
-    settings = Settings(
-        RegistrySettings(dsn=database_dsn, data_directory=str(tmp_path)),
-        ResolverSettings(listen=("127.0.0.1",), port=0, native_port=0),
-    )
-    async with running(settings) as made:
-        async with asyncio.timeout(DEADLINE):
-            while made.unready():  # noqa: ASYNC110  # what a node thinks of its database is told to nobody
-                await asyncio.sleep(0.01)
+    async with a_node_with(CAKE, database_dsn, tmp_path) as made:
         yield made
 
 

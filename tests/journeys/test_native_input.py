@@ -1,6 +1,5 @@
 """Octets that nobody should send, at a node's real sockets: refused or dropped, counted, and never a fault of ours."""
 
-import asyncio
 import logging
 import random
 import tracemalloc
@@ -8,16 +7,14 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from registry.settings import RegistrySettings
-from resolver.node import Node, running
-from resolver.settings import ResolverSettings, Settings
+from resolver.node import Node
 from resolver.wire.challenge import LogIn
 from resolver.wire.codes import OpCode
 from resolver.wire.datagram import split
 from resolver.wire.envelope import ENVELOPE, MAX_MESSAGE, TRUNCATED, Envelope, ProtocolError
 from resolver.wire.message import Message, message_from_wire
-from tests.journeys.native import DEADLINE, Connection, Datagrams
-from tests.registry.books import URL, open_book, register
+from tests.journeys.native import Connection, Datagrams, a_node_with
+from tests.registry.books import URL
 from tests.resolver.native import query, request
 from tests.resolver.test_operations_authentication import KEY, answered, create
 from tests.resolver.wire.captured import steps
@@ -29,16 +26,7 @@ CONNECTIONS = 100
 
 @pytest.fixture
 async def node(database_dsn, tmp_path):
-    async with open_book(database_dsn) as store:
-        await register(store, CAKE, URL)
-    settings = Settings(
-        RegistrySettings(dsn=database_dsn, data_directory=str(tmp_path)),
-        ResolverSettings(listen=("127.0.0.1",), port=0, native_port=0),
-    )
-    async with running(settings) as made:
-        async with asyncio.timeout(DEADLINE):
-            while made.unready():  # noqa: ASYNC110  # what a node thinks of its database is told to nobody
-                await asyncio.sleep(0.01)
+    async with a_node_with(CAKE, database_dsn, tmp_path) as made:
         yield made
 
 

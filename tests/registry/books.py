@@ -72,3 +72,16 @@ async def open_book(dsn: str) -> AsyncIterator[Store]:
 async def register(store: Store, text: str, *values: HandleValue) -> None:
     async with begin(store, "test") as transaction:
         await transaction.create(name(text), sorted(values, key=lambda value: value.index))
+
+
+HX = name("88.118.1/HX")
+CHANGED = HandleValue(1, "URL", b"http://example.org/changed")
+ADMIN = admin(100, ALL_PERMISSIONS, OWNER)
+
+
+async def read(store, handle=HX):
+    return await store.fetch(store.key_of(handle.octets))
+
+
+async def indexes(store, handle=HX):
+    return [value.index for value in (await read(store, handle)).values]

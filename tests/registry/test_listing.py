@@ -11,21 +11,9 @@ from registry.errors import (
     PrefixNotHomed,
     ProtocolFault,
 )
-from registry.registration import Registration
 from registry.store import Store
 from registry.transaction import begin
-from tests.registry.books import NODE, OWNER, PREFIX, STRANGER, URL, name, open_book, register
-
-
-@pytest.fixture
-async def store(database_dsn):
-    async with open_book(database_dsn) as store:
-        yield store
-
-
-@pytest.fixture
-def registration(store):
-    return Registration(store, [str(NODE)])
+from tests.registry.books import NODE, OWNER, PREFIX, STRANGER, URL, name, register
 
 
 async def test_a_list_is_given_in_pages_in_order_of_keys(store, registration):

@@ -1,6 +1,5 @@
 import pytest
 
-from registry.admin import ALL_PERMISSIONS
 from registry.errors import (
     AuthenticationNeeded,
     HandleAlreadyExists,
@@ -13,33 +12,24 @@ from registry.errors import (
     ValueAlreadyExists,
     ValuesNotFound,
 )
-from registry.registration import Registration
 from registry.value import HandleValue
-from tests.registry.books import DESC, NODE, OWNER, PREFIX, STRANGER, URL, admin, name, open_book, register
+from tests.registry.books import (
+    ADMIN,
+    CHANGED,
+    DESC,
+    HX,
+    NODE,
+    OWNER,
+    PREFIX,
+    STRANGER,
+    URL,
+    indexes,
+    name,
+    read,
+    register,
+)
 
-HX = name("88.118.1/HX")
-CHANGED = HandleValue(1, "URL", b"http://example.org/changed")
 OTHER = HandleValue(50, "URL", b"http://example.org/50")
-ADMIN = admin(100, ALL_PERMISSIONS, OWNER)
-
-
-@pytest.fixture
-async def store(database_dsn):
-    async with open_book(database_dsn) as store:
-        yield store
-
-
-@pytest.fixture
-def registration(store):
-    return Registration(store, [str(NODE)])
-
-
-async def read(store, handle=HX):
-    return await store.fetch(store.key_of(handle.octets))
-
-
-async def indexes(store, handle=HX):
-    return [value.index for value in (await read(store, handle)).values]
 
 
 async def changes(store):

@@ -13,33 +13,22 @@ from registry.errors import (
     InvalidAdministrator,
     ValueAlreadyExists,
 )
-from registry.registration import Registration
 from registry.transaction import begin
 from registry.value import HandleValue
-from tests.registry.books import NODE, OWNER, PREFIX, STRANGER, URL, admin, name, open_book, register
-
-HX = name("88.118.1/HX")
-CHANGED = HandleValue(1, "URL", b"http://example.org/changed")
-ADMIN = admin(100, ALL_PERMISSIONS, OWNER)
-
-
-@pytest.fixture
-async def store(database_dsn):
-    async with open_book(database_dsn) as store:
-        yield store
-
-
-@pytest.fixture
-def registration(store):
-    return Registration(store, [str(NODE)])
-
-
-async def read(store, handle=HX):
-    return await store.fetch(store.key_of(handle.octets))
-
-
-async def indexes(store, handle=HX):
-    return [value.index for value in (await read(store, handle)).values]
+from tests.registry.books import (
+    ADMIN,
+    CHANGED,
+    HX,
+    OWNER,
+    PREFIX,
+    STRANGER,
+    URL,
+    admin,
+    indexes,
+    name,
+    read,
+    register,
+)
 
 
 async def test_one_of_many_registrations_at_once_creates_and_the_others_replace(store, registration):
