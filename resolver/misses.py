@@ -4,12 +4,14 @@ Equal names in flight are one read; everything asked in one turn of the loop goe
 while every connection is busy becomes the next. A name whose read began before a change was heard is disowned: those
 who asked are served, but the answer is not kept, and whoever asks from then on has it read again. Requests for many
 names join the same reads, one request after another and a window of its names at a time: whoever asks for one name
-finds a connection free for it, or the next to be free.
+finds a connection free for it, or the next to be free. Who asks is told by a call: a task and a future for each name
+would cost more than its share of the read.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from itertools import islice, takewhile
 from time import monotonic
 from typing import Final
@@ -32,6 +34,8 @@ FIRST_PROBE: Final = 0.05
 LAST_PROBE: Final = 1.0
 
 Learn = Callable[[HandleKey, PackedRecord | None, bool], Answer]
+Told = Callable[[Answer | HandleError], None]
+"""What is called with an answer, or with why there is none; it must not raise."""
 
 
 class _Flight:
@@ -42,7 +46,7 @@ class _Flight:
     def __init__(self, key: HandleKey, begun: float) -> None:
         self.key = key
         self.begun = begun
-        self.askers: list[asyncio.Future[Answer]] = []
+        self.askers: list[Told] = []
 
 
 class Misses:
@@ -74,14 +78,17 @@ class Misses:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    def ask(self, key: HandleKey, told: Told) -> None:
+        """Has a name read; `told` is called once, and never within this call. Raises ServerBusy."""
+        (self._reading.get(key) or self._enqueue(key)).askers.append(told)
+
     async def read(self, key: HandleKey) -> Answer:
         """The answer for a name. Raises ServerBusy."""
-        flight = self._reading.get(key)
-        return await self._join(self._enqueue(key) if flight is None else flight)
+        return await _outcome(self._reading.get(key) or self._enqueue(key))
 
     async def read_anew(self, key: HandleKey) -> Answer:
         """The answer for a name from a read that begins after this call. Raises ServerBusy."""
-        return await self._join(self._enqueue(key))
+        return await _outcome(self._enqueue(key))
 
     async def read_many(self, keys: Iterable[HandleKey]) -> dict[HandleKey, Answer | HandleError]:
         """For each name its answer, or why there is none."""
@@ -147,15 +154,6 @@ class Misses:
             self._start_soon()
         return flight
 
-    async def _join(self, flight: _Flight) -> Answer:
-        return await self._seat(flight)
-
-    def _seat(self, flight: _Flight) -> "asyncio.Future[Answer]":
-        # A future for each asker: one that goes away takes nothing from the others.
-        asker: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        flight.askers.append(asker)
-        return asker
-
     async def _read_windows(
         self, keys: Iterable[HandleKey], board: Callable[[HandleKey], _Flight]
     ) -> dict[HandleKey, Answer | HandleError]:
@@ -172,22 +170,24 @@ class Misses:
         board: Callable[[HandleKey], _Flight],
         outcomes: dict[HandleKey, Answer | HandleError],
     ) -> None:
-        askers: dict[HandleKey, asyncio.Future[Answer]] = {}
-        try:
-            for key in keys:
-                try:
-                    askers[key] = self._seat(board(key))
-                except HandleError as refused:
-                    outcomes[key] = refused
-            if askers:
-                await asyncio.wait(askers.values())
-            for key, asker in askers.items():
-                error = asker.exception()
-                assert error is None or isinstance(error, HandleError)
-                outcomes[key] = error or asker.result()
-        finally:
-            for asker in askers.values():
-                asker.cancel()  # Whoever gave up hears of no refusal.
+        unanswered = 0
+        answered = asyncio.get_running_loop().create_future()
+
+        def told(key: HandleKey, outcome: Answer | HandleError) -> None:
+            nonlocal unanswered
+            outcomes[key] = outcome
+            unanswered -= 1
+            if not unanswered and not answered.done():
+                answered.set_result(None)
+
+        for key in keys:
+            try:
+                board(key).askers.append(partial(told, key))
+                unanswered += 1
+            except HandleError as refused:
+                outcomes[key] = refused
+        if unanswered:
+            await answered
 
     def _start_soon(self) -> None:
         if self._free and self._waiting and not self._starting:
@@ -231,10 +231,9 @@ class Misses:
         if owned:
             del self._reading[flight.key]
         answer = self._learn(flight.key, record, owned)
-        for asker in flight.askers:
-            if not asker.done():
-                asker.set_result(answer)
-        flight.askers.clear()
+        askers, flight.askers = flight.askers, []
+        for told in askers:
+            told(answer)
 
     def _lose(self, away: BaseException) -> None:
         """One failed read tells for all: nobody else waits for a time-out of his own."""
@@ -252,10 +251,9 @@ class Misses:
         for flight in flights:
             if self._reading.get(flight.key) is flight:
                 del self._reading[flight.key]
-            for asker in flight.askers:
-                if not asker.done():
-                    asker.set_exception(refusal())
-            flight.askers.clear()
+            askers, flight.askers = flight.askers, []
+            for told in askers:
+                told(refusal())
 
     def _watch_deadline(self, due: float) -> None:
         self._timer = asyncio.get_running_loop().call_later(max(0.0, due - monotonic()), self._expire)
@@ -271,6 +269,23 @@ class Misses:
         oldest = next(iter(self._waiting.values()), None)
         if oldest is not None:
             self._watch_deadline(oldest.begun + self._deadline)
+
+
+async def _outcome(flight: _Flight) -> Answer:
+    """What comes of a flight. Raises what it is refused for."""
+    # A future for each asker: one that goes away takes nothing from the others.
+    asker: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+
+    def told(outcome: Answer | HandleError) -> None:
+        if asker.done():
+            return
+        if isinstance(outcome, HandleError):
+            asker.set_exception(outcome)
+        else:
+            asker.set_result(outcome)
+
+    flight.askers.append(told)
+    return await asker
 
 
 # One exception for each who asked: each raise of it adds a traceback.

@@ -3,6 +3,7 @@
 Prefixes that are not homed here are known in memory, so a foreign name costs no query and is never kept.
 """
 
+from asyncio import get_running_loop
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from time import monotonic, time
 from typing import Final, cast
@@ -15,7 +16,7 @@ from registry.store import Store
 from resolver.answer import MISSING, NOT_RESPONSIBLE, Answer, found
 from resolver.cache import Cache
 from resolver.metrics import Metrics
-from resolver.misses import Misses
+from resolver.misses import Misses, Told
 
 NEVER: Final = float("-inf")
 FOREVER: Final = float("inf")
@@ -97,6 +98,24 @@ class Resolver:
         """The answer, kept or read. Raises ServerBusy."""
         return self.peek(key) or await self._read(key, self._misses.read)
 
+    def ask(self, key: HandleKey, told: Told) -> None:
+        """As `resolve`, for who does not wait: `told` is called once, and never within this call."""
+        answer = self.peek(key)
+        if answer is not None:
+            get_running_loop().call_soon(told, answer)
+            return
+        self._metrics.counts.misses += 1
+        begun = self._clock()
+
+        def count_and_tell(outcome: Answer | HandleError) -> None:
+            self._count_read(outcome, begun)
+            told(outcome)
+
+        try:
+            self._misses.ask(key, count_and_tell)
+        except ServerBusy as refused:
+            get_running_loop().call_soon(count_and_tell, refused)
+
     async def resolve_authoritative(self, key: HandleKey) -> Answer:
         """The answer as the book has it now; what is kept gives way to it. Raises ServerBusy."""
         return await self._read(key, self._misses.read_anew)
@@ -159,23 +178,28 @@ class Resolver:
         self.forget(Change(ChangeKind.EVERYTHING))
 
     async def _read(self, key: HandleKey, read: Callable[[HandleKey], Awaitable[Answer]]) -> Answer:
-        counts = self._metrics.counts
-        counts.misses += 1
+        self._metrics.counts.misses += 1
         begun = self._clock()
         try:
             answer = await read(key)
-        except ServerBusy:
-            counts.busy += 1
+        except HandleError as refused:
+            self._count_read(refused, begun)
             raise
-        except HandleError:
-            counts.errors += 1
-            raise
-        self._metrics.miss_latency.observe(self._clock() - begun)
-        if answer is MISSING:
-            counts.not_found += 1
-        else:
-            counts.found += 1
+        self._count_read(answer, begun)
         return answer
+
+    def _count_read(self, outcome: Answer | HandleError, begun: float) -> None:
+        counts = self._metrics.counts
+        if isinstance(outcome, ServerBusy):
+            counts.busy += 1
+        elif isinstance(outcome, HandleError):
+            counts.errors += 1
+        else:
+            self._metrics.miss_latency.observe(self._clock() - begun)
+            if outcome is MISSING:
+                counts.not_found += 1
+            else:
+                counts.found += 1
 
     async def _read_many(self, keys: Sequence[HandleKey], read: ReadMany) -> list[Answer | HandleError]:
         """For each key, equal ones included, what came of it; each is counted as if it had been asked for alone."""

@@ -75,19 +75,23 @@ def respond(
 def refusal(request: web.Request, error: HandleError) -> web.Response:
     """What is refused and why, in the reader's language where there is more to say than the code."""
     language = preferred(request.headers.get("Accept-Language"))
-    handle = None if isinstance(error, ProtocolFault) else request.get(HANDLE)
-    form = refusal_form(error, language, handle)
-    headers = {"Cache-Control": "no-store"}
-    if error.code not in _SILENT:
-        headers |= {"Vary": "Accept-Language", "Content-Language": language}
-    status = STATUS_OF_RULE.get(error.rule) or STATUS.get(error.code, INTERNAL_ERROR)
-    if error.code is ResponseCode.SERVER_BUSY:
-        headers["Retry-After"] = RETRY_AFTER
+    form = refusal_form(error, language, None if isinstance(error, ProtocolFault) else request.get(HANDLE))
+    status, headers = refusal_head(error, language)
     try:
         return json_response(request, form, status, headers)
     except ProtocolFault:  # The parameters themselves are what is wrong.
         headers |= {"Content-Type": JSON, **BASE_HEADERS}
         return web.Response(body=orjson.dumps(form), status=status, headers=headers)
+
+
+def refusal_head(error: HandleError, language: Language) -> tuple[int, dict[str, str]]:
+    """The status of a refusal, and the headers that are its own."""
+    headers = {"Cache-Control": "no-store"}
+    if error.code not in _SILENT:
+        headers |= {"Vary": "Accept-Language", "Content-Language": language}
+    if error.code is ResponseCode.SERVER_BUSY:
+        headers["Retry-After"] = RETRY_AFTER
+    return STATUS_OF_RULE.get(error.rule) or STATUS.get(error.code, INTERNAL_ERROR), headers
 
 
 def refusal_form(error: HandleError, language: Language, handle: str | None) -> dict[str, Any]:
