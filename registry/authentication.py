@@ -113,6 +113,10 @@ class Authenticator:
                 return Administrator(Reference(claimed.handle, key.index))
         raise AuthenticationFailed("authentication.failed")
 
+    async def public_key(self, named: Reference) -> HandleValue:
+        """The public key that an identity names, the first one for index 0. Raises UnableToAuthenticate."""
+        return (await self._keys(named, "HS_PUBKEY"))[0]
+
     async def _keys(self, claimed: Reference, kind: str) -> list[HandleValue]:
         """The key that is claimed, or every key of the handle for index 0. An empty key proves nothing."""
         try:

@@ -210,10 +210,8 @@ RULES: Catalogue = {
         "会话要求协议版本不低于 2.4,请不使用会话",
     ),
     "session.key": ("the message was not written with the session's key", "消息不是用该会话的密钥生成的"),
-    "session.mode": (
-        "only Diffie-Hellman sets up a session, not mode {mode}",
-        "会话只支持 Diffie-Hellman 方式,不支持方式 {mode}",
-    ),
+    "session.mode": ("no session is set up in mode {mode}", "不支持会话建立方式 {mode}"),
+    "session.exchanged": ("the session has its key already", "会话密钥已交换"),
     "session.public_key": ("the key cannot set up a session: {reason}", "该密钥无法建立会话:{reason}"),
     "session.repeated": ("the session has had a message {counter} already", "会话已收到过序号为 {counter} 的消息"),
     "message.response_code": ("a request with response code {code}", "请求中带有响应码 {code}"),

@@ -24,6 +24,7 @@ CHALLENGE_LIFE: Final = timedelta(seconds=60)  # What the reference server gives
 LATE_LIFE: Final = timedelta(minutes=5)  # So long a late answer is told that it is late.
 # A session that nobody proved himself in is worth little, and costs a stranger nothing to ask for.
 UNPROVED_LIFE: Final = timedelta(minutes=5)
+KEY_LIFE: Final = timedelta(seconds=60)  # For a client to send the key of a session that is to be of its making.
 MAX_IDLE: Final = timedelta(hours=24)  # What the reference client proposes.
 MIN_IDLE: Final = timedelta(seconds=60)
 WINDOW: Final = 200  # Numbers of messages remembered, as by the reference server; older ones are refused.
@@ -54,7 +55,17 @@ OPEN: Final = """
 INSERT INTO native_session (session_id, session_key, claimed, idle_seconds, expires_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (session_id) DO NOTHING RETURNING session_id
 """
-FIND: Final = "SELECT session_key, claimed, identity FROM native_session WHERE session_id = $1 AND expires_at > $2"
+# A key that is still to come is empty.
+EXCHANGE: Final = """
+UPDATE native_session SET session_key = $2,
+  expires_at = $3::timestamptz + make_interval(secs => least(idle_seconds, $4))
+WHERE session_id = $1 AND expires_at > $3 AND session_key = ''
+RETURNING session_id
+"""
+FIND: Final = """
+SELECT session_key, claimed, identity FROM native_session
+WHERE session_id = $1 AND expires_at > $2 AND session_key <> ''
+"""
 # One statement: the row is locked, and a second worker with the same number sees what the first one wrote.
 SPEND: Final = """
 UPDATE native_session SET
@@ -138,8 +149,11 @@ class Exchanges:
             return None
         return Challenge(row["nonce"], request, row["expires_at"] <= self._clock())
 
-    async def open_session(self, key: bytes, claimed: str | None, idle: timedelta) -> int:
-        """A new session that may be idle so long, once somebody proved himself in it. Raises ServerBusy in a flood."""
+    async def open_session(self, key: bytes | None, claimed: str | None, idle: timedelta) -> int:
+        """A new session that may be idle so long, once somebody proved himself in it. Raises ServerBusy in a flood.
+
+        Without a key it waits for that, and is found by nobody before it has it.
+        """
         self._sessions.admit()
         now = self._clock()
         idle = min(max(idle, MIN_IDLE), MAX_IDLE)
@@ -147,10 +161,20 @@ class Exchanges:
             await connection.execute(PURGE_SESSIONS, now, PURGED_AT_ONCE)
             while True:
                 session_id = _random_id(odd=True)
-                ends = now + min(idle, UNPROVED_LIFE)
-                row = (session_id, self._encrypted(session_id, key), claimed, int(idle.total_seconds()), ends)
+                ends = now + min(idle, UNPROVED_LIFE if key else KEY_LIFE)
+                kept = self._encrypted(session_id, key) if key else b""
+                row = (session_id, kept, claimed, int(idle.total_seconds()), ends)
                 if await connection.fetchval(OPEN, *row) is not None:
                     return session_id
+
+    async def give_key(self, session_id: int, key: bytes) -> bool:
+        """Completes a session that was opened without a key; False when none waits for one under this id."""
+        if not is_session_id(session_id):
+            return False
+        unproved = int(UNPROVED_LIFE.total_seconds())
+        row = (session_id, self._encrypted(session_id, key), self._clock(), unproved)
+        async with self._store.connection() as connection:
+            return await connection.fetchval(EXCHANGE, *row) is not None
 
     async def find_session(self, session_id: int) -> NativeSession | None:
         if not is_session_id(session_id):

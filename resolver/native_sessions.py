@@ -1,4 +1,4 @@
-"""Sessions of the native protocol: a key agreed on by Diffie-Hellman, and numbered messages with a MAC (RFC 3652, 3.8).
+"""Sessions of the native protocol: a key that both sides have, and numbered messages with a MAC (RFC 3652, 3.8).
 
 The reference client sets one up before every administrative request and fails altogether when it is refused, unless
 its version is so old that it can be told to go without. What a session is, is kept in Postgres: its messages may come
@@ -6,10 +6,13 @@ over any connection, to any worker.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from typing import Final
+from typing import Final, TypeVar
 
-from registry.authentication import Administrator, identity_from_text
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from registry.authentication import Administrator, Authenticator, identity_from_text
 from registry.errors import (
     AuthenticationFailed,
     InvalidCredential,
@@ -19,20 +22,32 @@ from registry.errors import (
     SessionFailed,
     SessionMessageRejected,
     SessionUnknown,
+    UnableToAuthenticate,
 )
 from registry.exchanges import Exchanges, NativeSession
 from registry.handle import MAX_HANDLE
 from registry.octets import Truncated
 from registry.value import Reference
+from resolver.certificate import public_key
 from resolver.challenges import same_identity
 from resolver.replies import Reply
 from resolver.wire.codes import OpCode
 from resolver.wire.credential import Credential, mac_is_right
 from resolver.wire.envelope import ProtocolError, Version, rules_of
 from resolver.wire.key_exchange import UnusableKey, exchange
+from resolver.wire.key_transport import made_for, unwrapped
 from resolver.wire.message import Message, SealedMessage
 from resolver.wire.session_cipher import opened
-from resolver.wire.session_setup import Cipher, ExchangedKey, SessionMode, SessionOpened, SessionSetup
+from resolver.wire.session_setup import (
+    Cipher,
+    EncryptedSessionKey,
+    ExchangedKey,
+    SessionMode,
+    SessionOpened,
+    SessionSetup,
+)
+
+Result = TypeVar("Result")
 
 # Below, sessions encrypt with DES and name no cipher. Such clients work without sessions when they are refused one.
 SESSIONS_FROM: Final[Version] = (2, 4)
@@ -42,11 +57,21 @@ MAX_EXCHANGES: Final = 32  # Keys computed or waited for at one time: half a sec
 class NativeSessions:
     """Everything raises DATABASE_AWAY."""
 
-    def __init__(self, exchanges: Exchanges) -> None:
+    def __init__(self, exchanges: Exchanges, authenticator: Authenticator, node_key: RSAPrivateKey) -> None:
         self._exchanges = exchanges
+        self._authenticator = authenticator
+        self._node_key = node_key
+        self._public_key = public_key(node_key).to_wire()
         self._exchanging = 0
         # One at a time: each holds the interpreter for all of its milliseconds, and the event loop waits among them.
         self._turn = asyncio.Semaphore(1)
+        # What the client is told, and the key; None for the key that it is to make.
+        self._modes: Mapping[int, Callable[[SessionSetup, Version], Awaitable[tuple[bytes, bytes | None]]]] = {
+            SessionMode.CLIENT_KEY: self._for_client_key,
+            SessionMode.SERVER_KEY: self._for_server_key,
+            SessionMode.KEY_IN_HANDLE: self._for_key_in_handle,
+            SessionMode.DIFFIE_HELLMAN: self._by_diffie_hellman,
+        }
 
     async def set_up(self, request: Message) -> tuple[Reply, int]:
         """A session: our half of its key, and its id. Raises Truncated, ServerBusy and the refusals of set-ups."""
@@ -54,13 +79,24 @@ class NativeSessions:
         if version < SESSIONS_FROM:
             raise SessionFailed("session.old_version")
         setup = SessionSetup.from_wire(request.body)
-        if setup.mode != SessionMode.DIFFIE_HELLMAN:
+        if setup.mode not in self._modes:
             raise InvalidSessionSetup("session.mode", mode=setup.mode)
         claimed = None if setup.identity is None else _claim(setup.identity)
-        ours, key = await self._exchange(setup.public_key)
+        octets, key = await self._modes[setup.mode](setup, version)
         session_id = await self._exchanges.open_session(key, claimed, timedelta(seconds=setup.timeout))
-        octets = ExchangedKey(Cipher.AES, ours).to_wire(version)
-        return Reply(SessionOpened(SessionMode.DIFFIE_HELLMAN, octets).to_wire()), session_id
+        return Reply(SessionOpened(setup.mode, octets).to_wire()), session_id
+
+    async def take_key(self, request: Message) -> Reply:
+        """Completes a session with the key that the client made. Raises Truncated and the refusals of sessions."""
+        sent = EncryptedSessionKey.from_wire(request.body)
+        try:
+            key = await self._aside(unwrapped, sent.octets, self._node_key)
+        except UnusableKey:
+            raise InvalidSessionKey("session.key") from None
+        if not await self._exchanges.give_key(request.session_id, key):
+            await self.find(request.session_id)
+            raise SessionMessageRejected("session.exchanged")
+        return Reply()
 
     async def unsealed(self, received: SealedMessage) -> Message:
         """An encrypted message in clear. Raises SessionFailed, SessionUnknown, InvalidSessionKey."""
@@ -108,15 +144,37 @@ class NativeSessions:
     async def end(self, session: NativeSession) -> None:
         await self._exchanges.end_session(session.session_id)
 
-    async def _exchange(self, public_key: bytes) -> tuple[bytes, bytes]:
+    async def _for_client_key(self, setup: SessionSetup, _: Version) -> tuple[bytes, bytes]:
+        return await self._agreed(made_for, setup.public_key)
+
+    async def _for_server_key(self, _: SessionSetup, __: Version) -> tuple[bytes, None]:
+        return self._public_key, None
+
+    async def _for_key_in_handle(self, setup: SessionSetup, _: Version) -> tuple[bytes, bytes]:
+        assert setup.key is not None
+        try:
+            value = await self._authenticator.public_key(setup.key)
+        except UnableToAuthenticate as error:
+            raise InvalidSessionSetup("session.public_key", reason=str(error)) from None
+        return await self._agreed(made_for, value.data)
+
+    async def _by_diffie_hellman(self, setup: SessionSetup, version: Version) -> tuple[bytes, bytes]:
+        ours, key = await self._agreed(exchange, setup.public_key)
+        return ExchangedKey(Cipher.AES, ours).to_wire(version), key
+
+    async def _agreed(self, agree: Callable[[bytes], tuple[bytes, bytes]], theirs: bytes) -> tuple[bytes, bytes]:
+        try:
+            return await self._aside(agree, theirs)
+        except UnusableKey as error:
+            raise InvalidSessionSetup("session.public_key", reason=str(error)) from None
+
+    async def _aside(self, compute: Callable[..., Result], *arguments: object) -> Result:
         if self._exchanging >= MAX_EXCHANGES:
             raise ServerBusy("server.queue")
         self._exchanging += 1
         try:
             async with self._turn:
-                return await asyncio.to_thread(exchange, public_key)
-        except UnusableKey as error:
-            raise InvalidSessionSetup("session.public_key", reason=str(error)) from None
+                return await asyncio.to_thread(compute, *arguments)
         finally:
             self._exchanging -= 1
 
@@ -137,7 +195,13 @@ def _claim(identity: Reference) -> str | None:
 
 
 # Operations whose session id is passed over when there is neither MAC nor encryption: one national SDK numbers its
-# connections itself.
+# connections itself, and a session that waits for its key has none for a MAC.
 WITHOUT_SESSION: Final = frozenset(
-    {OpCode.RESOLUTION, OpCode.GET_SITE_INFO, OpCode.LOG_IN_BY_PASSWORD, OpCode.LOG_IN_BY_KEY}
+    {
+        OpCode.RESOLUTION,
+        OpCode.GET_SITE_INFO,
+        OpCode.SESSION_KEY_EXCHANGE,
+        OpCode.LOG_IN_BY_PASSWORD,
+        OpCode.LOG_IN_BY_KEY,
+    }
 )

@@ -19,7 +19,6 @@ from registry.errors import (
     HandleError,
     InsufficientPermission,
     InvalidAdministrator,
-    InvalidSessionSetup,
     OperationNotSupported,
     ProtocolFault,
     ServerBusy,
@@ -83,7 +82,7 @@ class Operations:
         self._queries = Queries(resolver, registration, self._replies, Referrals(resolver), trust)
         self._challenges = Challenges(exchanges, authenticator, self._replies)
         self._log_ins = LogIns(self._challenges, self._replies)
-        self._sessions = NativeSessions(exchanges)
+        self._sessions = NativeSessions(exchanges, authenticator, node_key)
         self._protection = Protection(exchanges, node_key)
         administration = Administration(registration, resolver, self._queries)
         self._operations: Mapping[int, Callable[[Message, Administrator | None], Awaitable[Sequence[Reply]]]] = {
@@ -215,8 +214,7 @@ class Operations:
                 raise SessionUnknown("session.unknown")
             return (Reply(),)  # and ended in `_written`, whose answer may need the session's key
         if request.op_code == OpCode.SESSION_KEY_EXCHANGE:
-            # Belongs to a mode of setting up that we refuse; whoever sends it has no session that waits for a key.
-            raise InvalidSessionSetup("session.mode", mode=2)
+            return (await self._sessions.take_key(request),)
         return await self._operations[request.op_code](request, by)
 
     async def _resolve(self, request: Message, by: Administrator | None) -> Reply:

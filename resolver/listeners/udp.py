@@ -23,7 +23,9 @@ log = logging.getLogger(__name__)
 
 MAX_WAITING: Final = 1024  # Requests that wait for the database; more are dropped, and asked again.
 RECEIVE_BUFFER: Final = 4 << 20  # Octets that the kernel keeps while we do something else; systems may grant less.
-# Answers to met challenges, which are kept in case they are lost: asked again, a nonce that was used proves nothing.
+# Answers to what can be said once, which are kept in case they are lost: asked again, a nonce that was used proves
+# nothing, and a session has the key that it was sent.
+SAID_ONCE: Final = frozenset({OpCode.CHALLENGE_ANSWER, OpCode.SESSION_KEY_EXCHANGE})
 RELEASED: Final = 1024
 RELEASED_LIFE: Final = 5.0  # Seconds; requesters ask for the last time after three.
 RELEASED_OCTETS: Final = 4096  # Larger answers are not kept: four megabytes in all.
@@ -145,7 +147,7 @@ class UdpListener(asyncio.DatagramProtocol):
             self._send(octets, addr, account)
 
     def _keep(self, message: Message, addr: Address, answers: list[bytes]) -> None:
-        if message.op_code == OpCode.CHALLENGE_ANSWER and sum(map(len, answers)) <= RELEASED_OCTETS:
+        if message.op_code in SAID_ONCE and sum(map(len, answers)) <= RELEASED_OCTETS:
             self._released[addr, message] = answers
 
     def _forget_old(self) -> None:

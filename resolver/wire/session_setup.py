@@ -1,7 +1,7 @@
 """The bodies of setting a session up: who wants one, and how its key is agreed on (RFC 3652, section 3.8).
 
-Mode 4, Diffie-Hellman, is the one in use; of the others the reference server refuses mode 1, and its own client
-cannot finish mode 2. The reference writes two zero octets behind request and answer, and so do we.
+Mode 4, Diffie-Hellman, is the one in use; of the others the reference server cannot finish mode 1, and its own client
+not mode 2. The reference writes two zero octets behind request and answer, and so do we.
 """
 
 from dataclasses import dataclass

@@ -40,6 +40,7 @@ from resolver.wire.datagram import (
 )
 from resolver.wire.envelope import ENVELOPE, MAX_MESSAGE, TRUNCATED, Envelope, ProtocolError
 from resolver.wire.key_exchange import UnusableKey, agreed
+from resolver.wire.key_transport import made_for
 from resolver.wire.message import Message, SealedMessage, message_from_wire, refused
 from resolver.wire.query import HandleValues, Query
 from resolver.wire.refusal import Referral, Refusal
@@ -141,6 +142,8 @@ def key(octets: bytes) -> None:
     _read_back(PublicKey, octets)
     with suppress(UnusableKey):
         assert len(agreed(octets, 3)) == len(KEY)
+    with suppress(UnusableKey):
+        assert len(made_for(octets)[1]) == 16
 
 
 def _parts(octets: bytes, cuts: bytes) -> Iterator[bytes]:

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 
 from registry.value import HandleValue
 from tests.journeys.foreign import (
@@ -37,12 +38,15 @@ from tests.journeys.foreign import (
     text,
     with_values,
 )
+from tests.journeys.foreign_keys import KeySession
 from tests.registry.books import DESC, SECRET, URL, open_book, register
 from tests.resolver.running_node import RunningNode, arguments, ask
 from tests.resolver.test_operations_authentication import RESTRICTED
 
 ADMINISTRATOR = ("0.NA/88.118.1", 301)
 CAKE = "88.118.1/Cake"
+CLIENT_KEY = rsa.generate_private_key(65537, 2048)
+KEY_HANDLE = ("88.118.1/key", 3)
 LISTED = 120  # Handles below the prefix; a list comes in messages of fifty.
 # What the national SDK takes for a port; it dials no other.
 SDK_PORT = re.compile(r"[1-9]|[1-9]\d{1,3}|[1-6][0-5][0-5][0-3][0-5]")
@@ -72,10 +76,15 @@ def node(postgres, template, tmp_path_factory) -> Iterator[Port]:
 async def _fill(dsn: str) -> None:
     async with open_book(dsn) as store:
         await register(store, CAKE, URL, DESC, RESTRICTED)
+        await register(store, KEY_HANDLE[0], _key_value(KEY_HANDLE[1], CLIENT_KEY.public_key()))
         await register(store, "0.NA/88.119", HandleValue(1, "HS_SITE.PREFIX", b"any site"))
         await register(store, "0.NA/88.120", HandleValue(1, "HS_SITE", b"any site"))
         for number in range(LISTED):
             await register(store, f"88.118.1/listed-{number}", URL)
+
+
+def _key_value(index: int, key: rsa.RSAPublicKey) -> HandleValue:
+    return HandleValue(index, "HS_PUBKEY", public_key_data(key))
 
 
 def _port_of_the_sdk() -> int:
@@ -230,6 +239,50 @@ def test_the_reference_client_sets_a_session_up_over_udp_and_administers_over_tc
     assert over_udp(node.native, session.ask(100, body))[0].code == 4, "no administration over datagrams"
     assert one_shot(session.ask(401, text("/"))).code == 1
     assert one_shot(session.ask(1, query(name))).code == 500
+
+
+@pytest.mark.parametrize("version", [(2, 4), (2, 5), (2, 6), (2, 7), (2, 11)])
+@pytest.mark.parametrize("mode", [1, 2, 3])
+def test_a_session_key_is_sent_under_an_rsa_key_and_read_at_whichever_worker(node: Port, version, mode):
+    site = _site(over_udp(node.native, Question(2, text("/")))[0])
+    session = KeySession(mode, ADMINISTRATOR, version, CLIENT_KEY, KEY_HANDLE)
+    opened, _ = over_udp(node.native, session.setup)
+    assert opened.is_signed_by(site.key)
+    sent = session.opened(opened, site.key)
+
+    def one_shot(question: Question, key: bytes = b"") -> Reply:
+        with Tcp(node.native) as connection:
+            return connection.ask(question, key)
+
+    if mode == 2:
+        assert one_shot(session.ask(1, query(CAKE))).code == 500, "before it has a key"
+        taken = one_shot(sent)
+        assert (taken.op, taken.code, taken.session_id) == (402, 1, session.id)
+        assert one_shot(sent).code == 505, "a key is taken once"
+    name = f"88.118.1/mode-{mode}-{version[1]}"
+    challenge = one_shot(session.ask(100, with_values(name, handle_value(1, "URL", b"http://example.org/1"))))
+    assert (challenge.code, challenge.session_id) == (402, session.id)
+    assert one_shot(answered(challenge, by_secret(challenge, ADMINISTRATOR, SECRET))).code == 1
+    sealed = session.ask(
+        104, with_values(name, handle_value(1, "URL", b"http://example.org/2")), DEFAULTS | ENCRYPT, sealed=True
+    )
+    assert one_shot(sealed, session.key).code == 1
+    wanted = session.ask(1, query(name), DEFAULTS | CERTIFY | AUTHORITATIVE)
+    certified = one_shot(wanted)
+    assert certified.values() == {1: ("URL", b"http://example.org/2")}
+    assert certified.has_mac_of(session.key)
+    assert one_shot(wanted).code == 505
+    assert one_shot(replace(session.ask(101, text(name)), key=bytes(16))).code == 502
+
+
+def test_a_key_under_the_wrong_key_or_without_a_session_is_refused_by_its_code(node: Port):
+    session = KeySession(2, ADMINISTRATOR, (2, 11), CLIENT_KEY, KEY_HANDLE)
+    opened, _ = over_udp(node.native, session.setup)
+    sent = session.opened(opened, _site(over_udp(node.native, Question(2, text("/")))[0]).key)
+    forged = text(CLIENT_KEY.public_key().encrypt(bytes(32), PKCS1v15()))
+    assert over_udp(node.native, replace(sent, body=forged))[0].code == 502
+    assert over_udp(node.native, replace(sent, session_id=4711))[0].code == 500
+    assert over_udp(node.native, sent)[0].code == 1, "and neither has ended it"
 
 
 def test_a_session_that_is_too_old_or_too_weak_is_refused_by_its_code(node: Port):

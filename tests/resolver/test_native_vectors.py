@@ -3,8 +3,8 @@
 Each request is sent as it was captured, octet by octet, but for two things that cannot be repeated. What was proved
 with a key that only the lab had is proved again with a key of ours, over our own nonce. What was said inside a session
 of the lab's is said without one: `test_operations_sessions.py` holds sessions of our own. Then each answer is compared
-field by field. Not compared, because they differ by design: nonces, times, the sentences of refusals, and signatures,
-which are verified instead. Where the codes differ too, the exchange stands in DIFFERENT with the reason.
+field by field. Not compared, because they differ by design: nonces, times, keys, the sentences of refusals, and
+signatures, which are verified instead. Where the codes differ too, the exchange stands in DIFFERENT with the reason.
 """
 
 from collections.abc import Iterator
@@ -31,14 +31,13 @@ from tests.resolver.wire.captured import exchanges
 
 # Exchanges whose answer has another code than the reference's: ours, and why.
 OLD_SESSION = (501, "sessions below 2.4 encrypt with DES; the client goes on without one")
-OTHER_MODE = (504, "only Diffie-Hellman sets up sessions")
+UNKNOWN_MODE = (504, "a mode that nobody knows is no fault of the session's")
+CLIENT_KEY = (1, "the reference cannot finish this mode")
 BODY = (4, "a body that contradicts itself is a fault of the protocol, not of the server")
 DIFFERENT = {
-    "native.session.session_server_cipher.": OTHER_MODE,
-    "native.nosession.session_server_cipher.": OTHER_MODE,
-    "native.session.session_client_cipher.": OTHER_MODE,
-    "native.nosession.session_client_cipher.": OTHER_MODE,
-    "probe.session_setup.unknown_mode_9": OTHER_MODE,
+    "native.session.session_client_cipher.": CLIENT_KEY,
+    "native.nosession.session_client_cipher.": CLIENT_KEY,
+    "probe.session_setup.unknown_mode_9": UNKNOWN_MODE,
     "client.v7.2_2.TCP.seckey.create": OLD_SESSION,
     "client.v7.2_2.TCP.pubkey.create": OLD_SESSION,
     "native.session.resolve.prefix_referral_old_client_2.3.tcp": (100, "nothing is asked on behalf of old clients"),
@@ -113,7 +112,7 @@ def _signature_differences(mine: Message, answer: Message) -> Iterator[str]:
 
 
 def _comparable(fields: dict) -> dict:
-    fields = {key: value for key, value in fields.items() if key not in {"nonce", "message"}}
+    fields = {key: value for key, value in fields.items() if key not in {"nonce", "message", "data"}}
     for value in fields.get("values", ()):
         value["timestamp"] = 0
     if "handles" in fields:  # The reference lists folded spellings, we the registered ones.

@@ -7,17 +7,19 @@ from dataclasses import dataclass, field
 from itertools import count
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import padding
 
 from registry.keys import PublicKey
 from registry.value import HandleValue, Reference
 from resolver.wire.challenge import Challenge, ChallengeAnswer, prove
 from resolver.wire.codes import OpCode, OpFlag
 from resolver.wire.credential import Credential, mac_is_right, signature_is_right, with_mac
+from resolver.wire.envelope import Envelope
 from resolver.wire.key_exchange import agreed
 from resolver.wire.message import Message, SealedMessage
 from resolver.wire.query import HandleValues, Query
 from resolver.wire.session_cipher import opened, sealed
-from resolver.wire.session_setup import ExchangedKey, SessionOpened, SessionSetup
+from resolver.wire.session_setup import EncryptedSessionKey, ExchangedKey, SessionOpened, SessionSetup
 from tests.registry.books import OWNER, PREFIX_HANDLE, SECRET, URL, register
 from tests.resolver.books import running_resolver
 from tests.resolver.native import (
@@ -76,9 +78,22 @@ class Client:
         return request(OpCode.CHALLENGE_ANSWER, body, version=self.version, session_id=self.session_id)
 
 
-def set_up(public_key: bytes = b"", *, mode: int = 4, identity: Reference | None = KEY, **fields) -> Message:
-    body = SessionSetup(mode, 86_400, identity, public_key).to_wire()
+def set_up(
+    public_key: bytes = b"",
+    *,
+    mode: int = 4,
+    identity: Reference | None = KEY,
+    key: Reference | None = None,
+    **fields,
+) -> Message:
+    body = SessionSetup(mode, 86_400, identity, public_key, key).to_wire()
     return request(OpCode.SESSION_SETUP, body, flags=SETUP_FLAGS, **fields)
+
+
+def send_key(key: bytes, **fields) -> Message:
+    """The key of a session as the client makes it, for the node alone."""
+    body = EncryptedSessionKey(NODE_KEY.public_key().encrypt(key, padding.PKCS1v15())).to_wire()
+    return request(OpCode.SESSION_KEY_EXCHANGE, body, **fields)
 
 
 def half(exponent: int, prime: int = PRIME) -> bytes:
@@ -257,7 +272,9 @@ NO_SESSIONS = [
     (set_up(half(5), version=(2, 3)), 501),
     (set_up(half(5), version=(2, 2)), 501),
     (set_up(half(5), mode=1), 504),
-    (set_up(mode=2), 504),
+    (set_up(mode=2, version=(2, 3)), 501),
+    (set_up(mode=3, key=Reference("88.118.1/nobody", 3)), 504),
+    (set_up(mode=3, key=KEY), 504),
     (set_up(mode=9), 504),
     (set_up(half(5, (1 << 511) + 111)), 504),
     (set_up(half(5, (1 << 8191) + 1)), 504),
@@ -265,7 +282,10 @@ NO_SESSIONS = [
     (set_up(half(0)), 504),
     (set_up(half(5), identity=Reference("nul\0", 1)), 404),
     (request(OpCode.SESSION_SETUP, b"\0\4"), 4),
-    (request(OpCode.SESSION_KEY_EXCHANGE, b"\0\0\0\0"), 504),
+    (request(OpCode.SESSION_KEY_EXCHANGE, b"\0\0\0\0"), 502),
+    (request(OpCode.SESSION_KEY_EXCHANGE, b"\0\0\0\1"), 4),
+    (send_key(bytes(16)), 500),
+    (send_key(bytes(16), session_id=4711), 500),
 ]
 
 
@@ -273,3 +293,53 @@ async def test_a_session_that_cannot_be_set_up_is_refused(worker: Worker):
     for asked, code in NO_SESSIONS:
         answer = await worker.answer_to(asked, udp())
         assert (answer.op_code, answer.response_code) == (asked.op_code, code)
+
+
+async def waiting_for_its_key(worker: Worker) -> int:
+    answer = await worker.answer_to(set_up(mode=2), udp())
+    assert answer.response_code == 1
+    return answer.session_id
+
+
+async def test_a_session_that_waits_for_its_key_is_nothing_else_yet(worker: Worker):
+    session_id = await waiting_for_its_key(worker)
+    for key in (b"", bytes(16)):
+        assert (await worker.answer_to(Client(session_id, key).query("88.118.1/none"))).response_code == 500
+    sealed_in_it = SealedMessage(Envelope(2, 11, 0x42, 11, session_id, 7, 0, 32), bytes(32))
+    assert (await worker.answer_to(sealed_in_it)).response_code == 500
+
+
+async def test_a_key_is_taken_once_whichever_worker_it_reaches(worker: Worker):
+    session_id = await waiting_for_its_key(worker)
+    keys = [secrets.token_bytes(32) for _ in range(6)]
+    async with running_resolver(worker.store) as resolver:
+        workers = [worker, worker_of(worker.store, resolver)] * 3
+        answers = await asyncio.gather(
+            *[each.answer_to(send_key(key, session_id=session_id)) for each, key in zip(workers, keys, strict=True)]
+        )
+    codes = [answer.response_code for answer in answers]
+    assert sorted(codes) == [1] + [505] * 5
+    client = Client(session_id, keys[codes.index(1)])
+    challenged = await worker.answer_to(client.create("88.118.1/by-own-key", URL))
+    assert (await worker.answer_to(client.answer(challenged))).response_code == 1
+    assert (await worker.answer_to(send_key(client.key, session_id=session_id))).response_code == 505, "said before"
+
+
+async def test_a_key_that_comes_too_late_finds_no_session(worker: Worker):
+    session_id = await waiting_for_its_key(worker)
+    async with worker.store.connection() as connection:
+        await connection.execute("UPDATE native_session SET expires_at = now()")
+    assert (await worker.answer_to(send_key(bytes(16), session_id=session_id))).response_code == 500
+
+
+async def test_what_cannot_be_unwrapped_is_refused_alike_and_leaves_the_session_waiting(worker: Worker):
+    """What tells a wrong padding from wrong contents would sign with the node's key in the end."""
+    session_id = await waiting_for_its_key(worker)
+    right = send_key(bytes(16), session_id=session_id)
+    wrong = [send_key(key, session_id=session_id) for key in (b"", bytes(8), bytes(20), b"\0\0\0\1" + bytes(8))]
+    wrong += [right._replace(body=EncryptedSessionKey(octets).to_wire()) for octets in (b"", bytes(256), bytes(300))]
+    wrong += [right._replace(body=right.body[:-1] + bytes((right.body[-1] ^ bit,))) for bit in (1, 2, 4)]
+    refusals = {(answer.response_code, answer.body) for asked in wrong if (answer := await worker.answer_to(asked))}
+    assert len(refusals) == 1
+    assert refusals.pop()[0] == 502
+    assert (await worker.answer_to(right)).response_code == 1

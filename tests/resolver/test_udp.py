@@ -139,11 +139,12 @@ async def test_a_request_that_is_sent_again_while_it_waits_is_answered_once():
         assert server.operations.conversations[0].transport == "udp"
 
 
-async def test_the_answer_to_a_met_challenge_is_sent_again_when_it_was_lost():
+@pytest.mark.parametrize("op_code", [OpCode.CHALLENGE_ANSWER, OpCode.SESSION_KEY_EXCHANGE])
+async def test_the_answer_to_what_is_said_once_is_sent_again_when_it_was_lost(op_code):
     """The nonce is used by then, so that the same proof would be refused. Of anything else nothing is kept."""
     async with serving() as server:
         server.operations.go.set()
-        answer = request(SLOW)._replace(op_code=int(OpCode.CHALLENGE_ANSWER))
+        answer = request(SLOW)._replace(op_code=int(op_code))
         first = await server.client.ask(answer)
         assert await server.client.ask(answer) == first
         assert len(server.operations.conversations) == 1
