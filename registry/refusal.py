@@ -6,8 +6,9 @@ from typing import Any, Final
 import orjson
 
 from registry import language as languages
-from registry.errors import RULES, HandleError
+from registry.errors import HandleError
 from registry.language import Language
+from registry.rules import RULES
 
 MAX_ROW_TEXT: Final = 1 << 16  # Characters of a refused row that are kept: enough to mend all but monstrous ones.
 MAX_CULPRIT: Final = 1000  # Characters of one member of a culprit.

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.errors import RULES, HandleError, HandleNotFound
+from registry.errors import HandleError, HandleNotFound
 from registry.language import of_locale, preferred
+from registry.rules import RULES
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,13 @@ import orjson
 import pytest
 
 from registry.data_forms import check_data
-from registry.errors import RULES, HandleError
+from registry.errors import HandleError
 from registry.packing import pack
 from registry.preparation import Layout, Prepared, prepare
 from registry.record import check_values
 from registry.refusal import message
 from registry.rest import ValueForm, values_from_forms
+from registry.rules import RULES
 from registry.tabular import columns_from_names
 from registry.usual_values import UsualValues
 
