@@ -19,6 +19,7 @@ from registry.problems import problem
 from registry.rights import Rights
 from registry.routes import Router, raw_path
 from registry.settings import RegistrySettings
+from registry.statistics_api import StatisticsHandlers
 from registry.store import Store
 from registry.upkeep import Unready, Upkeep
 
@@ -35,7 +36,8 @@ def create_app(store: Store) -> web.Application:
     rights = Rights(store, store.settings.administrators)
     bulk = BulkHandlers(store, callers, rights)
     enterprises = Enterprises(store, callers, rights)
-    router = Router(with_documentation(routes(bulk, enterprises), TITLES, version("filament-node")))
+    statistics = StatisticsHandlers(store, callers, rights)
+    router = Router(with_documentation(routes(bulk, enterprises, statistics), TITLES, version("filament-node")))
 
     async def answer(request: web.Request) -> web.StreamResponse:
         route, placeholders, methods = router.match(request.method, path := raw_path(request))

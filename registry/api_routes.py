@@ -10,15 +10,23 @@ from registry.bulk_api import MEDIA_TYPES, BulkHandlers, ReportForm
 from registry.documentation import LANGUAGE_PARAMETER
 from registry.enterprise_api import EnterpriseForm, Enterprises, GrantedForm
 from registry.routes import Parameter, Route
+from registry.statistics_api import ASPECTS, PERIODS, BusiestForm, CountForm, StatisticsHandlers
 
 _PROBLEM: Final = "application/problem+json"
 _REFUSED: Final = dict.fromkeys((400, 401, 403, 503), _PROBLEM)
 _MISSING: Final = _REFUSED | {404: _PROBLEM}
 
 
-def routes(bulk: BulkHandlers, enterprises: Enterprises) -> tuple[Route, ...]:
+_SPAN: Final = (
+    Parameter("from", "Date or time at which to begin (ISO 8601); today.", "起始日期或时间(ISO 8601),默认为今天。"),
+    Parameter("to", "Date or time before which to end; now.", "截止日期或时间(不含),默认为现在。"),
+    LANGUAGE_PARAMETER,
+)
+
+
+def routes(bulk: BulkHandlers, enterprises: Enterprises, statistics: StatisticsHandlers) -> tuple[Route, ...]:
     """Every route but those of the documentation."""
-    return (*_bulk_routes(bulk), *_other_routes(enterprises))
+    return (*_bulk_routes(bulk), *_statistics_routes(statistics), *_other_routes(enterprises))
 
 
 def _bulk_routes(bulk: BulkHandlers) -> tuple[Route, ...]:
@@ -67,6 +75,49 @@ def _bulk_routes(bulk: BulkHandlers) -> tuple[Route, ...]:
             (LANGUAGE_PARAMETER,),
             responses=_MISSING | {200: ", ".join(MEDIA_TYPES)},
             authenticated=True,
+        ),
+    )
+
+
+def _statistics_routes(statistics: StatisticsHandlers) -> tuple[Route, ...]:
+    return (
+        Route(
+            "GET",
+            "/api/statistics",
+            statistics.show,
+            "showStatistics",
+            "How many identifiers were asked for, and how many had content to show.",
+            "解析请求数与成功数。",
+            (
+                Parameter("by", "What to tell apart.", "统计维度。", {"type": "string", "enum": list(ASPECTS)}),
+                Parameter(
+                    "per",
+                    "Period of each row; sources are counted by day.",
+                    "统计周期;来源只按天统计。",
+                    {"type": "string", "enum": list(PERIODS)},
+                ),
+                Parameter(
+                    "prefix",
+                    "Only this prefix; administrators of a prefix must name theirs.",
+                    "只统计该前缀;企业管理员须填写自己的前缀。",
+                ),
+                *_SPAN,
+            ),
+            responses=_MISSING | {200: "application/json"},
+            authenticated=True,
+            answers={200: list[CountForm]},
+        ),
+        Route(
+            "GET",
+            "/api/statistics/busiest",
+            statistics.show_busiest,
+            "showBusiest",
+            "The busiest second of each day.",
+            "每天解析量最大的一秒。",
+            _SPAN,
+            responses=_REFUSED | {200: "application/json"},
+            authenticated=True,
+            answers={200: list[BusiestForm]},
         ),
     )
 

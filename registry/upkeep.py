@@ -1,6 +1,7 @@
 """What the registry does by itself: it looks whether the database is there, and takes out what is over.
 
-The change log is kept as long as a resolver may be away and still catch up; sessions are kept until they end.
+The change log is kept as long as a resolver may be away and still catch up; sessions are kept until they end,
+minutes of the statistics until nobody looks at them any more.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from typing import Any, Final
 from registry.database import DATABASE_AWAY
 from registry.migrate import SchemaMismatch
 from registry.sessions import Sessions
+from registry.statistics import Statistics
 from registry.store import Store
 
 log = logging.getLogger(__name__)
@@ -53,7 +55,8 @@ class Upkeep:
             await asyncio.sleep(LOOK_INTERVAL)
 
     async def trim(self) -> int:
-        """Takes out changes older than the settings say, and sessions that are over; says how many changes."""
+        """Takes out changes older than the settings say, sessions that are over and counts of long ago; says how many
+        changes."""
         hours = self._store.settings.change_log_hours + SPARE_HOURS
         oldest = datetime.now(UTC) - timedelta(hours=hours)
         trimmed = 0
@@ -64,6 +67,7 @@ class Upkeep:
             if deleted < TRIMMED_AT_ONCE:
                 break
         await Sessions(self._store).purge()
+        await Statistics(self._store).trim(datetime.now(UTC))
         return trimmed
 
     async def _look(self) -> tuple[str, Mapping[str, Any]] | None:
