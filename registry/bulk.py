@@ -14,6 +14,8 @@ from typing import Any, Final, TypeVar
 
 from registry import ledger
 from registry.chunks import Chunk, Form, csv_chunks, line_chunks
+from registry.deflating import Dictionary
+from registry.dictionaries import CANDIDATES
 from registry.errors import InsufficientPermission, PrefixNotHomed
 from registry.ledger import Batch, Tally
 from registry.merge import RETRIED, Merge, Rows
@@ -27,6 +29,7 @@ from registry.store import Store
 log = logging.getLogger(__name__)
 
 ATTEMPTS: Final = 5  # At one chunk, when others lock the same rows in another order.
+UNDER_WAY: Final = 3  # Chunks that may have been prepared before a new dictionary was known.
 
 Outcome = TypeVar("Outcome")
 MayWrite = Callable[[Prefix], Awaitable[bool]]
@@ -97,9 +100,13 @@ class _Load:
         self._report = Report(batch.batch_id)
         self._preparers = Preparers()
         self._allowed: dict[int, bool] = {}
+        self._dictionaries: list[Dictionary] = []
+        self._heeded = 0  # The first chunk whose proposal of a dictionary is heeded.
         self._all_new = False  # Whether the chunk before held nothing that was there: the next one is likely the same.
 
     async def run(self, chunks: AsyncGenerator[Chunk, None]) -> Report:
+        async with self._store.connection() as connection:
+            self._dictionaries = await self._store.dictionaries.newest(connection)
         async with self._preparers, aclosing(_ahead(chunks, self._prepare)) as prepared:
             count = 0
             async for chunk, preparation in prepared:
@@ -117,7 +124,21 @@ class _Load:
     async def _prepare(self, chunk: Chunk) -> Prepared | None:
         """None for a chunk that an earlier run has done."""
         done = self._batch.chunks.get(chunk.number)
-        return None if done is not None and done[0] == chunk.digest else await self._preparers.prepare(chunk)
+        return None if done is not None and done[0] == chunk.digest else await self._prepare_anew(chunk)
+
+    async def _prepare_anew(self, chunk: Chunk) -> Prepared:
+        searchable = {prefix.key: prefix.searchable for prefix in self._store.prefixes.homed() if prefix.searchable}
+        return await self._preparers.prepare(chunk, tuple(self._dictionaries), searchable)
+
+    async def _heed(self, chunk: Chunk, proposal: bytes) -> None:
+        """Adds a dictionary for the chunks to come."""
+        if chunk.number < self._heeded:
+            return  # It was prepared without the newest one.
+        self._heeded = chunk.number + UNDER_WAY
+        async with self._store.connection() as connection:
+            dictionary = await self._store.dictionaries.add(connection, proposal)
+        if dictionary is not None:
+            self._dictionaries = [dictionary, *self._dictionaries][:CANDIDATES]
 
     async def _take(self, chunk: Chunk, prepared: Prepared | None) -> None:
         if prepared is None and (done := self._batch.chunks.get(chunk.number)) is not None:
@@ -128,13 +149,15 @@ class _Load:
             async with self._store.connection() as connection:
                 await ledger.forget_from(connection, self._batch, chunk.number)
         if prepared is None:
-            prepared = await self._preparers.prepare(chunk)
+            prepared = await self._prepare_anew(chunk)
+        if prepared.proposal:
+            await self._heed(chunk, prepared.proposal)
         tally = await self._write(chunk, prepared.lines, *await self._sifted(chunk, prepared))
         self._tell(self._tally_so_far, tally)
 
     async def _sifted(self, chunk: Chunk, prepared: Prepared) -> tuple[Rows, list[tuple[int, str, Refusal]]]:
         """The rows of prefixes that are homed here and the loader's to write; and all refusals, with their rows."""
-        rows = Rows([], [], [], [])
+        rows = Rows([], [], [], [], [], prepared.dictionary)
         refusals = list(prepared.refusals)
         for run in prepared.runs:
             prefix = self._store.prefixes.find(run.prefix_key)
@@ -148,6 +171,7 @@ class _Load:
                 rows.suffixes.extend(prepared.suffixes[run.start : run.end])
                 rows.spellings.extend(prepared.spellings[run.start : run.end])
                 rows.packed.extend(prepared.packed[run.start : run.end])
+                rows.keys.extend(prepared.keys[run.start : run.end])
         refusals.sort(key=lambda one: one.place)
         return rows, [(*_line_and_text(chunk, one.place), one) for one in refusals]
 
@@ -168,7 +192,7 @@ class _Load:
             try:
                 async with self._store.connection() as connection:
                     restamp = self._preparers.restamp
-                    merge = Merge(connection, self._batch, self._by, restamp, likely_new=self._all_new)
+                    merge = Merge(self._store, connection, self._batch, self._by, restamp, likely_new=self._all_new)
                     tally = await merge.write(chunk.number, chunk.digest, rows, lines, refusals)
                     self._all_new = tally is not None and tally.created == len(rows.suffixes)
                     # Another run of the same load was faster; what it did is read from the ledger at the end.

@@ -38,7 +38,7 @@ async def export_handles(store: Store, prefix: str | None, *, with_secrets: bool
                 rows = await connection.fetch(PAGE_OF_HANDLES, one.prefix_id, after, PAGE)
             if not rows:
                 break
-            yield b"".join(_lines(one, rows, with_secrets))
+            yield b"".join(_lines(one, rows, await store.plain([row["packed"] for row in rows]), with_secrets))
             after = rows[-1]["suffix"]
 
 
@@ -51,9 +51,11 @@ def _chosen(store: Store, prefix: str | None) -> list[Prefix]:
     return [found]
 
 
-def _lines(prefix: Prefix, rows: Iterable[asyncpg.Record], with_secrets: bool) -> Iterable[bytes]:
-    for row in rows:
-        values = unpack(row["packed"], 0)
+def _lines(
+    prefix: Prefix, rows: Iterable[asyncpg.Record], every_packed: Iterable[bytes], with_secrets: bool
+) -> Iterable[bytes]:
+    for row, packed in zip(rows, every_packed, strict=True):
+        values = unpack(packed, 0)
         if with_secrets or not any(type_matches(value.type, "HS_SECKEY.") for value in values):
             form = {"handle": f"{prefix.spelling}/{row['spelling']}", "values": [_value_to_json(one) for one in values]}
             yield orjson.dumps(form, option=orjson.OPT_APPEND_NEWLINE)

@@ -17,10 +17,11 @@ from typing import Final
 import asyncpg
 
 from registry.changes import ChangeKind
+from registry.deflating import Dictionary
 from registry.ledger import Batch, Connection, Tally, claim, settle
 from registry.packing import pack, unpack
 from registry.refusal import Refusal
-from registry.store import DELETED
+from registry.store import DELETED, Store
 from registry.transaction import COUNT, COUNT_SLOTS, LOG
 
 # The chunk and its ledger row are lost together or not at all, so neither has to wait for the disk. The rows are named
@@ -34,12 +35,13 @@ SELECT EXISTS (
   SELECT FROM unnest($1::int[], $2::text[]) AS loaded (prefix_id, suffix)
   JOIN handle ON handle.prefix_id = loaded.prefix_id AND handle.suffix = loaded.suffix)
 """
-COPIED: Final = ("created_at", "batch_id", "prefix_id", "suffix", "spelling", "packed")
+COPIED: Final = ("created_at", "batch_id", "prefix_id", "suffix", "spelling", "packed", "keys")
 INSERT: Final = """
 WITH fresh AS (
-  INSERT INTO handle (created_at, prefix_id, batch_id, suffix, spelling, packed)
-  SELECT $1, loaded.prefix_id, $2, loaded.suffix, loaded.spelling, loaded.packed
-  FROM unnest($3::int[], $4::text[], $5::text[], $6::bytea[]) AS loaded (prefix_id, suffix, spelling, packed)
+  INSERT INTO handle (created_at, prefix_id, batch_id, suffix, spelling, packed, keys)
+  SELECT $1, loaded.prefix_id, $2, loaded.suffix, loaded.spelling, loaded.packed, loaded.keys
+  FROM unnest($3::int[], $4::text[], $5::text[], $6::bytea[], $7::jsonb[])
+    AS loaded (prefix_id, suffix, spelling, packed, keys)
   ON CONFLICT (prefix_id, suffix) DO NOTHING RETURNING prefix_id)
 SELECT prefix_id, count(*)::int AS rows FROM fresh GROUP BY prefix_id
 """
@@ -59,21 +61,23 @@ FROM unnest($3::int[], $4::text[]) AS changed (prefix_id, suffix)
 JOIN handle ON handle.prefix_id = changed.prefix_id AND handle.suffix = changed.suffix
 """
 UPDATE: Final = """
-UPDATE handle SET updated_at = $1, batch_id = $2, packed = changed.packed, version = handle.version + 1
-FROM unnest($3::int[], $4::text[], $5::bytea[]) AS changed (prefix_id, suffix, packed)
+UPDATE handle SET updated_at = $1, batch_id = $2, packed = changed.packed, keys = changed.keys,
+       version = handle.version + 1
+FROM unnest($3::int[], $4::text[], $5::bytea[], $6::jsonb[]) AS changed (prefix_id, suffix, packed, keys)
 WHERE handle.prefix_id = changed.prefix_id AND handle.suffix = changed.suffix
 """
 RECREATE: Final = """
 UPDATE handle SET created_at = $1, updated_at = NULL, batch_id = $2, state = 0, version = handle.version + 1,
-       spelling = changed.spelling, packed = changed.packed
-FROM unnest($3::int[], $4::text[], $5::text[], $6::bytea[]) AS changed (prefix_id, suffix, spelling, packed)
+       spelling = changed.spelling, packed = changed.packed, keys = changed.keys
+FROM unnest($3::int[], $4::text[], $5::text[], $6::bytea[], $7::jsonb[])
+  AS changed (prefix_id, suffix, spelling, packed, keys)
 WHERE handle.prefix_id = changed.prefix_id AND handle.suffix = changed.suffix
 """
 
 
 @dataclass(frozen=True, slots=True)
 class OldImage:
-    """A row that a load changes, as it stands: its place in the chunk, values, and when it was written."""
+    """A row that a load changes, as it stands: its place in the chunk, values of form 1, and when it was written."""
 
     place: int
     deleted: bool
@@ -89,21 +93,31 @@ class Rows:
     suffixes: list[str]
     spellings: list[str | None]
     packed: list[bytes]
+    keys: list[str | None]
+    dictionary: int | None = None  # That `packed` is deflated against.
 
 
-# Given the old images and the new values of each, and the time: new values in which what stayed keeps its time, or
-# None where nothing changed.
-Restamp = Callable[[Sequence[OldImage], Sequence[bytes], int], Awaitable[list[bytes | None]]]
+# Given the old images and the new values of each, and the time: new values in which what stayed keeps its time,
+# deflated against the dictionary, or None where nothing changed.
+Restamp = Callable[[Sequence[OldImage], Sequence[bytes], int, Dictionary | None], Awaitable[list[bytes | None]]]
 
 
 class Merge:
     """The writing of one chunk."""
 
     def __init__(
-        self, connection: Connection, batch: Batch, loaded_by: str, restamp: Restamp, *, likely_new: bool
+        self,
+        store: Store,
+        connection: Connection,
+        batch: Batch,
+        loaded_by: str,
+        restamp: Restamp,
+        *,
+        likely_new: bool,
     ) -> None:
         """`likely_new` spares a look whether any row is there: who guesses wrongly copies some rows for nothing."""
         self._likely_new = likely_new
+        self._store = store
         self._connection = connection
         self._batch = batch
         self._by = loaded_by
@@ -135,7 +149,7 @@ class Merge:
         """Whether every row was new, and is in the table now."""
         if not self._likely_new and await self._connection.fetchval(ANY_THERE, rows.prefix_ids, rows.suffixes):
             return False
-        columns = (rows.prefix_ids, rows.suffixes, rows.spellings, rows.packed)
+        columns = (rows.prefix_ids, rows.suffixes, rows.spellings, rows.packed, rows.keys)
         records = zip(repeat(self._at), repeat(self._batch.batch_id), *columns)
         try:
             async with self._connection.transaction():
@@ -146,7 +160,7 @@ class Merge:
         return True
 
     async def _insert(self, rows: Rows) -> None:
-        columns = (rows.prefix_ids, rows.suffixes, rows.spellings, rows.packed)
+        columns = (rows.prefix_ids, rows.suffixes, rows.spellings, rows.packed, rows.keys)
         for row in await self._connection.fetch(INSERT, self._at, self._batch.batch_id, *columns):
             self._created[row["prefix_id"]] += row["rows"]
 
@@ -154,9 +168,14 @@ class Merge:
         if self._created.total() == len(rows.suffixes):
             return
         locked = await self._connection.fetch(LOCK_CHANGED, rows.prefix_ids, rows.suffixes, rows.packed)
-        images = [OldImage(row["place"], row["state"] == DELETED, row["packed"], row["written_at"]) for row in locked]
-        new = [rows.packed[image.place] for image in images]
-        stamped = await self._restamp(images, new, int(self._at.timestamp()))
+        old = await self._store.plain([row["packed"] for row in locked], self._connection)
+        images = [
+            OldImage(row["place"], row["state"] == DELETED, packed, row["written_at"])
+            for row, packed in zip(locked, old, strict=True)
+        ]
+        new = await self._store.plain([rows.packed[image.place] for image in images], self._connection)
+        dictionary = None if rows.dictionary is None else self._store.dictionaries.find(rows.dictionary)
+        stamped = await self._restamp(images, new, int(self._at.timestamp()), dictionary)
         changed = [(image, packed) for image, packed in zip(images, stamped, strict=True) if packed is not None]
         if not changed:
             return
@@ -172,9 +191,9 @@ class Merge:
     async def _update(self, rows: Rows, changed: list[tuple[int, bytes]]) -> None:
         prefix_ids = [rows.prefix_ids[place] for place, _ in changed]
         suffixes = [rows.suffixes[place] for place, _ in changed]
-        packed = [octets for _, octets in changed]
+        columns = (prefix_ids, suffixes, [octets for _, octets in changed], [rows.keys[place] for place, _ in changed])
         if changed:
-            await self._connection.execute(UPDATE, self._at, self._batch.batch_id, prefix_ids, suffixes, packed)
+            await self._connection.execute(UPDATE, self._at, self._batch.batch_id, *columns)
             self._updated.update(prefix_ids)
 
     async def _recreate(self, rows: Rows, changed: list[tuple[int, bytes]]) -> None:
@@ -183,7 +202,7 @@ class Merge:
         spellings = [rows.spellings[place] for place, _ in changed]
         packed = [octets for _, octets in changed]
         if changed:
-            columns = (prefix_ids, suffixes, spellings, packed)
+            columns = (prefix_ids, suffixes, spellings, packed, [rows.keys[place] for place, _ in changed])
             await self._connection.execute(RECREATE, self._at, self._batch.batch_id, *columns)
             self._created.update(prefix_ids)
 
@@ -205,9 +224,12 @@ class Merge:
             first = last + 1
 
 
-def restamped(images: Sequence[OldImage], new: Sequence[bytes], written_at: int) -> list[bytes | None]:
+def restamped(
+    images: Sequence[OldImage], new: Sequence[bytes], written_at: int, dictionary: Dictionary | None
+) -> list[bytes | None]:
     """The plain function behind `Restamp`: as with `Transaction.replace`, a value that says the same keeps its time."""
-    return [_restamped(image, packed, written_at) for image, packed in zip(images, new, strict=True)]
+    stamped = [_restamped(image, packed, written_at) for image, packed in zip(images, new, strict=True)]
+    return stamped if dictionary is None else [packed and dictionary.deflate(packed) for packed in stamped]
 
 
 def _restamped(image: OldImage, packed: bytes, written_at: int) -> bytes | None:

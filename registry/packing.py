@@ -2,7 +2,8 @@
 
 A row's own time of writing stands for every value that was written with it, and flags stand for what is
 usual, so that a typical value costs four octets more than its type and data. The first octet is the version of the
-form: a later one is added beside this one, never in place of it, because rows outlive programs.
+form: a later one is added beside this one, never in place of it, because rows outlive programs. This is form 1, which
+every program understands; form 2 is the same deflated, for storing (`registry.deflating`).
 """
 
 from collections.abc import Iterable
@@ -69,6 +70,11 @@ def pack(values: Iterable[HandleValue], written_at: int) -> bytes:
         if flags & _REFERENCES:
             _put_references(out, value.references)
     return bytes(out)
+
+
+def known_type(value_type: str) -> bool:
+    """Whether values of this type are packed under a number in place of its name."""
+    return value_type in _NUMBER_OF_TYPE
 
 
 def unpack(packed: bytes, written_at: int) -> tuple[HandleValue, ...]:

@@ -18,6 +18,7 @@ class Prefix:
     spelling: str
     homed: bool
     enterprise: str = ""
+    searchable: tuple[str, ...] = ()  # Types of values by which its handles are found.
 
 
 class PrefixTable:

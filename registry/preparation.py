@@ -61,6 +61,9 @@ class Prepared:
     suffixes: list[str] = field(default_factory=list)
     spellings: list[str | None] = field(default_factory=list)
     packed: list[bytes] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)  # This and what follows are `registry.stored_form`'s.
+    dictionary: int | None = None  # That `packed` is deflated against.
+    proposal: bytes = b""  # A dictionary that would serve much better.
     refusals: list[Refusal] = field(default_factory=list)
 
     @property

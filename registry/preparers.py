@@ -14,9 +14,11 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from registry.chunks import Chunk
+from registry.deflating import Dictionary
 from registry.merge import OldImage, restamped
 from registry.preparation import Prepared
 from registry.preparing import LENGTH, content_of, message_of
+from registry.stored_form import Searchable, prepare_stored
 
 log = logging.getLogger(__name__)
 
@@ -44,13 +46,14 @@ class Preparers:
             helper, self._helper = self._helper, None
             await helper.stop()
 
-    async def prepare(self, chunk: Chunk) -> Prepared:
+    async def prepare(self, chunk: Chunk, dictionaries: Sequence[Dictionary], searchable: Searchable) -> Prepared:
         self._prepared += 1
-        work, arguments = chunk.work()
-        return await self._run(work, *arguments)
+        return await self._run(prepare_stored, *chunk.work(), dictionaries, searchable)
 
-    async def restamp(self, images: Sequence[OldImage], new: Sequence[bytes], written_at: int) -> list[bytes | None]:
-        return await self._run(restamped, images, new, written_at)
+    async def restamp(
+        self, images: Sequence[OldImage], new: Sequence[bytes], written_at: int, dictionary: Dictionary | None
+    ) -> list[bytes | None]:
+        return await self._run(restamped, images, new, written_at, dictionary)
 
     async def _run(self, work: Callable[..., Outcome], *arguments: object) -> Outcome:
         if self._second_process and self._prepared > 1:

@@ -54,8 +54,10 @@ CREATE TABLE handle (
   suffix text COLLATE "C" NOT NULL,
   spelling text COLLATE "C",
   packed bytea NOT NULL,
+  keys jsonb,
   PRIMARY KEY (prefix_id, suffix)
 ) WITH (fillfactor = 95);
+CREATE INDEX handle_keys ON handle USING gin (keys jsonb_path_ops) WHERE keys IS NOT NULL;
 COMMENT ON TABLE handle IS 'One row a handle.';
 COMMENT ON COLUMN handle.created_at IS 'When it was registered.';
 COMMENT ON COLUMN handle.updated_at IS 'When it was last changed; NULL until then.';
@@ -66,6 +68,28 @@ COMMENT ON COLUMN handle.state IS '0 active, 1 deleted.';
 COMMENT ON COLUMN handle.suffix IS 'Key: folded unless the node keeps suffixes exact.';
 COMMENT ON COLUMN handle.spelling IS 'The suffix as registered, when that is not the key.';
 COMMENT ON COLUMN handle.packed IS 'Its values, in the form of registry/packing.py.';
+COMMENT ON COLUMN handle.keys IS 'Of active handles: short sums of the values it is found by, as registry/search_keys.py makes them.';
+
+CREATE TABLE dictionary (
+  number int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  body bytea NOT NULL,
+  created_at timestamptz NOT NULL
+);
+COMMENT ON TABLE dictionary IS 'What stored values are deflated against.';
+COMMENT ON COLUMN dictionary.number IS 'Number that deflated values name.';
+COMMENT ON COLUMN dictionary.body IS 'Sample values, as registry/deflating.py uses them.';
+COMMENT ON COLUMN dictionary.created_at IS 'When a bulk load made it.';
+
+CREATE TABLE searchable (
+  prefix_id int NOT NULL,
+  type text COLLATE "C" NOT NULL,
+  created_at timestamptz NOT NULL,
+  PRIMARY KEY (prefix_id, type)
+);
+COMMENT ON TABLE searchable IS 'Types of values by which handles of a prefix are found.';
+COMMENT ON COLUMN searchable.prefix_id IS 'The prefix.';
+COMMENT ON COLUMN searchable.type IS 'The type, as its values spell it.';
+COMMENT ON COLUMN searchable.created_at IS 'When it was declared.';
 
 CREATE TABLE handle_history (
   at timestamptz NOT NULL,

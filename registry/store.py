@@ -14,6 +14,7 @@ import asyncpg
 from registry import migrate
 from registry.changes import Change, ChangeKind, LoggedChange, Look
 from registry.database import CONNECT_TIMEOUT, connect, open_pool
+from registry.dictionaries import Connection, Dictionaries
 from registry.handle import Handle, HandleKey, KeyOf, fold_prefix, fold_whole
 from registry.packing import PackedRecord
 from registry.prefix import Prefix, PrefixTable
@@ -31,7 +32,8 @@ JOIN handle AS h ON h.prefix_id = asked.prefix_id AND h.suffix = asked.suffix
 WHERE h.state = 0
 """
 PREFIXES: Final = """
-SELECT p.prefix_id, p.prefix, p.spelling, p.homed, coalesce(e.name, '') AS enterprise
+SELECT p.prefix_id, p.prefix, p.spelling, p.homed, coalesce(e.name, '') AS enterprise,
+       array(SELECT s.type FROM searchable AS s WHERE s.prefix_id = p.prefix_id ORDER BY s.type) AS searchable
 FROM prefix AS p LEFT JOIN enterprise AS e USING (enterprise_id)
 """
 LIST: Final = """
@@ -71,6 +73,7 @@ class Store:
         self.settings = settings
         self.key_of: KeyOf = fold_prefix if settings.exact_suffixes else fold_whole
         self.prefixes = PrefixTable()
+        self.dictionaries = Dictionaries()
         self._program = program
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
@@ -109,7 +112,14 @@ class Store:
         async with self.connection() as connection:
             rows = await connection.fetch(PREFIXES)
         self.prefixes = PrefixTable(
-            Prefix(row["prefix_id"], row["prefix"].encode(), row["spelling"], row["homed"], row["enterprise"])
+            Prefix(
+                row["prefix_id"],
+                row["prefix"].encode(),
+                row["spelling"],
+                row["homed"],
+                row["enterprise"],
+                tuple(row["searchable"]),
+            )
             for row in rows
         )
 
@@ -121,7 +131,7 @@ class Store:
         return {key: packed.unpack() for key, packed in (await self.fetch_packed(keys)).items()}
 
     async def fetch_packed(self, keys: Sequence[HandleKey]) -> dict[HandleKey, PackedRecord]:
-        """As `fetch_many`, with the values as they are stored."""
+        """As `fetch_many`, with the values packed."""
         if not len(self.prefixes):  # Not opened yet, for the database was away: 0.NA is homed in every registry.
             await self.load_prefixes()
         asked = [place for key in keys if (place := self.place(key)) is not None]
@@ -132,7 +142,18 @@ class Store:
             rows = await reader.fetch([prefix.prefix_id for prefix, _ in asked], [suffix for _, suffix in asked])
         finally:
             self._readers.put_nowait(reader)
-        return dict(self._packed(row) for row in rows)
+        packed = await self.plain([row["packed"] for row in rows])
+        return dict(map(self._packed, rows, packed))
+
+    async def plain(self, stored: Sequence[bytes], connection: Connection | None = None) -> list[bytes]:
+        """Stored values in form 1, read over this connection where dictionaries are not known yet."""
+        unknown = self.dictionaries.unknown(stored)
+        if unknown and connection is None:
+            async with self.connection() as another:
+                await self.dictionaries.learn(another, unknown)
+        elif unknown and connection is not None:
+            await self.dictionaries.learn(connection, unknown)
+        return list(map(self.dictionaries.plain, stored))
 
     def place(self, key: HandleKey) -> tuple[Prefix, str] | None:
         """Where a key is kept: its prefix and the key of its suffix; None for what cannot be registered here."""
@@ -145,13 +166,13 @@ class Store:
             return None  # Names are UTF-8; others were refused when somebody tried to register them.
         return None if "\0" in suffix else (prefix, suffix)
 
-    def _packed(self, row: asyncpg.Record) -> tuple[HandleKey, PackedRecord]:
+    def _packed(self, row: asyncpg.Record, packed: bytes) -> tuple[HandleKey, PackedRecord]:
         prefix = self.prefixes.by_id(row["prefix_id"])
         assert prefix is not None
         suffix = row["suffix"]
         handle = Handle(prefix.spelling, suffix if row["spelling"] is None else row["spelling"])
         key = HandleKey(prefix.key + b"/" + suffix.encode())
-        return key, PackedRecord(handle, row["packed"], row["written_at"], row["version"])
+        return key, PackedRecord(handle, packed, row["written_at"], row["version"])
 
     async def list_handles(
         self, prefix: Prefix, limit: int | None, *, after: str = "", offset: int = 0

@@ -18,6 +18,7 @@ from registry.handle import Handle, HandleKey
 from registry.packing import pack, unpack
 from registry.prefix import Prefix
 from registry.record import HandleRecord
+from registry.search_keys import search_keys
 from registry.store import ACTIVE, DELETED, Store
 from registry.value import HandleValue
 
@@ -28,20 +29,20 @@ SELECT spelling, version, state, packed, extract(epoch FROM coalesce(updated_at,
 FROM handle WHERE prefix_id = $1 AND suffix = $2 FOR UPDATE
 """
 INSERT: Final = """
-INSERT INTO handle (created_at, prefix_id, suffix, spelling, packed) VALUES ($1, $2, $3, $4, $5)
+INSERT INTO handle (created_at, prefix_id, suffix, spelling, packed, keys) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (prefix_id, suffix) DO NOTHING RETURNING version
 """
 RECREATE: Final = """
-UPDATE handle SET created_at = $1, updated_at = NULL, spelling = $4, packed = $5, state = 0, batch_id = NULL,
+UPDATE handle SET created_at = $1, updated_at = NULL, spelling = $4, packed = $5, keys = $6, state = 0, batch_id = NULL,
        version = version + 1
 WHERE prefix_id = $2 AND suffix = $3 AND state = 1 RETURNING version
 """
 UPDATE: Final = """
-UPDATE handle SET updated_at = $1, packed = $4, version = version + 1, batch_id = NULL
+UPDATE handle SET updated_at = $1, packed = $4, keys = $5, version = version + 1, batch_id = NULL
 WHERE prefix_id = $2 AND suffix = $3 RETURNING version
 """
 DELETE: Final = """
-UPDATE handle SET updated_at = $1, packed = $4, version = version + 1, state = 1, batch_id = NULL
+UPDATE handle SET updated_at = $1, packed = $4, keys = NULL, version = version + 1, state = 1, batch_id = NULL
 WHERE prefix_id = $2 AND suffix = $3
 """
 HISTORY: Final = """
@@ -80,14 +81,17 @@ class Transaction:
         if row is None or row["state"] != ACTIVE:
             return None
         registered = Handle(prefix.spelling, suffix if row["spelling"] is None else row["spelling"])
-        return HandleRecord(registered, unpack(row["packed"], row["written_at"]), row["version"])
+        (packed,) = await self._store.plain([row["packed"]], self.connection)
+        return HandleRecord(registered, unpack(packed, row["written_at"]), row["version"])
 
     async def create(self, handle: Handle, values: Iterable[HandleValue]) -> HandleRecord:
         """Registers a handle. Raises HandleAlreadyExists, PrefixNotHomed."""
         prefix, suffix = self._place(handle)
         stamped = self._stamp(values, ())
         spelling = None if handle.suffix == suffix else handle.suffix
-        row = (self.at, prefix.prefix_id, suffix, spelling, pack(stamped, self._written_at))
+        packed = pack(stamped, self._written_at)
+        keys = search_keys(prefix.key, packed, prefix.searchable)
+        row = (self.at, prefix.prefix_id, suffix, spelling, packed, keys)
         version = await self.connection.fetchval(INSERT, *row)
         if version is None:
             version = await self._recreate(handle, row)
@@ -101,7 +105,8 @@ class Transaction:
         stamped = self._stamp(values, record.values)
         await self._keep_history(prefix, suffix)
         packed = pack(stamped, self._written_at)
-        version = await self.connection.fetchval(UPDATE, self.at, prefix.prefix_id, suffix, packed)
+        keys = search_keys(prefix.key, packed, prefix.searchable)
+        version = await self.connection.fetchval(UPDATE, self.at, prefix.prefix_id, suffix, packed, keys)
         await self._log(prefix, suffix, version)
         return HandleRecord(record.handle, stamped, version)
 
@@ -149,8 +154,8 @@ class Transaction:
             for value in values
         )
 
-    async def _recreate(self, handle: Handle, row: tuple[datetime, int, str, str | None, bytes]) -> int:
-        _, prefix_id, suffix, _, _ = row
+    async def _recreate(self, handle: Handle, row: tuple[datetime, int, str, str | None, bytes, str | None]) -> int:
+        _, prefix_id, suffix, *_ = row
         there = await self.connection.fetchrow(LOCK, prefix_id, suffix)
         if there is None or there["state"] != DELETED:
             raise HandleAlreadyExists("handle.exists", handle=str(handle))

@@ -1,0 +1,44 @@
+"""What a row keeps of the values that it is found by: a short sum of prefix, type and data for each.
+
+A sum tells nearly every value from every other at four octets in place of thirty; whoever searches looks into the
+values of what was found before he believes it. So a sum too many in a row does no harm, and only a missing one would.
+"""
+
+import zlib
+from base64 import urlsafe_b64encode
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+
+from registry.octets import Reader, Truncated, put_varint
+from registry.packing import known_type, unpack
+
+
+def search_key(prefix_key: bytes, value_type: str, data: bytes) -> str:
+    """The sum under which a value is found below a prefix."""
+    start = zlib.crc32(b"%s\0%s\0" % (prefix_key, value_type.encode()))
+    return urlsafe_b64encode(zlib.crc32(data, start).to_bytes(4, "big"))[:6].decode()
+
+
+def search_keys(prefix_key: bytes, packed: bytes, types: Collection[str]) -> str | None:
+    """The sums of a row's values of these types as a JSON array; None where it has none. `packed` is of form 1."""
+    if not types:
+        return None
+    keys = {search_key(prefix_key, name, data) for name in types for data in _data_of(packed, name)}
+    return '["' + '","'.join(sorted(keys)) + '"]' if keys else None
+
+
+def _data_of(packed: bytes, value_type: str) -> Iterator[bytes]:
+    """The data of values of a type, and of whatever looks like one inside other values: that costs a sum, no more."""
+    if known_type(value_type):
+        yield from (value.data for value in unpack(packed, 0) if value.type == value_type)
+        return
+    name = value_type.encode()
+    head = bytearray()
+    put_varint(head, len(name))
+    head += name
+    place = packed.find(head)
+    while place >= 0:
+        reader = Reader(packed, place + len(head))
+        with suppress(Truncated):
+            yield reader.octets(reader.varint())
+        place = packed.find(head, place + 1)
