@@ -1,0 +1,46 @@
+"""The node itself, as one worker: once with all answers kept, once with a cache too small to keep any for long."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from bench.batch import Asker, request_of
+from bench.nodes import BenchNode, a_node
+from bench.rivals import job
+from bench.rivals.processes import Server, Task
+
+CACHE_MEGABYTES: Final = 2048  # Nothing is evicted.
+LITTLE: Final = 1  # MiB: a thousandth of the answers that are asked for.
+KEPT_SECONDS: Final = 86_400.0
+UDP_RATE: Final = 1 << 34  # Octets a second to one network: the bound against floods is not what is measured.
+AT_ONCE: Final = 10_000
+
+
+@asynccontextmanager
+async def node_cached(task: Task) -> AsyncIterator[Server]:
+    settings = {"cache_megabytes": CACHE_MEGABYTES, "found_ttl": KEPT_SECONDS, "native_udp_rate": UDP_RATE}
+    directory = task.directory / "node"
+    directory.mkdir()
+    async with a_node(task.dsn, directory, **settings) as node:
+        await _warm(node, task.keys)
+        yield Server(node.process.pid, node.port, node.native_port)
+
+
+@asynccontextmanager
+async def node_uncached(task: Task) -> AsyncIterator[Server]:
+    directory = task.directory / "node-uncached"
+    directory.mkdir()
+    async with a_node(task.dsn, directory, cache_megabytes=LITTLE) as node:
+        yield Server(node.process.pid, node.port, node.native_port)
+
+
+async def _warm(node: BenchNode, keys: int) -> None:
+    """Resolves every name once, in batches; that one of them is not found ends the measurement."""
+    _, asker = await asyncio.get_running_loop().create_connection(Asker, "127.0.0.1", node.port)
+    for start in range(0, keys, AT_ONCE):
+        names = [job.name(number) for number in range(start, min(start + AT_ONCE, keys))]
+        answer = await asker.ask(request_of(names))
+        if b'"found":%d,' % len(names) not in answer[-200:]:
+            raise RuntimeError(f"not all names were found: {answer[-200:]!r}")
+    asker.transport.close()
