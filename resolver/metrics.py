@@ -13,6 +13,8 @@ from typing import Final, Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client import Histogram as PrometheusHistogram
 
+from resolver.tally import Tally
+
 LATENCY_BUCKETS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 DELAY_BUCKETS: Final = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.5, 1.0, 2.0, 5.0, 30.0)
 BATCH_BUCKETS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
@@ -120,10 +122,14 @@ HISTOGRAMS: Final[dict[str, tuple[str, str, Sequence[float]]]] = {
 
 
 class Metrics:
-    """The figures of one process. Whoever is on the path increments `counts` and observes the histograms."""
+    """The figures of one process. Whoever is on the path increments `counts` and observes the histograms.
 
-    def __init__(self) -> None:
+    Whoever answers for a handle counts it in `tally`, too, which is not exposed here.
+    """
+
+    def __init__(self, tally: Tally | None = None) -> None:
         self.counts = Counts()
+        self.tally = tally or Tally()
         self.latency = Histogram(LATENCY_BUCKETS)
         self.miss_latency = Histogram(LATENCY_BUCKETS)
         self.batch = Histogram(BATCH_BUCKETS)

@@ -24,6 +24,7 @@ from registry.exchanges import Exchanges
 from registry.registration import Registration
 from registry.sessions import Sessions
 from registry.site import Interface, InterfaceKind, Protocol, ServerInfo, SiteInfo
+from registry.statistics import Statistics
 from registry.store import ChangeReader, Store
 from resolver.cache import Cache
 from resolver.certificate import Certificate, public_key
@@ -37,6 +38,7 @@ from resolver.misses import Misses
 from resolver.operations import Operations
 from resolver.resolution import Resolver
 from resolver.settings import Settings
+from resolver.tally import Reporter, Tally
 
 log = logging.getLogger(__name__)
 
@@ -106,9 +108,11 @@ async def running(settings: Settings, *, worker: int = 0) -> AsyncIterator[Node]
     ours = settings.resolver
     program = f"resolver {worker}" if worker else "resolver"
     async with AsyncExitStack() as stack:
-        metrics = Metrics()
         store = Store(settings.registry, program, ours.readers)
         stack.push_async_callback(store.close)
+        metrics = Metrics(Tally(lambda: store.prefixes))
+        reporter = Reporter(metrics.tally, Statistics(store))
+        stack.push_async_callback(reporter.close)
         cache = Cache(ours.cache_megabytes * MEGABYTE, ours.missing_entries, ours.found_ttl, ours.missing_ttl)
         misses = Misses(store, metrics, readers=ours.readers, queue=ours.miss_queue, deadline=ours.miss_deadline)
         resolver = Resolver(store, cache, misses, metrics, max_staleness=ours.max_staleness)
@@ -123,6 +127,8 @@ async def running(settings: Settings, *, worker: int = 0) -> AsyncIterator[Node]
                 follow_changes(follower, ours.poll_interval, ours.stale_limit),
                 sweep(cache),
                 _flush(metrics, cache, misses, resolver),
+                reporter.take(),
+                reporter.run(),
                 certificate.watch(),
             )
         )

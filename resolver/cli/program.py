@@ -19,6 +19,7 @@ from resolver.cli.naming import register, resolve
 from resolver.cli.options import language_option
 from resolver.cli.running import status, up
 from resolver.cli.shell import completion
+from resolver.cli.statistics import stats
 from resolver.cli.texts import MESSAGES
 
 NAME: Final = "filament"
@@ -39,7 +40,7 @@ def filament() -> None:
     pass
 
 
-for command in (demo, up, status, migrate, load, export, enterprise, resolve, register, config, completion):
+for command in (demo, up, status, stats, migrate, load, export, enterprise, resolve, register, config, completion):
     language_option(command)
     filament.add_command(command)
 

@@ -65,6 +65,16 @@ HELP: Final[Catalogue] = {
     "up.no_migrate": ("Do not bring the schema up to date first.", "启动前不升级数据库结构。"),
     "up.workers": ("Resolver processes; 0 is one per core.", "解析进程数；0 表示每核一个。"),
     "port": ("Port of HTTP and HTTPS.", "HTTP 与 HTTPS 端口。"),
+    "stats": (
+        "Show how many identifiers were asked for here, and how many had content to show; today, if nothing is said.",
+        "统计本节点的解析请求数与成功数，默认为今天。",
+    ),
+    "stats.by": ("What to tell apart.", "统计维度：前缀、协议、编码体系或来源。"),
+    "stats.per": ("Period of each row; sources are counted by day.", "统计周期；来源只按天统计。"),
+    "stats.prefix": ("Only this prefix.", "只统计该前缀。"),
+    "stats.from": ("Date or time at which to begin, in China.", "起始日期或时间（北京时间）。"),
+    "stats.to": ("Date or time before which to end, in China.", "截止日期或时间（北京时间，不含）。"),
+    "stats.busiest": ("The busiest second of each day instead.", "改为显示每天解析量最大的一秒。"),
     "migrate": ("Bring the schema of the database up to date.", "升级数据库结构。"),
     "load": (
         "Register the identifiers of a file of any length: NDJSON, CSV (UTF-8 or GB18030) or XLSX; - is standard "
@@ -252,6 +262,7 @@ MESSAGES: Final[Catalogue] = {
         '# 写入 shell 启动文件，或执行：eval "$(filament completion {shell})"',
     ),
     "status.unready": ("the node is not ready", "节点未就绪"),
+    "stats.prefix": ("{prefix!r} is no prefix of this node", "{prefix!r} 不是本节点的前缀"),
     "database.starting": ("starting the embedded Postgres in {directory}", "正在启动内嵌 Postgres：{directory}"),
     "database.shared": (
         "using the embedded Postgres of the running node in {directory}",
@@ -320,6 +331,12 @@ COLUMNS: Final[Catalogue] = {
     "state": ("State", "状态"),
     "reason": ("Reason", "原因"),
     "source": ("File", "文件"),
+    "at": ("Time", "时间"),
+    "protocol": ("Protocol", "协议"),
+    "system": ("Code system", "编码体系"),
+    "address": ("Source", "来源"),
+    "requests": ("Requests", "请求数"),
+    "successes": ("Successes", "成功数"),
     "lines": ("Rows", "行数"),
     "created": ("Created", "新增"),
     "updated": ("Updated", "更新"),
