@@ -34,6 +34,7 @@ from registry.site import ServerInfo, SiteInfo
 from registry.store import Store
 from resolver.answer import found
 from resolver.cache import Cache
+from resolver.listeners.http.manner import PLAIN
 from resolver.listeners.http.ready import ReadyAnswers
 from resolver.metrics import Metrics
 from resolver.misses import Misses
@@ -96,7 +97,7 @@ def _synchronous(store: Store, keys: dict[str, HandleKey], packed: dict[HandleKe
         cache.put(key, answers[name])
     targets = {name: f"/api/handles/{name}" for name in keys}
     octets = {name: name.encode() for name in keys}
-    ready = ReadyAnswers(resolver.peek_fresh, store.key_of, metrics)
+    ready = ReadyAnswers(resolver, store.key_of, metrics)
     names = list(keys)
 
     def put(name: str) -> None:
@@ -106,7 +107,7 @@ def _synchronous(store: Store, keys: dict[str, HandleKey], packed: dict[HandleKe
         "decode target": cost(lambda name: percent_decode(targets[name][13:]), names, rounds),
         "key_of": cost(lambda name: store.key_of(name.encode()), names, rounds),
         "peek": cost(lambda name: resolver.peek(keys[name]), names, rounds),
-        "ready": cost(lambda name: ready.answer(octets[name]), names, rounds),
+        "ready": cost(lambda name: ready.answer(octets[name], PLAIN), names, rounds),
         "body": cost(lambda name: answers[name].body(name), names, rounds),
         "unpack": cost(lambda name: packed[keys[name]].unpack(), names, rounds),
         "render": cost(lambda name: found(packed[keys[name]], 0), names, rounds),

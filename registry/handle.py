@@ -9,7 +9,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, NewType
+from typing import Final, NewType, cast
 
 from registry.errors import InvalidHandle
 
@@ -60,9 +60,9 @@ class Handle:
         return Handle(NAMING_AUTHORITY, self.prefix)
 
 
-def fold_whole(octets: bytes) -> HandleKey:
-    """The key of a handle where ASCII case never matters: the reference server's default."""
-    return HandleKey(octets.upper())  # bytes.upper() folds ASCII and nothing else
+# The key of a handle where ASCII case never matters: the reference server's default. It folds ASCII and nothing else,
+# and is the method itself, because a function around it would cost as much again for each of a thousand names.
+fold_whole: Final = cast("KeyOf", bytes.upper)
 
 
 def fold_prefix(octets: bytes) -> HandleKey:

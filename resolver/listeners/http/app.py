@@ -116,7 +116,7 @@ class HttpServer(web.Server):
         self._keepalive = parts.settings.resolver.keepalive
         self._guarded = bool(parts.settings.resolver.client_ca)
         self._metrics = parts.metrics
-        self._prepared = ReadyAnswers(parts.resolver.peek_fresh, parts.resolver.store.key_of, parts.metrics)
+        self._prepared = ReadyAnswers(parts.resolver, parts.resolver.store.key_of, parts.metrics)
         self._ready: ReadyAnswers | None = None
 
     def __call__(self) -> Connection:

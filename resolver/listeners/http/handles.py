@@ -227,5 +227,5 @@ def _conditional(request: web.Request, body: bytes, answer: Answer, etag: str, s
     headers = caching_headers(answer.ttl, etag if sent is body else etag_of(sent), staleness)
     if unchanged(request, headers):
         return web.Response(status=304, headers={**headers, **BASE_HEADERS})
-    response.headers.update(headers)
-    return response
+    headers |= {"Content-Type": response.headers["Content-Type"], **BASE_HEADERS}
+    return web.Response(body=sent, status=response.status, headers=headers)

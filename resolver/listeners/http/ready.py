@@ -3,23 +3,30 @@
 Nothing here reads HTTP: a question is ordinary because aiohttp's parser said what it is, or because everything in it
 but the name is, octet by octet, what that parser has read before (a known block: all that stands behind the target).
 Which answers may be given is the cache's to say at every single question, so there is no second table to keep exact.
+A name that is not kept is asked for, and its answer, or its refusal, is made here when it comes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from http import HTTPStatus
 from time import monotonic, time
-from typing import Final
+from typing import Final, Protocol
 
-from aiohttp import EMPTY_PAYLOAD, HttpVersion11, StreamReader
+import orjson
+from aiohttp import StreamReader
 from aiohttp.http_parser import RawRequestMessage
 
-from registry.errors import HandleError
-from registry.handle import HandleKey
+from registry.errors import HandleError, PrefixNotHomed, ProtocolFault
+from registry.handle import MAX_HANDLE, HandleKey
+from registry.language import preferred
 from registry.rest import STATUS
-from resolver.answer import MISSING, Answer
-from resolver.listeners.http.handles import Name, whole_body, whole_headers
+from resolver.answer import MISSING, NOT_RESPONSIBLE, Answer
+from resolver.listeners.http.conditional import caching_headers
+from resolver.listeners.http.handles import NO_VALUES, PREFIX_START, Name, whole_body, whole_headers
+from resolver.listeners.http.manner import ANY_TAG, Manner, manner_of
+from resolver.listeners.http.responses import BASE_HEADERS, JSON, refusal_form, refusal_head
 from resolver.metrics import Metrics
+from resolver.misses import Told
 
 PATH: Final = "/api/handles/"
 QUESTION: Final = b"GET " + PATH.encode()
@@ -31,39 +38,29 @@ MAX_HEADS: Final = 1024  # Times to live in use at a time; most registries use a
 # What may stand in a target without any escape, and is then the name itself (RFC 3986, section 2).
 _PLAIN: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$&'()*+,;=:@/"
 _ESCAPED: Final = _PLAIN + b"%"
-# Headers that change the answer, announce a body, or ask for more than an answer.
-_TELLING: Final = frozenset(
-    {
-        b"authorization",
-        b"content-encoding",
-        b"content-length",
-        b"expect",
-        b"if-match",
-        b"if-modified-since",
-        b"if-none-match",
-        b"if-range",
-        b"if-unmodified-since",
-        b"origin",
-        b"range",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-    }
-)
 _MARK: Final = "\0"  # Where an ETag goes; no header holds it.
+_BODY: Final = b'{"responseCode":1,"handle":""'  # What stands around a plain name in the body of a found answer.
+
+
+class Source(Protocol):
+    """Where answers come from: the resolver."""
+
+    @property
+    def staleness(self) -> float: ...
+
+    def peek_fresh(self, key: HandleKey) -> Answer | None: ...
+
+    def ask(self, key: HandleKey, told: Told) -> None: ...
 
 
 class ReadyAnswers:
     """What the connections of one server share. `blocks` are known, and everything about them is ordinary."""
 
-    def __init__(
-        self, peek: Callable[[HandleKey], Answer | None], key_of: Callable[[bytes], HandleKey], metrics: Metrics
-    ) -> None:
-        """`peek` gives, and counts, only answers that are kept and fresh."""
-        self.blocks: dict[bytes, None] = {}
+    def __init__(self, source: Source, key_of: Callable[[bytes], HandleKey], metrics: Metrics) -> None:
+        self.blocks: dict[bytes, Manner] = {}
         self._sights: set[int] = set()
-        self._peek = peek
+        self._source = source
+        self._peek = source.peek_fresh
         self._key_of = key_of
         self._metrics = metrics
         self._heads: dict[int, tuple[bytes, bytes]] = {}
@@ -71,20 +68,49 @@ class ReadyAnswers:
         self._second = 0
         self._date = b""
 
-    def answer(self, name: bytes) -> bytes | None:
+    def answer(self, name: bytes, manner: Manner) -> bytes | None:
         """★ The answer for a name as it stands in a target; None when there is none to give at once."""
         if name.translate(None, _PLAIN):
-            return self._answer_escaped(name)
+            return self._answer_escaped(name, manner)
         answer = self._peek(self._key_of(name))
-        return None if answer is None else self._render(name.decode("ascii"), answer)
+        if answer is None:
+            return None
+        tail = answer.tail
+        if answer is MISSING or tail == NO_VALUES or manner.known is not None:
+            return self._render(name.decode("ascii"), answer, manner)
+        before, behind = self._heads.get(answer.ttl) or self._learn_head(answer.ttl)
+        if int(time()) != self._second:
+            self._tick()
+        return b'%b%b%b%bContent-Length: %d%b{"responseCode":1,"handle":"%b"%b' % (
+            before,
+            answer.etag.encode("ascii"),
+            behind,
+            manner.opening,
+            len(_BODY) + len(name) + len(tail),
+            self._date,
+            name,
+            tail,
+        )
 
-    def answer_to(self, message: object, payload: StreamReader) -> bytes | None:
-        """★ The answer to what aiohttp has parsed, if it is an ordinary question."""
-        if not isinstance(message, RawRequestMessage) or not message.path.startswith(PATH):
-            return None
-        if not _is_ordinary(message, payload):
-            return None
-        return self.answer(message.path[len(PATH) :].encode("utf-8", "surrogateescape"))
+    def ask(self, name: bytes, manner: Manner, told: Callable[[bytes], None]) -> bool:
+        """Has the answer made for a name that is not kept, for `told` to be called with; never within this call, and
+        not at all when only aiohttp's way can answer."""
+        if self._source.staleness or not 0 < len(name) <= MAX_HANDLE or name.translate(None, _ESCAPED):
+            return False
+        if b"%" in name:
+            try:
+                named = Name.from_path(name.decode("ascii"))
+            except HandleError:
+                return False
+            full, asked = named.full, named.text
+        else:
+            full, asked = name if b"/" in name else PREFIX_START + name, name.decode("ascii")
+
+        def render_and_tell(outcome: Answer | HandleError) -> None:
+            told(self._render_outcome(asked, outcome, manner))
+
+        self._source.ask(self._key_of(full), render_and_tell)
+        return True
 
     def learn(self, octets: bytes, message: object, payload: StreamReader) -> None:
         """Knows the block of a question from its third time on. `octets` is what aiohttp parsed into `message`."""
@@ -98,17 +124,20 @@ class ReadyAnswers:
             if len(self._sights) >= MAX_BLOCKS:
                 self._sights.clear()
             self._sights.add(sight)
-        elif isinstance(message, RawRequestMessage) and _is_ordinary(message, payload) and _agrees(octets, message):
+        elif isinstance(message, RawRequestMessage) and _agrees(octets, message):
+            manner = manner_of(message, payload)
+            if manner is None:
+                return
             if len(self.blocks) >= MAX_BLOCKS:
                 self.blocks.clear()  # Those still in use are soon back.
-            self.blocks[block] = None
+            self.blocks[block] = manner
 
     def count(self, answers: int, begun: float) -> None:
         """Counts answers that were given; `begun` is a moment of `monotonic`."""
         self._metrics.counts.ready += answers
         self._metrics.latency.observe(monotonic() - begun, answers)
 
-    def _answer_escaped(self, name: bytes) -> bytes | None:
+    def _answer_escaped(self, name: bytes, manner: Manner) -> bytes | None:
         if name.translate(None, _ESCAPED):
             return None
         try:
@@ -116,18 +145,52 @@ class ReadyAnswers:
         except HandleError:
             return None
         answer = self._peek(self._key_of(named.full))
-        return None if answer is None else self._render(named.text, answer)
+        return None if answer is None else self._render(named.text, answer, manner)
 
-    def _render(self, asked: str, answer: Answer) -> bytes:
+    def _render(self, asked: str, answer: Answer, manner: Manner) -> bytes:
         """★"""
         if answer is MISSING:
             before, behind = self._missing_head
+            etag = ""
         else:
             before, behind = self._heads.get(answer.ttl) or self._learn_head(answer.ttl)
+            etag = answer.etag
+            if manner.known is not None and manner.known in (etag[1:-1], ANY_TAG):
+                return self._octets(304, {**caching_headers(answer.ttl, etag), **BASE_HEADERS}, manner)
         body = whole_body(asked, answer)
         if int(time()) != self._second:
             self._tick()
-        return b"%b%b%b%d%b%b" % (before, answer.etag.encode("ascii"), behind, len(body), self._date, body)
+        return b"%b%b%b%bContent-Length: %d%b%b" % (
+            before,
+            etag.encode("ascii"),
+            behind,
+            manner.opening,
+            len(body),
+            self._date,
+            body,
+        )
+
+    def _render_outcome(self, asked: str, outcome: Answer | HandleError, manner: Manner) -> bytes:
+        if outcome is NOT_RESPONSIBLE:
+            outcome = PrefixNotHomed("prefix.not_homed")
+        if isinstance(outcome, HandleError):
+            language = preferred(manner.accept_language)
+            form = refusal_form(outcome, language, None if isinstance(outcome, ProtocolFault) else asked)
+            status, headers = refusal_head(outcome, language)
+            return self._octets(status, {"Content-Type": JSON, **BASE_HEADERS, **headers}, manner, orjson.dumps(form))
+        staleness = self._source.staleness
+        if not staleness:
+            return self._render(asked, outcome, manner)
+        headers = whole_headers(outcome.ttl, outcome.etag, staleness)
+        return self._octets(STATUS[outcome.code], headers, manner, whole_body(asked, outcome))
+
+    def _octets(self, status: int, headers: Mapping[str, str], manner: Manner, body: bytes | None = None) -> bytes:
+        """An answer that nothing is prepared for."""
+        if int(time()) != self._second:
+            self._tick()
+        length = b"" if body is None else b"Content-Length: %d" % len(body)
+        date = self._date if length else self._date[2:]
+        return b"%b%b%b%b%b" % (_lines(status, headers), manner.opening, length, date, body or b"")
 
     def _learn_head(self, ttl: int) -> tuple[bytes, bytes]:
         if len(self._heads) >= MAX_HEADS:
@@ -138,24 +201,6 @@ class ReadyAnswers:
     def _tick(self) -> None:
         self._second = int(time())
         self._date = f"\r\nDate: {formatdate(self._second, usegmt=True)}\r\n\r\n".encode("ascii")
-
-
-def is_whole(message: object, payload: StreamReader) -> bool:
-    """Whether a message ends with its head, and the connection goes on as it was."""
-    return (
-        isinstance(message, RawRequestMessage)
-        and payload is EMPTY_PAYLOAD
-        and not (message.should_close or message.upgrade or message.chunked)
-    )
-
-
-def _is_ordinary(message: RawRequestMessage, payload: StreamReader) -> bool:
-    if not is_whole(message, payload) or message.method != "GET" or message.version != HttpVersion11:
-        return False
-    if not _TELLING.isdisjoint([name.lower() for name, _ in message.raw_headers]):
-        return False
-    accept = message.headers.get("Accept")
-    return accept is None or "*/*" in accept or "json" in accept
 
 
 def _agrees(octets: bytes, message: RawRequestMessage) -> bool:
@@ -174,7 +219,10 @@ def _agrees(octets: bytes, message: RawRequestMessage) -> bool:
 
 def _head(status: int, ttl: int, etag: str) -> tuple[bytes, bytes]:
     """What stands before an ETag, and behind it up to the length of the body."""
-    headers = "".join(f"{name}: {text}\r\n" for name, text in whole_headers(ttl, etag).items())
-    head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{headers}Content-Length: "
-    before, _, behind = head.partition(_MARK)
-    return before.encode("ascii"), behind.encode("ascii")
+    before, _, behind = _lines(status, whole_headers(ttl, etag)).partition(_MARK.encode())
+    return before, behind
+
+
+def _lines(status: int, headers: Mapping[str, str]) -> bytes:
+    lines = "".join(f"{name}: {text}\r\n" for name, text in headers.items())
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{lines}".encode("ascii")

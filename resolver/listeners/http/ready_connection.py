@@ -4,21 +4,32 @@ It leans on what aiohttp keeps to itself (PRIVATE), so a trial at the start of t
 Order is kept because it answers only while aiohttp's task waits for a message (`_waiter`), back-pressure because it
 does not while the transport is full (`_paused`). Octets pass the parser by only at the boundary between two messages,
 and only when everything but their target is octet for octet what the parser has let pass before.
+While the answer to a question is being read, what the client sends is held (`_held`) and the connection is to aiohttp
+one with a request in progress, which is waited for when the node stops.
 """
 
 import asyncio
+import logging
+from functools import partial
 from time import monotonic
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http_parser import RawRequestMessage
 
 from resolver.listeners.http.connection import Connection
-from resolver.listeners.http.ready import HEAD_END, QUESTION, ReadyAnswers, is_whole
+from resolver.listeners.http.manner import is_whole, manner_of
+from resolver.listeners.http.ready import HEAD_END, PATH, QUESTION, ReadyAnswers
+
+log = logging.getLogger(__name__)
 
 SEGMENT: Final = 1 << 16  # Octets of answers between two looks at whether the client still reads.
+MAX_HELD: Final = 1 << 16  # Octets that are held while an answer is read; beyond them the client has to wait.
 _NAME: Final = len(QUESTION)  # Where the name begins.
 PRIVATE: Final = (
     "_buffer_paused",
+    "_close",
+    "_handler_waiter",
     "_keepalive_handle",
     "_keepalive_timeout",
     "_loop",
@@ -26,8 +37,12 @@ PRIVATE: Final = (
     "_messages",
     "_next_keepalive_close_time",
     "_parser",
+    "_pause_reading_for_buffer",
     "_paused",
+    "_process_keepalive",
     "_request_count",
+    "_request_in_progress",
+    "_resume_reading_for_buffer",
     "_upgraded",
     "_waiter",
 )
@@ -36,13 +51,16 @@ PRIVATE: Final = (
 class ReadyConnection(Connection):
     """With `guarded`, clients may show certificates, and aiohttp's way alone knows who they are."""
 
-    __slots__ = ("_at_boundary", "_guarded", "_ready")
+    __slots__ = ("_asking", "_at_boundary", "_guarded", "_held", "_held_back", "_ready")
 
     def __init__(self, manager: web.Server, ready: ReadyAnswers, *, keepalive: float, guarded: bool = False) -> None:
         super().__init__(manager, keepalive=keepalive)
         self._ready: ReadyAnswers | None = ready
         self._guarded = guarded
         self._at_boundary = True
+        self._asking = False  # Whether an answer is being read.
+        self._held = b""
+        self._held_back = False  # Whether the client has to wait because of it.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -54,6 +72,7 @@ class ReadyConnection(Connection):
         ready, begin, size = self._ready, 0, len(data)
         while (
             begin < size
+            and not self._asking
             and (waiter := self._waiter) is not None
             and not waiter.done()
             and not self._paused
@@ -61,7 +80,9 @@ class ReadyConnection(Connection):
         ):
             known = self._answer_known(ready, data, begin) if self._at_boundary else begin
             begin = known if known > begin else self._answer_parsed(ready, waiter, data, begin)
-        if begin < size or not size:
+        if self._asking:
+            self._hold(data[begin:])
+        elif begin < size or not size:
             self._parse(data[begin:] if begin else data)
 
     def _answer_known(self, ready: ReadyAnswers, data: bytes, begin: int) -> int:
@@ -73,10 +94,15 @@ class ReadyConnection(Connection):
         while octets < SEGMENT and data.startswith(QUESTION, begin):
             space = data.find(b" ", begin + _NAME)
             end = data.find(HEAD_END, space) + 4
-            if end < space or data[space:end] not in blocks:
+            if end < space or (manner := blocks.get(data[space:end])) is None:
                 break
-            answer = ready.answer(data[begin + _NAME : space])
+            name = data[begin + _NAME : space]
+            answer = ready.answer(name, manner)
             if answer is None:
+                if ready.ask(name, manner, partial(self._told, begun)):
+                    self._begin_asking()
+                    self._request_count += 1
+                    begin = end
                 break
             answers.append(answer)
             octets += len(answer)
@@ -87,7 +113,7 @@ class ReadyConnection(Connection):
         return begin
 
     def _answer_parsed(self, ready: ReadyAnswers, waiter: "asyncio.Future[None]", data: bytes, begin: int) -> int:
-        """Has aiohttp parse, and answers what is ordinary and held; aiohttp serves the rest. Returns what was read."""
+        """Has aiohttp parse, and answers what is ordinary; aiohttp serves the rest. Returns what was read."""
         begun = monotonic()
         at_boundary, end = self._at_boundary, len(data)
         if at_boundary:  # One message at a time: its block may be that of all others.
@@ -100,22 +126,88 @@ class ReadyConnection(Connection):
         finally:
             self._waiter = waiter
         messages = self._messages
-        if messages and not self._buffer_paused:
-            if at_boundary and self._at_boundary and len(messages) == 1:
-                ready.learn(part, *messages[0])
-            self._answer_messages(ready, begun)
-        if messages:
-            waiter.set_result(None)
+        if at_boundary and self._at_boundary and len(messages) == 1 and not self._buffer_paused:
+            ready.learn(part, *messages[0])
+        self._answer_messages(ready, waiter, begun)
         return end
 
-    def _answer_messages(self, ready: ReadyAnswers, begun: float) -> None:
-        messages, answers = self._messages, []
-        while messages and (answer := ready.answer_to(*messages[0])) is not None:
-            messages.popleft()
+    def _answer_messages(self, ready: ReadyAnswers, waiter: "asyncio.Future[None]", begun: float) -> None:
+        """Answers what is ordinary of what was parsed, up to a name that has to be read, or wakes aiohttp's task."""
+        answers: list[bytes] = []
+        while self._messages and not self._asking and not self._buffer_paused:
+            message, payload = self._messages[0]
+            if not isinstance(message, RawRequestMessage) or not message.path.startswith(PATH):
+                break
+            manner = manner_of(message, payload)
+            if manner is None:
+                break
+            name = message.path[len(PATH) :].encode("utf-8", "surrogateescape")
+            answer = ready.answer(name, manner)
+            if answer is not None:
+                answers.append(answer)
+            elif ready.ask(name, manner, partial(self._told, begun)):
+                self._begin_asking()
+            else:
+                break
+            self._messages.popleft()
             self._parser.message_consumed()  # type: ignore[union-attr]  # there until the connection is lost
-            answers.append(answer)
         if answers:
             self._send(ready, answers, begun)
+        if self._messages and not self._asking:
+            waiter.set_result(None)
+
+    def _begin_asking(self) -> None:
+        self._asking = self._request_in_progress = True
+
+    def _hold(self, data: bytes) -> None:
+        self._held += data
+        if len(self._held) > MAX_HELD and not self._held_back:
+            self._held_back = True
+            self._pause_reading_for_buffer()
+
+    def _told(self, begun: float, answer: bytes) -> None:
+        """Sends an answer that had to be read, and goes on with what was held."""
+        self._asking = self._request_in_progress = False
+        try:
+            self._send_told(answer, begun)
+        except Exception:
+            log.exception("a connection met a fault of ours")
+            self.force_close()
+
+    def _send_told(self, answer: bytes, begun: float) -> None:
+        ready = self._ready
+        assert ready is not None
+        if self.transport is None:  # The client is gone.
+            ready.count(1, begun)
+            return
+        self._send(ready, [answer], begun)
+        stopping = self._handler_waiter
+        if stopping is not None:
+            if not stopping.done():
+                stopping.set_result(None)
+        elif self._close:
+            self.force_close()
+        else:
+            self._go_on(ready)
+
+    def _go_on(self, ready: ReadyAnswers) -> None:
+        if self._held_back:
+            self._held_back = False
+            self._resume_reading_for_buffer()
+        waiter = self._waiter
+        if self._messages and waiter is not None and not waiter.done():
+            self._answer_messages(ready, waiter, monotonic())
+        held, self._held = self._held, b""
+        if self._asking:
+            self._hold(held)
+        elif held:
+            self.data_received(held)
+
+    def _process_keepalive(self) -> None:
+        """A client whose answer is being read is not idle."""
+        if self._asking:
+            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        super()._process_keepalive()
 
     def _parse(self, data: bytes) -> None:
         """aiohttp's own way. Its parser is at a boundary behind a head that nothing follows, and says so nowhere."""

@@ -104,12 +104,15 @@ def refusal_form(error: HandleError, language: Language, handle: str | None) -> 
 
 def open_to_scripts(request: web.Request, response: web.StreamResponse) -> None:
     """Any page may read what anybody may read (the Fetch standard's CORS protocol)."""
-    origin = request.headers["Origin"]
-    response.headers["Access-Control-Allow-Origin"] = origin if origin.isascii() else "*"
-    if request.method == "OPTIONS":
-        response.headers.update(CORS_HEADERS)
-    else:
-        response.headers["Access-Control-Expose-Headers"] = "Content-Length"
+    response.headers.update(origin_headers(request.headers["Origin"], request.method))
+
+
+def origin_headers(origin: str, method: str = "GET") -> dict[str, str]:
+    """What says that a page of this origin may read an answer."""
+    allowed = {"Access-Control-Allow-Origin": origin if origin.isascii() else "*"}
+    if method == "OPTIONS":
+        return {**allowed, **CORS_HEADERS}
+    return {**allowed, "Access-Control-Expose-Headers": "Content-Length"}
 
 
 def _script(callback: str, body: bytes) -> bytes:

@@ -11,39 +11,44 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from registry.errors import ResponseCode
-from registry.handle import HandleKey, fold_whole
+from registry.handle import Handle, HandleKey, fold_whole
+from registry.packing import PackedRecord, pack
 from registry.rest import STATUS
-from resolver.answer import Answer
+from registry.value import HandleValue
+from resolver.answer import MISSING, Answer, found
 from resolver.listeners.http.connection import Connection
 from resolver.listeners.http.handles import whole_body, whole_headers
 from resolver.listeners.http.ready import PATH, ReadyAnswers
 from resolver.listeners.http.ready_connection import PRIVATE, ReadyConnection
 from resolver.metrics import Metrics
+from resolver.misses import Told
 
 DEADLINE: Final = 5.0  # Seconds for the whole trial, which takes some milliseconds.
 KEEPALIVE: Final = 60.0
 TURNS: Final = 10  # Of the loop, until aiohttp waits again after it answered; it takes 2 or 3.
 
 _NAME: Final = "0.NA/trial"
-_ANSWER: Final = Answer(ResponseCode.SUCCESS, None, 86400, b',"values":[{"index":1}]}', '"1-trial"', 0)
+_ANSWER: Final = found(
+    PackedRecord(Handle.from_text(_NAME), pack([HandleValue(1, "URL", b"https://example.org/")], 0), 0, 1), 0
+)
 _KNOWN: Final = b"GET /api/handles/0.NA/trial HTTP/1.1\r\nHost: trial\r\nAccept: */*\r\n\r\n"
-_OTHER: Final = b"GET /api/handles/0.NA/other HTTP/1.1\r\nHost: trial\r\nAccept: */*\r\n\r\n"
+_READ: Final = b"GET /api/handles/0.NA/read HTTP/1.1\r\nHost: trial\r\nAccept: */*\r\n\r\n"
+_OTHER: Final = b"GET /trial HTTP/1.1\r\nHost: trial\r\nAccept: */*\r\n\r\n"
 _LAST: Final = b"GET /api/handles/0.NA/trial HTTP/1.1\r\nHost: trial\r\nConnection: close\r\n\r\n"
-# Segments, and how many answers have come when each is answered: parsed, known, ahead of each other, in halves, not
-# held, and the last.
+# Segments, and how many answers have come when each is answered: parsed, known, ahead of each other, in halves, having
+# to be read, served by aiohttp, and the last.
 _CONVERSATION: Final = (
     (_KNOWN, 1),
     (_KNOWN, 2),
-    (_KNOWN + _KNOWN + _OTHER + _KNOWN, 6),
-    (_KNOWN[:30], 6),
-    (_KNOWN[30:] + _KNOWN, 8),
-    (_KNOWN[:-2], 8),
-    (_KNOWN[-2:], 9),
-    (_OTHER, 10),
-    (_LAST, 11),
+    (_KNOWN + _READ + _KNOWN + _OTHER + _KNOWN, 7),
+    (_KNOWN[:30], 7),
+    (_KNOWN[30:] + _READ, 9),
+    (_KNOWN[:-2], 9),
+    (_KNOWN[-2:], 10),
+    (_OTHER, 11),
+    (_LAST, 12),
 )
-_READY: Final = 7  # Ordinary questions whose answer is held, and nothing before them that aiohttp serves.
+_READY: Final = 8  # Ordinary questions, and nothing before them that aiohttp serves.
 _DATE: Final = re.compile(rb"\r\nDate: [^\r]+")
 
 
@@ -90,7 +95,7 @@ class Recorder(asyncio.Transport):
 async def misfit(connection: type[ReadyConnection] = ReadyConnection) -> str:
     """Why the short way cannot be taken; "" when it can."""
     metrics = Metrics()
-    ready = ReadyAnswers(_peek, fold_whole, metrics)
+    ready = ReadyAnswers(_Source(), fold_whole, metrics)
     server = web.Server(_serve)
     try:
         missing = [name for name in PRIVATE if not hasattr(connection(server, ready, keepalive=KEEPALIVE), name)]
@@ -123,11 +128,21 @@ async def _converse(make: Callable[[], Connection], segments: Sequence[tuple[byt
 
 
 async def _serve(request: web.BaseRequest) -> web.StreamResponse:
-    if request.path != PATH + _NAME:
+    if not request.path.startswith(PATH):
         return web.Response(status=404)
-    headers = whole_headers(_ANSWER.ttl, _ANSWER.etag)
-    return web.Response(body=whole_body(_NAME, _ANSWER), status=STATUS[_ANSWER.code], headers=headers)
+    name = request.path.removeprefix(PATH)
+    answer = _ANSWER if name == _NAME else MISSING
+    headers = whole_headers(answer.ttl, answer.etag)
+    return web.Response(body=whole_body(name, answer), status=STATUS[answer.code], headers=headers)
 
 
-def _peek(key: HandleKey) -> Answer | None:
-    return _ANSWER if key == fold_whole(_NAME.encode()) else None
+class _Source:
+    """Keeps one answer, and reads of every other name that it is missing."""
+
+    staleness = 0.0
+
+    def peek_fresh(self, key: HandleKey) -> Answer | None:
+        return _ANSWER if key == fold_whole(_NAME.encode()) else None
+
+    def ask(self, key: HandleKey, told: Told) -> None:
+        asyncio.get_running_loop().call_soon(told, MISSING)

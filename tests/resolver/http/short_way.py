@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 
+from registry.changes import Change, ChangeKind
 from registry.settings import RegistrySettings
 from resolver.listeners.http.app import HttpServer
 from resolver.listeners.http.connection import Connection
@@ -18,14 +19,15 @@ HELD = (ENGINE, "88.1/Gear.7", "88.1/发动机", "88.1/a%b", '88.1/"q"')
 ABSENT = "88.1/NONE"
 # Turns of the loop in which everything that can go on has gone on: nothing here waits for another process.
 TURNS = 15
+COLD_TURNS = 60  # When every name is read: some four turns each.
 
 
 def question(name: str = ENGINE, headers: str = "") -> bytes:
     return f"GET /api/handles/{name} HTTP/1.1\r\nHost: node\r\n{headers}\r\n".encode()
 
 
-async def turns() -> None:
-    for _ in range(TURNS):
+async def turns(count: int = TURNS) -> None:
+    for _ in range(count):
         await asyncio.sleep(0)
 
 
@@ -37,14 +39,14 @@ class Line:
         self.transport = Recorder(**extra)
         connection.connection_made(self.transport)
 
-    async def say(self, *segments: bytes) -> bytes:
-        """What is answered to segments that are sent one after another."""
+    async def say(self, *segments: bytes, after: int = TURNS) -> bytes:
+        """What is answered to segments that are sent one after another, each `after` so many turns of the loop."""
         before = len(self.transport.written)
         for segment in segments:
-            await turns()
+            await turns(after)
             if not self.transport.closing:
                 self.connection.data_received(segment)
-        await turns()
+        await turns(after)
         return self.transport.answers_from(before)
 
     async def hang_up(self) -> None:
@@ -58,16 +60,21 @@ class Bout:
     def __init__(self, made: Bench) -> None:
         self.made = made
         self.metrics = made.metrics
+        self.reading = asyncio.create_task(_answer_reads(made))  # Until it is cancelled, every read is answered.
         settings = Settings(RegistrySettings(), ResolverSettings())
         parts = Parts(made.resolver, None, None, None, settings, made.metrics, None, lambda: None, None)
         self.long, self.short = HttpServer(parts), HttpServer(parts)
 
-    async def converse(self, server: HttpServer, segments: Sequence[bytes]) -> tuple[bytes, bool, dict[str, int]]:
-        """The answers, whether the connection was ended, and what was counted."""
+    async def converse(
+        self, server: HttpServer, segments: Sequence[bytes], *, cold: bool = False
+    ) -> tuple[bytes, bool, dict[str, int]]:
+        """The answers, whether the connection was ended, and what was counted. When `cold`, nothing is kept before."""
+        if cold:
+            self.made.resolver.forget(Change(ChangeKind.EVERYTHING))
         before = asdict(self.metrics.counts)
         observed = sum(self.metrics.latency.counts)
         line = Line(server())
-        answers = await line.say(*segments)
+        answers = await line.say(*segments, after=COLD_TURNS if cold else TURNS)
         closing = line.transport.closing
         await line.hang_up()
         counted = {name: count - before[name] for name, count in asdict(self.metrics.counts).items() if name != "ready"}
@@ -78,16 +85,15 @@ class Bout:
 async def a_bout() -> AsyncIterator[Bout]:
     async with bench() as made:
         made.book.records |= {key(name): record(name, name) for name in HELD}
-        reading = asyncio.create_task(_answer_reads(made))
+        bout = Bout(made)
         for name in (*HELD, ABSENT, f"{ENGINE}#x"):
             await made.resolver.resolve(key(name))
-        bout = Bout(made)
         await bout.short.shorten()
         try:
             yield bout
         finally:
-            reading.cancel()
-            await asyncio.wait({reading})
+            bout.reading.cancel()
+            await asyncio.wait({bout.reading})
 
 
 async def _answer_reads(made: Bench) -> None:

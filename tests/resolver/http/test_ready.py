@@ -1,5 +1,6 @@
 """The short way answers what aiohttp's own way would, octet by octet, and nothing else."""
 
+import asyncio
 import logging
 import re
 from itertools import combinations, pairwise
@@ -9,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from registry.changes import Change, ChangeKind
+from resolver.answer import found
 from resolver.listeners.http.ready import HEAD_END, MAX_BLOCKS
-from resolver.listeners.http.ready_connection import SEGMENT, ReadyConnection
+from resolver.listeners.http.ready_connection import MAX_HELD, SEGMENT, ReadyConnection
 from resolver.listeners.http.trial import misfit
 from tests.resolver.books import key, record
 from tests.resolver.http.short_way import ABSENT, ENGINE, Bout, Line, a_bout, question, turns
@@ -18,6 +20,7 @@ from tests.resolver.http.short_way import ABSENT, ENGINE, Bout, Line, a_bout, qu
 ASK = question()
 AGENT = question(headers="User-Agent: x/1\r\nAccept: */*\r\nAccept-Encoding: gzip\r\nConnection: keep-alive\r\n")
 FOREIGN = question("99.9/X")
+TAG = found(record(ENGINE, ENGINE), 0).etag
 UPGRADE = "Connection: Upgrade\r\nUpgrade: websocket\r\n"
 
 # Conversations, message by message.
@@ -44,11 +47,28 @@ CORPUS = {
         ASK,
         question(headers='If-None-Match: "1"\r\n'),
         question(headers="If-None-Match: *\r\n"),
+        question(ABSENT, headers="If-None-Match: *\r\n"),
+        question(headers=f"If-None-Match: W/{TAG}\r\n"),
+        ASK,
+    ),
+    "conditional by a list": (
+        question(headers=f'If-None-Match: "1", {TAG}\r\n'),
+        ASK,
+        question(headers="If-None-Match: nonsense\r\n"),
+        question(headers="If-None-Match: \r\n"),
+    ),
+    "conditional by time": (
         ASK,
         question(headers="If-Modified-Since: Sat, 21 Nov 2026 00:00:00 GMT\r\n"),
     ),
     "ranged": (ASK, question(headers="Range: bytes=0-3\r\n"), ASK),
-    "origin": (ASK, question(headers="Origin: https://example.org\r\n"), ASK),
+    "origin": (
+        ASK,
+        question(headers="Origin: https://example.org\r\n"),
+        question(headers=f"Origin: null\r\nIf-None-Match: {TAG}\r\nAccept-Language: zh\r\n"),
+        question("99.9/X", "Origin: https://发动机.cn\r\nAccept-Language: zh\r\n"),
+        ASK,
+    ),
     "credentials": (question(headers="Authorization: Basic eDp5\r\n"), ASK),
     "upgraded": (ASK, question(headers=UPGRADE), ASK, ASK),
     "another upgrade": (ASK, question(headers="Connection: Upgrade\r\nUpgrade: h2c\r\n"), ASK),
@@ -118,17 +138,17 @@ def ends_of_heads(octets: bytes) -> list[int]:
     return [found.end() for found in re.finditer(HEAD_END, octets)]
 
 
-async def hold_against(bout: Bout, messages: tuple[bytes, ...], *cuts: int) -> None:
+async def hold_against(bout: Bout, messages: tuple[bytes, ...], *cuts: int, cold: bool = False) -> None:
     """What aiohttp does with a message depends on what came in the same segment: a question before a malformed one is
     answered when it came apart, and lost when not. So the short way must answer what aiohttp does for the same
     segments, some of them perhaps cut once more behind a head, as any network may cut them."""
     octets = b"".join(messages)
     ends = ends_of_heads(octets)
-    answered = await bout.converse(bout.short, cut_at(octets, *cuts))
+    answered = await bout.converse(bout.short, cut_at(octets, *cuts), cold=cold)
     expected = []
     for count in range(len(ends), -1, -1):
         for places in combinations(ends, count):
-            expected.append(await bout.converse(bout.long, cut_at(octets, *cuts, *places)))
+            expected.append(await bout.converse(bout.long, cut_at(octets, *cuts, *places), cold=cold))
             if answered == expected[-1]:
                 return
     raise AssertionError(f"{cut_at(octets, *cuts)}\n{answered}\n{expected}")
@@ -140,6 +160,17 @@ async def test_both_ways_answer_the_same_octets_wherever_a_conversation_is_cut(n
     async with a_bout() as bout:
         for place in range(sum(map(len, messages)) + 1):
             await hold_against(bout, messages, place)
+
+
+@pytest.mark.parametrize("name", CORPUS)
+async def test_both_ways_answer_the_same_octets_when_every_name_has_to_be_read(name: str):
+    messages = CORPUS[name]
+    async with a_bout() as bout:
+        for known in (False, True):
+            for place in range(0, sum(map(len, messages)) + 1, 5):
+                await hold_against(bout, messages, place, cold=True)
+            if not known:
+                await bout.converse(bout.short, [ASK] * 3)
 
 
 @pytest.mark.parametrize("name", OVERSIZED)
@@ -162,6 +193,109 @@ async def test_a_question_takes_the_short_way_from_its_first_time_on_and_past_th
         await line.hang_up()
 
 
+async def test_a_name_that_has_to_be_read_takes_the_short_way_and_holds_what_is_said_behind_it():
+    async with a_bout() as bout:
+        line = Line(bout.short())
+        await line.say(ASK, ASK, ASK)
+        bout.made.resolver.forget(Change(ChangeKind.EVERYTHING))
+        bout.reading.cancel()
+        assert await line.say(ASK + question("88.1/Gear.7"), ASK[:30], ASK[30:]) == b""
+        read = await bout.made.book.next_read()
+        assert read.keys == [key(ENGINE)]
+        read.answer()
+        assert (await line.say()).count(b'"handle":"88.1/ENGINE"') == 1
+        (await bout.made.book.next_read()).answer()
+        answers = await line.say()
+        assert re.findall(rb'"handle":"([^"]*)"', answers) == [b"88.1/Gear.7", b"88.1/ENGINE"]
+        assert bout.metrics.counts.ready == 6
+        await line.hang_up()
+
+
+async def test_a_client_that_says_too_much_while_it_waits_is_not_read_on_until_it_is_answered():
+    async with a_bout() as bout:
+        line = Line(bout.short())
+        await line.say(ASK)
+        bout.made.resolver.forget(Change(ChangeKind.EVERYTHING))
+        bout.reading.cancel()
+        reading: list[bool] = []
+        line.transport.pause_reading = lambda: reading.append(False)
+        line.transport.resume_reading = lambda: reading.append(True)
+        count = 2 * MAX_HELD // len(ASK)
+        await line.say(*[ASK * (count // 4)] * 4)
+        assert reading == [False]
+        (await bout.made.book.next_read()).answer()
+        answers = b""
+        while more := await line.say():
+            answers += more
+        assert answers.count(b'"responseCode":1,') == 4 * (count // 4)
+        assert reading == [False, True]
+        await line.hang_up()
+
+
+async def test_a_client_that_goes_away_while_its_answer_is_read_harms_nobody():
+    async with a_bout() as bout:
+        gone, patient = Line(bout.short()), Line(bout.short())
+        await gone.say(ASK)
+        bout.made.resolver.forget(Change(ChangeKind.EVERYTHING))
+        bout.reading.cancel()
+        await gone.say(ASK)
+        await patient.say(ASK)
+        await gone.hang_up()
+        (await bout.made.book.next_read()).answer()
+        assert b'"responseCode":1,' in await patient.say()
+        await patient.hang_up()
+
+
+async def test_a_connection_whose_answer_is_read_is_not_idle():
+    async with a_bout() as bout:
+        line = Line(bout.short())
+        await line.say(ASK)
+        bout.made.resolver.forget(Change(ChangeKind.EVERYTHING))
+        bout.reading.cancel()
+        await line.say(ASK)
+        line.connection._next_keepalive_close_time = 0.0
+        line.connection._process_keepalive()
+        assert not line.transport.closing
+        (await bout.made.book.next_read()).answer()
+        assert b'"responseCode":1,' in await line.say()
+        line.connection._next_keepalive_close_time = 0.0
+        line.connection._process_keepalive()
+        assert line.transport.closing
+        await line.hang_up()
+
+
+async def test_an_answer_that_is_being_read_is_waited_for_when_the_node_stops():
+    async with a_bout() as bout:
+        line = Line(bout.short())
+        await line.say(ASK)
+        bout.made.resolver.forget(Change(ChangeKind.EVERYTHING))
+        bout.reading.cancel()
+        await line.say(ASK)
+        bout.short.pre_shutdown()
+        stopping = asyncio.create_task(bout.short.shutdown(5.0))
+        await turns()
+        assert not stopping.done()
+        assert not line.transport.closing
+        (await bout.made.book.next_read()).answer()
+        await stopping
+        assert line.transport.answers_from(0).count(b'"responseCode":1,') == 2
+        assert line.transport.closing
+        await line.hang_up()
+
+
+async def test_when_nothing_can_be_read_the_short_way_refuses_at_once_in_the_readers_language():
+    async with a_bout() as bout:
+        bout.made.misses.fault = "database"
+        line = Line(bout.short())
+        answer = await line.say(question("88.1/UNREAD", "Accept-Language: zh\r\n"))
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nRetry-After: 1\r\n" in answer
+        assert b"\r\nContent-Language: zh\r\n" in answer
+        assert (bout.metrics.counts.ready, bout.metrics.counts.busy) == (1, 1)
+        assert answer == (await bout.converse(bout.long, [question("88.1/UNREAD", "Accept-Language: zh\r\n")]))[0]
+        await line.hang_up()
+
+
 async def test_headers_that_differ_every_time_take_the_short_way_too_and_leave_nothing_behind():
     async with a_bout() as bout:
         line = Line(bout.short())
@@ -169,6 +303,24 @@ async def test_headers_that_differ_every_time_take_the_short_way_too_and_leave_n
             await line.say(question(headers=f"Traceparent: {number}\r\n"))
         assert bout.metrics.counts.ready == 20
         assert not bout.short._prepared.blocks
+        await line.hang_up()
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        (f"If-None-Match: {TAG}\r\n", 304),
+        ('If-None-Match: "older"\r\n', 200),
+        ("Origin: https://example.org\r\nAccept-Language: zh\r\n", 200),
+    ],
+)
+async def test_headers_that_change_an_answer_in_a_known_way_take_the_short_way_too(headers: str, status: int):
+    async with a_bout() as bout:
+        line = Line(bout.short())
+        answers = await line.say(*[question(headers=headers)] * 4)
+        assert answers.count(b"HTTP/1.1 %d " % status) == 4
+        assert (answers.count(b"Access-Control-Allow-Origin: https://example.org\r\n") == 4) == ("Origin" in headers)
+        assert bout.metrics.counts.ready == 4
         await line.hang_up()
 
 
@@ -200,12 +352,15 @@ async def test_more_questions_behind_a_half_than_aiohttp_reads_ahead_are_all_ans
     messages=st.lists(st.sampled_from(sorted({one for messages in CORPUS.values() for one in messages})), max_size=3),
     places=st.lists(st.integers(0, 300), max_size=4),
     known=st.booleans(),
+    cold=st.booleans(),
 )
-async def test_both_ways_answer_the_same_to_any_conversation(messages: list[bytes], places: list[int], known: bool):
+async def test_both_ways_answer_the_same_to_any_conversation(
+    messages: list[bytes], places: list[int], known: bool, cold: bool
+):
     async with a_bout() as bout:
         if known:
             await bout.converse(bout.short, [ASK] * 3)
-        await hold_against(bout, tuple(messages), *places)
+        await hold_against(bout, tuple(messages), *places, cold=cold)
 
 
 async def test_a_client_that_does_not_read_is_not_written_to_without_end():
@@ -293,7 +448,7 @@ async def test_nothing_older_than_a_change_is_answered_once_it_was_heard(change:
             ready = bout.metrics.counts.ready
             answers = await line.say(ASK + ASK, ASK)
             assert answers.count(text.encode()) == 3
-            assert bout.metrics.counts.ready == ready + 1  # The last: the others had to be read.
+            assert bout.metrics.counts.ready == ready + 3
         await line.hang_up()
 
 
@@ -349,7 +504,7 @@ class Slow(ReadyConnection):
         self._parse(data)
 
 
-MISFITS = {Renamed: "_waiter", Mute: "TimeoutError", Rude: "differently", Slow: "0 of 7 answers"}
+MISFITS = {Renamed: "_waiter", Mute: "TimeoutError", Rude: "differently", Slow: "0 of 8 answers"}
 
 
 @pytest.mark.parametrize("connection", MISFITS)
