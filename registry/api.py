@@ -18,6 +18,7 @@ from registry.errors import ProtocolFault
 from registry.problems import problem
 from registry.rights import Rights
 from registry.routes import Router, raw_path
+from registry.search_api import SearchHandlers
 from registry.settings import RegistrySettings
 from registry.statistics_api import StatisticsHandlers
 from registry.store import Store
@@ -37,7 +38,8 @@ def create_app(store: Store) -> web.Application:
     bulk = BulkHandlers(store, callers, rights)
     enterprises = Enterprises(store, callers, rights)
     statistics = StatisticsHandlers(store, callers, rights)
-    router = Router(with_documentation(routes(bulk, enterprises, statistics), TITLES, version("filament-node")))
+    search = SearchHandlers(store, callers, rights)
+    router = Router(with_documentation(routes(bulk, enterprises, statistics, search), TITLES, version("filament-node")))
 
     async def answer(request: web.Request) -> web.StreamResponse:
         route, placeholders, methods = router.match(request.method, path := raw_path(request))

@@ -10,6 +10,7 @@ from registry.bulk_api import MEDIA_TYPES, BulkHandlers, ReportForm
 from registry.documentation import LANGUAGE_PARAMETER
 from registry.enterprise_api import EnterpriseForm, Enterprises, GrantedForm
 from registry.routes import Parameter, Route
+from registry.search_api import FoundForm, SearchHandlers
 from registry.statistics_api import ASPECTS, PERIODS, BusiestForm, CountForm, StatisticsHandlers
 
 _PROBLEM: Final = "application/problem+json"
@@ -24,9 +25,11 @@ _SPAN: Final = (
 )
 
 
-def routes(bulk: BulkHandlers, enterprises: Enterprises, statistics: StatisticsHandlers) -> tuple[Route, ...]:
+def routes(
+    bulk: BulkHandlers, enterprises: Enterprises, statistics: StatisticsHandlers, search: SearchHandlers
+) -> tuple[Route, ...]:
     """Every route but those of the documentation."""
-    return (*_bulk_routes(bulk), *_statistics_routes(statistics), *_other_routes(enterprises))
+    return (*_bulk_routes(bulk), _search_route(search), *_statistics_routes(statistics), *_other_routes(enterprises))
 
 
 def _bulk_routes(bulk: BulkHandlers) -> tuple[Route, ...]:
@@ -119,6 +122,28 @@ def _statistics_routes(statistics: StatisticsHandlers) -> tuple[Route, ...]:
             authenticated=True,
             answers={200: list[BusiestForm]},
         ),
+    )
+
+
+def _search_route(search: SearchHandlers) -> Route:
+    return Route(
+        "GET",
+        "/api/search",
+        search.find,
+        "search",
+        "Handles of a prefix by a value of a type that was declared searchable: all cakes of a batch.",
+        "按值检索某前缀下的标识(类型须先声明为可检索),例如某批号的全部丝饼。",
+        (
+            Parameter("prefix", "The prefix.", "前缀。", required=True),
+            Parameter("type", "Type of the value.", "值的类型。", required=True),
+            Parameter("value", "The whole value.", "完整的值。", required=True),
+            Parameter("cursor", "Where a page begins: of the page before.", "起始位置,取自上一页。"),
+            Parameter("limit", "Handles of a page; 100.", "每页标识数,默认 100。", {"type": "integer"}),
+            LANGUAGE_PARAMETER,
+        ),
+        responses=_REFUSED | {200: "application/json", 404: _PROBLEM},
+        authenticated=True,
+        answers={200: FoundForm},
     )
 
 

@@ -127,6 +127,7 @@ class _Load:
         return None if done is not None and done[0] == chunk.digest else await self._prepare_anew(chunk)
 
     async def _prepare_anew(self, chunk: Chunk) -> Prepared:
+        await self._store.load_prefixes()  # Types may be declared searchable while a long load runs.
         searchable = {prefix.key: prefix.searchable for prefix in self._store.prefixes.homed() if prefix.searchable}
         return await self._preparers.prepare(chunk, tuple(self._dictionaries), searchable)
 

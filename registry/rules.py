@@ -106,6 +106,10 @@ RULES: Catalogue = {
         "{target!r} holds an incomplete percent-encoding at position {position}",
         "{target!r} 第 {position} 位的百分号编码不完整",
     ),
+    "search.not_declared": (
+        "handles of {prefix!r} are not found by values of type {type!r}, but of: {types}",
+        "前缀 {prefix!r} 的标识不能按类型 {type!r} 的值检索,可检索的类型:{types}",
+    ),
     "http.parameter": ("parameter {name}={value!r}: {rule}", "参数 {name}={value!r}:{rule}"),
     "http.method": ("Unknown method {method}", "未知方法 {method}"),
     "http.endpoint": ("Unknown HTTP API endpoint {method} {path}", "未知的接口 {method} {path}"),

@@ -1,0 +1,118 @@
+"""Handles found by a value, page by page in order of their names: all cakes of a batch.
+
+Types of values are declared searchable prefix by prefix; from then on every writer keeps the keys of their values in
+the rows. A key is a short sum, so each row that is found is unpacked and asked what it says.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import asyncpg
+
+from registry.changes import ChangeKind
+from registry.errors import InvalidValue, ProtocolFault
+from registry.packing import unpack
+from registry.prefix import Prefix
+from registry.record import MAX_TYPE
+from registry.search_keys import search_key, search_keys
+from registry.store import Store
+from registry.transaction import LOG
+
+MAX_FOUND: Final = 1000  # Handles of one page: unpacking them holds up the loop for some ten milliseconds.
+PAGE: Final = 1000  # Rows given their keys in one transaction.
+# Seconds after a declaration before rows are given keys: every process that writes has heard of it by then, and what it
+# had prepared without keys is in the book.
+SETTLING: Final = 5.0
+
+# Fenced: asked for the first rows in order, the planner would walk the whole prefix instead of the index of keys.
+FIND: Final = """
+WITH found AS MATERIALIZED (
+  SELECT suffix, coalesce(spelling, suffix) AS spelling, packed FROM handle
+  WHERE keys @> $1::jsonb AND prefix_id = $2 AND suffix > $3 AND state = 0)
+SELECT suffix, spelling, packed FROM found ORDER BY suffix LIMIT $4
+"""
+DECLARE: Final = """
+INSERT INTO searchable (prefix_id, type, created_at) VALUES ($1, $2, $3) ON CONFLICT (prefix_id, type) DO NOTHING
+"""
+ROWS: Final = """
+SELECT suffix, packed FROM handle WHERE prefix_id = $1 AND suffix > $2 AND state = 0
+ORDER BY suffix LIMIT $3 FOR UPDATE
+"""
+SET_KEYS: Final = """
+UPDATE handle SET keys = indexed.keys
+FROM unnest($2::text[], $3::jsonb[]) AS indexed (suffix, keys)
+WHERE handle.prefix_id = $1 AND handle.suffix = indexed.suffix AND handle.keys IS DISTINCT FROM indexed.keys
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of handles; `cursor` is where the next one begins, or None when there is none."""
+
+    handles: list[str]
+    cursor: str | None
+
+
+async def search(
+    store: Store, prefix: Prefix, value_type: str, data: bytes, *, after: str = "", limit: int = MAX_FOUND
+) -> Found:
+    """The handles of a prefix with this public value. Raises ProtocolFault for a type that was not declared."""
+    if value_type not in prefix.searchable:
+        declared = ", ".join(prefix.searchable) or "-"
+        raise ProtocolFault("search.not_declared", type=value_type[:MAX_TYPE], prefix=prefix.spelling, types=declared)
+    keys = f'["{search_key(prefix.key, value_type, data)}"]'
+    handles: list[str] = []
+    while True:
+        missing = limit - len(handles)
+        async with store.connection() as connection:
+            rows = await connection.fetch(FIND, keys, prefix.prefix_id, after, missing)
+            every = await store.plain([row["packed"] for row in rows], connection)
+        handles += [
+            f"{prefix.spelling}/{row['spelling']}"
+            for row, packed in zip(rows, every, strict=True)
+            if _says(packed, value_type, data)
+        ]
+        if len(rows) < missing:
+            return Found(handles, None)
+        after = rows[-1]["suffix"]
+        if len(handles) == limit:
+            return Found(handles, after)
+
+
+async def declare(store: Store, prefix: Prefix, value_type: str, *, settling: float = SETTLING) -> int:
+    """Makes handles of a prefix be found by values of a type, and says how many rows were given keys."""
+    if not 0 < len(value_type.encode()) <= MAX_TYPE or not value_type.isprintable():
+        raise InvalidValue("value.type", index=0, type=value_type[:MAX_TYPE], rule=f"must have 1 to {MAX_TYPE} octets")
+    async with store.connection() as connection, connection.transaction():
+        await connection.execute(DECLARE, prefix.prefix_id, value_type, datetime.now(UTC))
+        # Writers learn of it with the prefixes, which they read anew when they hear of this.
+        await connection.execute(LOG, ChangeKind.PREFIX, prefix.prefix_id, None, None, None)
+    await store.load_prefixes()
+    declared = store.prefixes.by_id(prefix.prefix_id)
+    assert declared is not None
+    given, after = 0, ""
+    if await store.count(prefix):
+        await asyncio.sleep(settling)
+    while True:
+        async with store.connection() as connection, connection.transaction():
+            rows = await connection.fetch(ROWS, prefix.prefix_id, after, PAGE)
+            given += await _give_keys(store, connection, declared, rows)
+        if not rows:
+            return given
+        after = rows[-1]["suffix"]
+
+
+async def _give_keys(
+    store: Store, connection: asyncpg.pool.PoolConnectionProxy, prefix: Prefix, rows: list[asyncpg.Record]
+) -> int:
+    every = await store.plain([row["packed"] for row in rows], connection)
+    keys = [search_keys(prefix.key, packed, prefix.searchable) for packed in every]
+    status = await connection.execute(SET_KEYS, prefix.prefix_id, [row["suffix"] for row in rows], keys)
+    return int(status.rpartition(" ")[2])
+
+
+def _says(packed: bytes, value_type: str, data: bytes) -> bool:
+    values = unpack(packed, 0)
+    return any(value.type == value_type and value.data == data and value.is_public for value in values)
