@@ -2,7 +2,7 @@
 
 An enterprise begins with a prefix and a secret key that nobody but it is told: its prefix's handle, 0.NA/<prefix>,
 names a group of administrators (HS_VLIST), which at first holds that one key. More keys are added as handle values,
-by the enterprise itself.
+by the enterprise itself. It says besides at which node the prefix is served (HS_SITE), once one has said where it is.
 """
 
 import secrets
@@ -13,6 +13,7 @@ from typing import Final
 from registry.admin import PREFIX_ADMINISTRATOR, AdminRecord, value_list_to_wire
 from registry.errors import InvalidHandle, InvalidValue
 from registry.handle import NAMING_AUTHORITY, Handle, check_prefix
+from registry.publication import latest_site
 from registry.record import check_values
 from registry.store import Store
 from registry.transaction import begin
@@ -76,7 +77,9 @@ async def add_enterprise(store: Store, name: str, name_en: str, industry: str, p
     async with begin(store, by) as transaction:
         enterprise_id = await transaction.connection.fetchval(ADD, name, name_en, industry, transaction.at)
         await transaction.home(prefix, enterprise_id)
-        await transaction.create(handle, check_values(_prefix_values(handle, name, name_en, secret_key)))
+        site = await latest_site(transaction)
+        values = (*_prefix_values(handle, name, name_en, secret_key), *((site,) if site else ()))
+        await transaction.create(handle, check_values(values))
     await store.load_prefixes()
     return Granted(prefix, str(Reference(str(handle), SECRET_KEY)), secret_key)
 

@@ -6,7 +6,6 @@ ready, and why. Nothing has to be done by hand when the database comes, goes and
 
 import asyncio
 import gc
-import ipaddress
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -23,11 +22,10 @@ from registry.authentication import Authenticator
 from registry.exchanges import Exchanges
 from registry.registration import Registration
 from registry.sessions import Sessions
-from registry.site import Interface, InterfaceKind, Protocol, ServerInfo, SiteInfo
 from registry.statistics import Statistics
 from registry.store import ChangeReader, Store
 from resolver.cache import Cache
-from resolver.certificate import Certificate, public_key
+from resolver.certificate import Certificate
 from resolver.invalidation import Follower, follow_changes, sweep
 from resolver.listeners.http.app import create_server
 from resolver.listeners.http.parts import Parts
@@ -36,6 +34,7 @@ from resolver.listeners.port import Port, listen
 from resolver.metrics import Exposition, Metrics
 from resolver.misses import Misses
 from resolver.operations import Operations
+from resolver.own_site import OwnSite
 from resolver.resolution import Resolver
 from resolver.settings import Settings
 from resolver.tally import Reporter, Tally
@@ -63,6 +62,7 @@ class Node:
         self.resolver = resolver
         self.certificate = certificate
         self.metrics = metrics
+        self.site = OwnSite(lambda: self.settings.resolver, certificate.node_key)
         self.stopping = False
         self._misses = misses
 
@@ -133,6 +133,7 @@ async def running(settings: Settings, *, worker: int = 0) -> AsyncIterator[Node]
             )
         )
         await stack.enter_async_context(_listening(node, store))
+        await stack.enter_async_context(_tasks(node.site.publish(store)))
         log.info("listening on port %s, and %s for the native protocol", node.port, node.native_port)
         try:
             yield node
@@ -163,7 +164,7 @@ async def _listening(node: Node, store: Store) -> AsyncIterator[None]:
     authenticator = Authenticator(store)
     key = node.certificate.node_key
     exchanges = Exchanges(store, _secret(key))
-    operations = Operations(node.resolver, registration, authenticator, exchanges, lambda: _site(node), key)
+    operations = Operations(node.resolver, registration, authenticator, exchanges, node.site.current, key)
     parts = Parts(
         resolver=node.resolver,
         registration=registration,
@@ -172,7 +173,7 @@ async def _listening(node: Node, store: Store) -> AsyncIterator[None]:
         settings=node.settings,
         metrics=node.metrics,
         operations=operations,
-        site=lambda: _site(node),
+        site=node.site.current,
         node_key=key,
     )
     server = create_server(parts)
@@ -207,25 +208,6 @@ def _certificate(settings: Settings) -> Certificate:
 def _secret(key: RSAPrivateKey) -> bytes:
     """What every worker of the node knows and nobody else: what they share is kept under it."""
     return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-
-
-def _site(node: Node) -> SiteInfo:
-    """What the node says of itself: where it is reached, and with which key it signs."""
-    ours = node.settings.resolver
-    # TCP first: the national SDK takes the first interface, whichever it is.
-    ports = (
-        (Protocol.TCP, ours.native_port),
-        (Protocol.UDP, ours.native_port),
-        (Protocol.HTTP, ours.port),
-        (Protocol.HTTPS, ours.port),
-    )
-    interfaces = tuple(
-        Interface(InterfaceKind.QUERY if protocol is Protocol.UDP else InterfaceKind.BOTH, protocol, port)
-        for protocol, port in ports
-    )
-    key = public_key(node.certificate.node_key).to_wire()
-    server = ServerInfo(1, ipaddress.ip_address(ours.public_address), key, interfaces)
-    return SiteInfo(1, (server,), (("desc", ours.description),))
 
 
 async def _flush(metrics: Metrics, cache: Cache, misses: Misses, resolver: Resolver) -> None:

@@ -7,13 +7,16 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from registry.migrate import migrate
+from registry.publication import publish
 from registry.settings import RegistrySettings
+from registry.site import ServerInfo, SiteInfo
 from resolver.node import Node, running, serve
 from resolver.settings import ResolverSettings, Settings, StatusSettings
 from tests.resolver.cores import DEADLINE, Core
@@ -186,3 +189,20 @@ async def test_a_node_waits_for_a_database_that_does_not_let_it_in_yet(postgres,
             await until_ready(node)
         finally:
             await postgres.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+async def test_what_a_node_says_of_itself_has_another_number_when_it_says_something_else(database_dsn, tmp_path):
+    """And not when it is only started again, on the ports that the first of them was given."""
+    core = Core(database_dsn)
+    another = ServerInfo(1, IPv4Address("192.0.2.1"), b"of another node", ())
+    assert await publish(core.store, SiteInfo(1, (another,))) == 1
+    said = settings(database_dsn, tmp_path)
+    for description, serial in (("ours", 2), ("ours", 2), ("ours, renamed", 3)):
+        said = replace(said, resolver=replace(said.resolver, description=description))
+        async with running(said) as node:
+            async with asyncio.timeout(DEADLINE):
+                while node.site.current().serial == 1:  # noqa: ASYNC110  # it is asked for and told to nobody
+                    await asyncio.sleep(0.01)
+            assert node.site.current().serial == serial
+            said = node.settings
+    await core.store.close()

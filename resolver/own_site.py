@@ -1,0 +1,56 @@
+"""What a node says of itself: where it is reached and with which key it signs (op code 2, RFC 3652, section 3.2.3)."""
+
+import asyncio
+import ipaddress
+import logging
+from collections.abc import Callable
+from typing import Final
+
+import asyncpg
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from registry.database import DATABASE_AWAY
+from registry.publication import publish
+from registry.site import Interface, InterfaceKind, Protocol, ServerInfo, SiteInfo
+from registry.store import Store
+from resolver.certificate import public_key
+from resolver.settings import ResolverSettings
+
+log = logging.getLogger(__name__)
+
+RETRY: Final = 5.0  # Seconds until it is published again, when the database was away or has no room for it yet.
+
+
+class OwnSite:
+    """The node's site record, from its settings as they are, and its serial number once the book has told it."""
+
+    def __init__(self, settings: Callable[[], ResolverSettings], key: RSAPrivateKey) -> None:
+        self._settings = settings
+        self._public_key = public_key(key).to_wire()
+        self._serial = 1
+
+    def current(self) -> SiteInfo:
+        ours = self._settings()
+        # TCP first: the national SDK takes the first interface, whichever it is.
+        ports = (
+            (Protocol.TCP, ours.native_port),
+            (Protocol.UDP, ours.native_port),
+            (Protocol.HTTP, ours.port),
+            (Protocol.HTTPS, ours.port),
+        )
+        interfaces = tuple(
+            Interface(InterfaceKind.QUERY if protocol is Protocol.UDP else InterfaceKind.BOTH, protocol, port)
+            for protocol, port in ports
+        )
+        server = ServerInfo(1, ipaddress.ip_address(ours.public_address), self._public_key, interfaces)
+        return SiteInfo(self._serial, (server,), (("desc", ours.description),))
+
+    async def publish(self, store: Store) -> None:
+        """Writes down what the node says, as soon as the book can be written."""
+        while True:
+            try:
+                self._serial = await publish(store, self.current())
+                return
+            except (*DATABASE_AWAY, asyncpg.PostgresError) as error:  # an older schema, or a standby
+                log.debug("the site record is not published: %s", error)
+            await asyncio.sleep(RETRY)
