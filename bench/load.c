@@ -6,7 +6,7 @@
  *
  * A target is PROTOCOL:HOST:PORT:CONNECTIONS:IN_FLIGHT. In an open loop the time of an answer counts from the moment the
  * request was due, not from when a connection was free to send it: a server that stalls is charged for all who waited.
- * Requests leave in the order of the pool. It says "ready" when it has connected, begins when it reads a line, and ends
+ * Requests to a target leave in the order of the pool. It says "ready" when it has connected, begins when it reads a line, and ends
  * with one line of JSON (bench/generator.py writes the pool, starts this and reads that). The pool lies in memory in the
  * order of sending, in huge pages where there are any: a generator that jumps about in memory measures itself.
  */
@@ -46,8 +46,9 @@ enum { REDIS_NIL = 1, REDIS_ERROR = 2, DNS_EMPTY = 16, MALFORMED = CODES - 1 };
 
 /* As bench/generator.py writes it, little-endian: the request's octets follow, then those the answer must hold. */
 struct record {
-    uint32_t length, at, identifiers; /* at: microseconds from the beginning */
-    uint16_t marker, code;            /* code: 0 for the one that every protocol calls good */
+    uint64_t at; /* microseconds from the beginning */
+    uint32_t length, identifiers, after; /* after: 1 + place in the pool of a request that must be answered before */
+    uint16_t marker, code; /* code: 0 for the one that the protocol calls good */
     uint8_t target, kind;
     uint16_t spare;
 } __attribute__((packed));
@@ -55,6 +56,7 @@ struct record {
 struct slot {
     const struct record *record;
     int64_t due, sent;
+    uint64_t position;
     uint64_t pieces; /* of an answer in several datagrams: which are there */
     uint32_t id, octets;
     int code;
@@ -86,6 +88,9 @@ struct target {
     struct connection *connections;
     struct connection **open; /* ring of connections with a free slot */
     uint32_t open_head, open_count;
+    const char *cursor; /* each target walks the pool by itself, past what is for the others */
+    uint64_t position;
+    bool exhausted, has_some;
 };
 
 static struct kind { uint64_t sent, answered, wrong, lost, identifiers, longest, histogram[BUCKETS]; } kinds[KINDS];
@@ -94,10 +99,10 @@ static int target_count, poller;
 static uint64_t codes[CODES], octets_in, octets_out, again, reconnects, checked, per_second[SECONDS];
 static uint64_t check_every = 16, in_flight;
 static int64_t now, started, stop_at, last_answer, latest_send;
-static const char *pool, *pool_end, *cursor;
-static uint64_t position, part, parts = 1;
+static const char *pool, *pool_end;
+static uint64_t part, parts = 1, settled; /* settled: all that was to be sent before it elsewhere is answered */
 static double rate, speed = 1;
-static bool scheduled, once, exhausted, spread;
+static bool scheduled, once, spread;
 static char wrong_sample[256];
 static size_t wrong_length;
 
@@ -140,8 +145,9 @@ static void load_pool(const char *name) {
         done += got;
     }
     close(fd);
-    pool = cursor = room;
+    pool = room;
     pool_end = room + status.st_size;
+    for (struct target *t = targets; t < targets + target_count; t++) t->cursor = pool;
     for (const char *p = pool; p < pool_end;) {
         const struct record *record = (const struct record *)p;
         if ((size_t)(pool_end - p) < sizeof *record) { errno = 0; die("the pool ends within a request"); }
@@ -153,23 +159,32 @@ static void load_pool(const char *name) {
     }
 }
 
-/* The next request of our part; NULL when there is none to send any more. */
-static const struct record *peek(void) {
-    while (!exhausted) {
-        if (cursor == pool_end) {
-            if (once || pool == pool_end) { exhausted = true; break; }
-            cursor = pool;
+static void step(struct target *t, const struct record *record) {
+    t->cursor = octets_of(record) + record->length + record->marker;
+    t->position++;
+}
+
+/* The next request of ours for a target; NULL when there is none any more. */
+static const struct record *peek(struct target *t) {
+    while (!t->exhausted && now < stop_at) {
+        if (t->cursor == pool_end) {
+            if ((t->exhausted = once || !t->has_some)) break;
+            t->cursor = pool;
         }
-        const struct record *record = (const struct record *)cursor;
-        if (position % parts == part) return record;
-        cursor = octets_of(record) + record->length + record->marker;
-        position++;
+        const struct record *record = (const struct record *)t->cursor;
+        if (record->target == t - targets && t->position % parts == part) {
+            t->has_some = true;
+            return record;
+        }
+        step(t, record);
     }
     return NULL;
 }
 
-static int64_t due_at(const struct record *record) {
-    if (rate > 0) return started + (int64_t)(position / rate * 1e9);
+static bool is_open_loop(void) { return rate > 0 || scheduled; }
+
+static int64_t due_at(const struct target *t, const struct record *record) {
+    if (rate > 0) return started + (int64_t)(t->position / rate * 1e9);
     return scheduled ? started + (int64_t)(record->at * 1000.0 / speed) : now;
 }
 
@@ -310,7 +325,7 @@ static void dispatch(struct connection *c, const struct record *record, int64_t 
     uint32_t number = has_ids(c->target->protocol) ? c->free[in_all - 1 - c->used] : (c->head + c->used) % in_all;
     struct slot *slot = &c->slots[number];
     uint32_t id = (((slot->id >> SLOT_BITS) + 1) << SLOT_BITS) | number;
-    *slot = (struct slot){.record = record, .due = due, .sent = now, .id = id, .tries = 1, .used = true};
+    *slot = (struct slot){.record = record, .due = due, .sent = now, .position = c->target->position, .id = id, .tries = 1, .used = true};
     c->used++;
     in_flight++;
     kinds[record->kind].sent++;
@@ -318,30 +333,47 @@ static void dispatch(struct connection *c, const struct record *record, int64_t 
     write_out(c, slot);
 }
 
-/* Everything that is due and finds a free slot leaves. */
-static void send_due(void) {
-    struct connection *touched[EVENTS];
-    for (bool more = true; more;) {
-        int count = 0;
-        for (more = false; count < EVENTS; more = count == EVENTS) {
-            const struct record *record = now < stop_at ? peek() : NULL;
-            if (!record) break;
-            struct target *t = &targets[record->target];
-            int64_t due = due_at(record);
-            if (due > now || due >= stop_at || !t->open_count) break;
-            struct connection *c = t->open[t->open_head];
-            t->open_head = (t->open_head + 1) % t->count;
-            t->open_count--;
-            c->listed = false;
-            if (!c->connected || c->closes) continue;
-            dispatch(c, record, due);
-            list_open(c);
-            if (!count || touched[count - 1] != c) touched[count++] = c;
-            cursor = octets_of(record) + record->length + record->marker;
-            position++;
+/* Whether what must be answered before has been: only targets other than the first can be waited for. In a closed loop
+ * these do not run ahead of the first; in an open loop the clock holds them back. */
+static bool may_leave(const struct target *to, const struct record *record) {
+    if (to != targets && !is_open_loop() && !targets->exhausted && to->position > targets->position) return false;
+    if (record->after <= settled) return true;
+    settled = UINT64_MAX;
+    for (struct target *t = targets + 1; t < targets + target_count; t++) {
+        if (peek(t) && t->position < settled) settled = t->position;
+        for (uint32_t i = 0; i < t->count * t->in_flight; i++) {
+            const struct slot *slot = &t->connections[i / t->in_flight].slots[i % t->in_flight];
+            if (slot->used && slot->position < settled) settled = slot->position;
         }
-        for (int i = 0; i < count; i++) flush_out(touched[i]);
     }
+    return record->after <= settled;
+}
+
+/* Sends up to EVENTS requests that are due and find a free slot; false when there is no other. */
+static bool send_some(struct target *t) {
+    struct connection *touched[EVENTS];
+    int count = 0;
+    while (count < EVENTS && t->open_count) {
+        const struct record *record = peek(t);
+        int64_t due = record ? due_at(t, record) : 0;
+        if (!record || due > now || due >= stop_at || !may_leave(t, record)) break;
+        struct connection *c = t->open[t->open_head];
+        t->open_head = (t->open_head + 1) % t->count;
+        t->open_count--;
+        c->listed = false;
+        if (!c->connected || c->closes) continue;
+        dispatch(c, record, due);
+        list_open(c);
+        if (!count || touched[count - 1] != c) touched[count++] = c;
+        step(t, record);
+    }
+    for (int i = 0; i < count; i++) flush_out(touched[i]);
+    return count == EVENTS;
+}
+
+static void send_due(void) {
+    for (struct target *t = targets; t < targets + target_count; t++)
+        while (send_some(t)) continue;
 }
 
 /* ---- answers ---- */
@@ -368,7 +400,7 @@ static void take(struct slot *slot, int code, bool right) {
     kind->answered++;
     kind->wrong += !right;
     if (!right) return;
-    uint64_t took = now - (rate > 0 || scheduled ? slot->due : slot->sent);
+    uint64_t took = now - (is_open_loop() ? slot->due : slot->sent);
     kind->histogram[bucket_of(took)]++;
     kind->identifiers += record->identifiers;
     if (took > kind->longest) kind->longest = took;
@@ -593,11 +625,15 @@ static void run(double patience) {
     int64_t next_look = now + LOOKED_AGAIN;
     for (;;) {
         send_due();
-        const struct record *record = now < stop_at ? peek() : NULL;
-        if (!record && !in_flight) return;
-        if (!record && now > last_answer + (int64_t)(patience * 1e9)) break;
-        int64_t until = next_look, due = record ? due_at(record) : until;
-        if (record && targets[record->target].open_count && due < until) until = due;
+        int64_t until = next_look;
+        bool more = false;
+        for (struct target *t = targets; t < targets + target_count; t++) {
+            const struct record *record = peek(t);
+            more |= record != NULL;
+            if (record && t->open_count && due_at(t, record) < until && may_leave(t, record)) until = due_at(t, record);
+        }
+        if (!more && !in_flight) return;
+        if (!more && now > last_answer + (int64_t)(patience * 1e9)) break;
         wait_for_events(until, true);
         if (now < next_look) continue;
         ask_again();

@@ -14,8 +14,9 @@ from resolver.wire.codes import OpCode
 from resolver.wire.message import UNKNOWN_SERIAL, Message
 from resolver.wire.query import Query
 
+NOTHING: Final = -1
 KINDS: Final = 8  # Of requests that are counted apart.
-RECORD: Final = struct.Struct("<IIIHHBBH")
+RECORD: Final = struct.Struct("<QIIIHHBBH")
 PLAIN: Final = "/:.-_~"  # What a name keeps in a path.
 JSON: Final = "application/json"
 TXT: Final = 16
@@ -31,6 +32,7 @@ class Request:
     identifiers: int = 1
     at: float = 0.0  # seconds from the beginning, for a plan that is scheduled
     target: int = 0  # which of the plan's targets
+    after: int = NOTHING  # place in the pool of a request, to another target than the first, that is answered before
     kind: int = 0  # counted apart, below KINDS
 
 
@@ -39,7 +41,17 @@ def write_pool(path: Path, requests: Iterable[Request]) -> Path:
     with path.open("wb") as out:
         for one in requests:
             at = round(one.at * 1e6)
-            shape = (len(one.octets), at, one.identifiers, len(one.marker), one.code, one.target, one.kind, 0)
+            shape = (
+                at,
+                len(one.octets),
+                one.identifiers,
+                one.after + 1,
+                len(one.marker),
+                one.code,
+                one.target,
+                one.kind,
+                0,
+            )
             out.write(RECORD.pack(*shape) + one.octets + one.marker)
     return path
 
@@ -65,8 +77,9 @@ def resolution(name: str, **more: Any) -> Request:
 
 def batch(names: Sequence[str], missing: int = 0, **more: Any) -> Request:
     """Many identifiers over HTTP, of which so many are not found."""
-    marker = b'"counts":{"found":%d,"notFound":%d,' % (len(names) - missing, missing)
-    return http_send("POST", "/api/resolve", orjson.dumps(names), marker, identifiers=len(names), **more)
+    found = len(names) - missing
+    marker = b'"counts":{"found":%d,"notFound":%d,' % (found, missing)
+    return http_send("POST", "/api/resolve", orjson.dumps(names), marker, identifiers=found, **more)
 
 
 def native(name: str, **more: Any) -> Request:
