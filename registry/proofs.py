@@ -24,6 +24,7 @@ MAX_DERIVED: Final = 512  # Bits of a derived key: more than any digest here is 
 MD5: Final = "MD5"
 SM3: Final = "SM3"  # What signatures with SM2 are made over, and no other.
 MIN_RSA: Final = 1024  # Bits; old enterprise keys have as few, and fewer can be factored at home.
+MAX_EXPONENT: Final = 64  # Bits; keys have 2 to 17. One as long as its key makes a signature cost 15 ms of a core.
 
 _HASHES: Final[Mapping[str, type[hashes.HashAlgorithm]]] = {"SHA1": hashes.SHA1, "SHA256": hashes.SHA256}
 
@@ -82,7 +83,8 @@ def signature_proves(key: PublicKey, challenge: bytes, proof: Proof) -> bool:
 def load_key(key: PublicKey) -> rsa.RSAPublicKey | dsa.DSAPublicKey:
     """A key that signatures can be checked with. Raises ValueError or UnsupportedAlgorithm for one that cannot."""
     integers = key.integers
-    if key.kind == "RSA_PUB_KEY" and integers["n"].bit_length() >= MIN_RSA:
+    is_rsa = key.kind == "RSA_PUB_KEY" and integers["e"].bit_length() <= MAX_EXPONENT
+    if is_rsa and integers["n"].bit_length() >= MIN_RSA:
         return rsa.RSAPublicNumbers(integers["e"], integers["n"]).public_key()
     if key.kind == "DSA_PUB_KEY":
         parameters = dsa.DSAParameterNumbers(integers["p"], integers["q"], integers["g"])

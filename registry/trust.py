@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from registry.authentication import Administrator, identity_from_text
 from registry.claims import SIGNATURE, SIGNATURE_HASHES, Claims
-from registry.errors import HandleError, InvalidValue
+from registry.errors import HandleError, InvalidValue, ServerBusy
 from registry.handle import Handle
 from registry.keys import PublicKey
 from registry.octets import Truncated
@@ -30,6 +30,7 @@ MAX_SIGNATURES: Final = 8  # Signatures of one handle that are looked at; each m
 MAX_CHAIN: Final = 8
 # Permissions of one certificate that are weighed, each against each of the next one; certificates have one or two.
 MAX_PERMISSIONS: Final = 16
+MAX_VERIFYING: Final = 64  # Signatures verified or waited for at one time: those of as many requests.
 SHOWN: Final = 200  # Characters of a stranger's text that a refusal repeats.
 
 _HASHES: Final[Mapping[str, Callable[[], hashes.HashAlgorithm]]] = {
@@ -55,9 +56,10 @@ class Trust:
         self._store = store
         self._rights = rights
         self._clock = clock
+        self._verifying = 0
 
     async def vouches(self, record: HandleRecord, values: Iterable[HandleValue]) -> bool:
-        """Whether trusted signatures of this handle cover all of these values."""
+        """Whether trusted signatures of this handle cover all of these values. Raises ServerBusy."""
         open_values = [value for value in values if not type_matches(value.type, f"{SIGNATURE}.")]
         signatures = [value for value in record.values if type_matches(value.type, f"{SIGNATURE}.")]
         if not signatures or not open_values:
@@ -69,7 +71,7 @@ class Trust:
         return not open_values
 
     async def check(self, record: HandleRecord, written: Sequence[tuple[HandleValue, Claims]]) -> None:
-        """Refuses signatures and certificates that a key registered here disproves. Raises InvalidValue.
+        """Refuses signatures and certificates that a key registered here disproves. Raises InvalidValue, ServerBusy.
 
         `record` is the handle as it will be, with the keys that it brings along. What was signed with a key that lives
         elsewhere cannot be judged and is no reason to refuse.
@@ -130,8 +132,7 @@ class Trust:
 
     async def _disprove(self, claims: Claims, key: PublicKey, claim: str) -> None:
         """Refuses what this key did not sign, or for a time that is over. A time to come is no fault in a writer."""
-        # On another thread, one at a time for one request: a long key of a stranger's choice may take a while.
-        if not await asyncio.to_thread(_is_signed_by, claims, key):
+        if not await self._is_signed_by(claims, key):
             raise _Disproved("claims.signature", claim=claim, issuer=claims.issuer[:SHOWN])
         if self._clock() >= claims.expires:
             raise _Disproved("claims.expired", claim=claim)
@@ -148,7 +149,7 @@ class Trust:
         if not self._is_name_of(claims.subject, handle):
             return False
         key = await self._key(claims.issuer)
-        if key is None or not self._stands(claims, key):
+        if key is None or not await self._stands(claims, key):
             return False
         return await self._is_authorized(claims.issuer, key, claims.chain, handle)
 
@@ -162,13 +163,23 @@ class Trust:
             if certificate is None or not self._same(certificate.subject, issuer) or certificate.public_key != key:
                 return False
             above = await self._key(certificate.issuer)
-            if above is None or not self._stands(certificate, above) or not certificate.permit(handle):
+            if above is None or not certificate.permit(handle) or not await self._stands(certificate, above):
                 return False
             issuer, key = certificate.issuer, above
         return self._is_root(issuer)
 
-    def _stands(self, claims: Claims, key: PublicKey) -> bool:
-        return claims.is_current(self._clock()) and _is_signed_by(claims, key)
+    async def _stands(self, claims: Claims, key: PublicKey) -> bool:
+        return claims.is_current(self._clock()) and await self._is_signed_by(claims, key)
+
+    async def _is_signed_by(self, claims: Claims, key: PublicKey) -> bool:
+        """Verified on another thread, one at a time for one request: the longest key takes a millisecond."""
+        if self._verifying >= MAX_VERIFYING:
+            raise ServerBusy("server.queue")
+        self._verifying += 1
+        try:
+            return await asyncio.to_thread(_is_signed_by, claims, key)
+        finally:
+            self._verifying -= 1
 
     def _is_root(self, identity: str) -> bool:
         reference = _reference(identity)

@@ -19,7 +19,7 @@ from resolver.wire.session_setup import Cipher
 
 KEY: Final = 16  # Octets of a key that we make: all of them encrypt, whichever of a longer one a client would take.
 KEYS: Final = frozenset({16, 24, 32})  # Octets of a key that a client may make; the first 16 encrypt.
-MAX_MODULUS: Final = 4096  # Bits, as of Diffie-Hellman; the dearest exponent that is taken costs 5 ms of a core.
+MAX_MODULUS: Final = 4096  # Bits, as of Diffie-Hellman.
 _AES: Final = int(Cipher.AES).to_bytes(4, "big")
 
 

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import math
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -150,6 +151,16 @@ def test_an_rsa_signature_with_sha1_proves_its_key():
 )
 def test_a_key_that_cannot_sign_proves_nothing(key):
     assert not signature_proves(key, b"challenge", Proof(IDENTITY, "HS_PUBKEY", b"", "SHA256", b"x" * 256))
+
+
+def test_a_key_that_would_make_every_signature_dear_proves_nothing_although_it_is_right():
+    private = rsa.generate_private_key(65537, 2048)
+    numbers = private.private_numbers()
+    order = math.lcm(numbers.p - 1, numbers.q - 1)
+    for extra, proves in ((0, True), (order, False)):  # the same key, with an exponent as long as itself
+        key = PublicKey("RSA_PUB_KEY", {"e": 65537 + extra, "n": numbers.public_numbers.n})
+        signature = private.sign(b"challenge", padding.PKCS1v15(), hashes.SHA256())
+        assert signature_proves(key, b"challenge", Proof(IDENTITY, "HS_PUBKEY", b"", "SHA256", signature)) == proves
 
 
 def test_the_derived_key_is_as_long_as_the_client_says():
