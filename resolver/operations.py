@@ -208,7 +208,9 @@ class Operations:
     ) -> Sequence[Reply]:
         """Raises Truncated, HandleError, DATABASE_AWAY."""
         if request.op_code == OpCode.RESOLUTION:
-            return (await self._resolve(request, by),)
+            # In a session as the book has it now: what it wrote at one worker, another has perhaps not heard of.
+            asked = request if session is None else request._replace(op_flags=request.op_flags | AUTHORITATIVE)
+            return (await self._resolve(asked, by),)
         if request.op_code == OpCode.SESSION_TERMINATE:
             if session is None:
                 raise SessionUnknown("session.unknown")

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 import pytest
@@ -148,6 +148,19 @@ async def test_a_session_goes_on_at_another_worker_and_over_udp(worker: Worker):
         message = client.query("88.118.1/cake", CALLED_FOR)
         assert isinstance(await other.answer_to(message), SealedMessage)
         assert (await worker.answer_to(message)).response_code == 505  # the other has had it
+
+
+async def test_a_session_reads_what_it_wrote_at_a_worker_that_has_not_heard_of_it(worker: Worker):
+    await register(worker.store, "88.118.1/cake", URL)
+    client = await proved_session(worker)
+    async with running_resolver(worker.store) as resolver:
+        other = worker_of(worker.store, resolver)
+        asked = request(OpCode.RESOLUTION, Query(b"88.118.1/cake").to_wire())
+        assert (await other.answer_to(asked)).response_code == 1
+        changed = HandleValues(b"88.118.1/cake", (replace(URL, data=b"http://example.org/new"),)).to_wire()
+        assert (await worker.answer_to(client.numbered(OpCode.MODIFY_VALUES, changed))).response_code == 1
+        shown = await other.answer_to(client.query("88.118.1/cake"))
+        assert HandleValues.from_wire(shown.content).values[0].data == b"http://example.org/new"
 
 
 async def test_values_not_for_everybody_are_encrypted_without_being_asked(worker: Worker):
