@@ -97,6 +97,26 @@ def value_to_json(value: HandleValue) -> dict[str, Any]:
     return form
 
 
+def values_from_shown(forms: Iterable[Mapping[str, Any]]) -> tuple[HandleValue, ...]:
+    """Values as `values_to_json` showed them, exact to the octet where their forms of data are."""
+    return tuple([_from_shown(form) for form in forms])
+
+
+def _from_shown(form: Mapping[str, Any]) -> HandleValue:
+    index, value_type, data, ttl = form["index"], form["type"], form["data"], form["ttl"]
+    absolute = isinstance(ttl, str)
+    return HandleValue(
+        index,
+        value_type,
+        data_from_json(index, value_type, data["format"], data["value"]),
+        _seconds_of(ttl) if absolute else ttl,
+        absolute,
+        _seconds_of(form["timestamp"]),
+        int(form["permissions"], 2) if "permissions" in form else DEFAULT_PERMISSIONS,
+        tuple([Reference(one["handle"], one["index"]) for one in form.get("references", ())]),
+    )
+
+
 def found_to_json(handle: str, values: Iterable[HandleValue]) -> bytes:
     """The body of a successful resolution, with the handle in the spelling that was asked for."""
     return orjson.dumps({"responseCode": 1, "handle": handle, "values": values_to_json(values)})
@@ -155,6 +175,11 @@ def time_from_text(text: str) -> int:
     if not 0 <= seconds <= MAX_TIME:
         raise ValueError(f"{text!r} is not between 1970 and 2106")
     return seconds
+
+
+@lru_cache(maxsize=4096)
+def _seconds_of(text: str) -> int:
+    return time_from_text(text)
 
 
 def permissions_from_text(text: str) -> int:

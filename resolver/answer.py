@@ -1,62 +1,130 @@
-"""What the node says of one handle, rendered once when it is made.
+"""What the node says of one handle, rendered once when it is made; and the entry of the table that keeps it.
 
 This node is the authority for what it answers, so times to live are sent as they are stored and not aged: the body of
 a full public answer is constant until the handle changes. Only the spelling that was asked for differs, and it stands
-in front. A record is kept packed, at a third of the memory, because only filtered answers need it unpacked.
-The same values stand there in the octets of the native protocol, which are asked for as often.
+in front. A million answers are kept, so an answer is one object, its name and its text, and nothing is kept twice: the
+record is read back from the text, and the octets of the native protocol are made when they are first asked for.
 """
 
 import zlib
-from dataclasses import dataclass
-from typing import Final
+from typing import Any, ClassVar, Final
 
 import orjson
 
-from registry.errors import ResponseCode
+from registry.data_forms import data_from_json
+from registry.errors import InvalidValue, ResponseCode
+from registry.handle import Handle
 from registry.octets import put_uint32
 from registry.packing import PackedRecord
 from registry.record import HandleRecord, public, ttl_of
-from registry.rest import values_to_json
+from registry.rest import values_from_shown, values_to_json
 from registry.value import HandleValue
 
-# What an answer costs in memory beside its texts: the objects of the answer, its key, its places in table and ring.
-SURROUNDINGS: Final = 700
+# What an answer costs in memory beside its texts: the object, the heads of two strings, what an allocation is rounded
+# up by, its places in table and ring (measured by bench/memory.py).
+SURROUNDINGS: Final = 256
+STRING: Final = 41  # A string beside its octets: its head, and what its allocation is rounded up by.
+RECORD: Final = 400  # A packed record beside its octets: four objects.
 MISSING_TTL: Final = 10  # Seconds a client may keep "not found": the registration that ends it cannot be announced.
+NOT_KEPT: Final = float("-inf")
 # What stands before the spelling asked for; a number in a format would cost as much as the rest of the body.
 _HEADS: Final = {code: b'{"responseCode":%d,"handle":' % code for code in ResponseCode}
 FOUND_HEAD: Final = _HEADS[ResponseCode.SUCCESS]
+_TAIL_HEAD: Final = b',"values":'
+# Forms of data that say every octet; of others it is tried.
+_EXACT_FORMS: Final = frozenset({"string", "base64"})
 
 
-@dataclass(frozen=True, slots=True)
 class Answer:
-    """`tail` ends the JSON body, behind the spelling asked for, `octets` is the memory it stands for.
+    """`tail` ends the JSON body, behind the spelling asked for; `name` is the spelling registered.
 
-    `wire` ends the body of a native answer in the same way: the values that anybody may read, with their number in
-    front; empty when there is none. `restricted` says that the record has others.
+    `packed` is there when the tail does not say the whole record. The rest is the cache's own: until when it is kept,
+    up to which change it was checked, and how often it was used since the cache last passed.
     """
 
-    code: ResponseCode
-    packed: PackedRecord | None
-    ttl: int
-    tail: bytes
-    etag: str
-    octets: int
-    wire: bytes = b""
-    restricted: bool = False
+    code: ClassVar[ResponseCode] = ResponseCode.SUCCESS
+    head: ClassVar[bytes] = FOUND_HEAD
+    registered: ClassVar[bool] = True
+
+    # Ten places at most: with an eleventh, every answer takes sixteen octets more.
+    __slots__ = ("checked", "expires", "name", "packed", "tail", "ttl", "used", "version", "wire")
+
+    def __init__(
+        self, name: bytes, tail: bytes, ttl: int, version: int = 1, packed: PackedRecord | None = None
+    ) -> None:
+        self.name = name
+        self.tail = tail
+        self.ttl = ttl
+        self.version = version
+        self.packed = packed
+        self.wire: bytes | None = None
+        self.expires = NOT_KEPT
+        self.checked = 0
+        self.used = 0
+
+    @property
+    def etag(self) -> str:
+        """A tag for the body, the same in every process of the node."""
+        # The version alone would not do: a book that was restored from a backup counts the same versions again.
+        return f'"{self.version:x}-{zlib.crc32(self.tail):08x}"' if self.registered else ""
+
+    @property
+    def restricted(self) -> bool:
+        """Whether there may be values that the public may not read."""
+        return self.packed is not None
 
     @property
     def record(self) -> HandleRecord | None:
-        """The whole record, values that the public may not read included; unpacked at every call."""
-        return None if self.packed is None else self.packed.unpack()
+        """The whole record, values that the public may not read included; made at every call."""
+        if self.packed is not None:
+            return self.packed.unpack()
+        if not self.registered:
+            return None
+        return HandleRecord(Handle.from_text(self.name.decode()), self._values(), self.version)
+
+    @property
+    def octets(self) -> int:
+        """The memory it stands for."""
+        octets = SURROUNDINGS + len(self.name) + len(self.tail)
+        if self.wire is not None:
+            octets += STRING + len(self.wire)
+        if self.packed is not None:
+            octets += RECORD + len(self.packed.packed) + len(self.name)
+        return octets
 
     def body(self, asked: str) -> bytes:
         """The JSON body for the spelling that was asked for."""
-        head = FOUND_HEAD if self.packed is not None else _HEADS[self.code]  # An enumeration's member is slow to hash.
-        return b"".join((head, orjson.dumps(asked), self.tail))
+        return b"".join((self.head, orjson.dumps(asked), self.tail))
+
+    def to_wire(self) -> bytes:
+        """What ends the body of a native answer: the values that anybody may read, with their number in front; empty
+        when there is none."""
+        values = self._values() if self.registered else ()
+        return values_to_wire(values) if values else b""
+
+    def _values(self) -> tuple[HandleValue, ...]:
+        """The values that anybody may read."""
+        if self.packed is not None:
+            return public(self.packed.unpack().values)
+        return values_from_shown(orjson.loads(self.tail[len(_TAIL_HEAD) : -1]))
 
 
-MISSING: Final = Answer(ResponseCode.HANDLE_NOT_FOUND, None, MISSING_TTL, b"}", "", 0)
-NOT_RESPONSIBLE: Final = Answer(ResponseCode.SERVER_NOT_RESPONSIBLE, None, MISSING_TTL, b"}", "", 0)
+class _Missing(Answer):
+    code = ResponseCode.HANDLE_NOT_FOUND
+    head = _HEADS[ResponseCode.HANDLE_NOT_FOUND]
+    registered = False
+    __slots__ = ()
+
+
+class _NotResponsible(Answer):
+    code = ResponseCode.SERVER_NOT_RESPONSIBLE
+    head = _HEADS[ResponseCode.SERVER_NOT_RESPONSIBLE]
+    registered = False
+    __slots__ = ()
+
+
+MISSING: Final = _Missing(b"", b"}", MISSING_TTL, 0)
+NOT_RESPONSIBLE: Final = _NotResponsible(b"", b"}", MISSING_TTL, 0)
 
 
 def found(packed: PackedRecord, kept_until: int) -> Answer:
@@ -67,13 +135,23 @@ def found(packed: PackedRecord, kept_until: int) -> Answer:
     """
     every = packed.unpack().values
     values = public(every)
-    tail = b',"values":%b}' % orjson.dumps(values_to_json(values))
-    # The version alone would not do: a book that was restored from a backup counts the same versions again.
-    etag = f'"{packed.version:x}-{zlib.crc32(tail):08x}"'
-    wire = values_to_wire(values) if values else b""
-    octets = SURROUNDINGS + len(tail) + len(wire) + len(packed.packed) + 2 * len(packed.handle.suffix)
-    restricted = len(values) < len(every)
-    return Answer(ResponseCode.SUCCESS, packed, ttl_of(values, kept_until), tail, etag, octets, wire, restricted)
+    forms = values_to_json(values)
+    # Joined, not formatted: what is kept a million times is to be allocated at its exact size.
+    tail = b"".join((_TAIL_HEAD, orjson.dumps(forms), b"}"))
+    says_all = len(values) == len(every) and all(map(_says, forms, values))
+    name = packed.handle.octets
+    return Answer(name, tail, ttl_of(values, kept_until), packed.version, None if says_all else packed)
+
+
+def _says(form: dict[str, Any], value: HandleValue) -> bool:
+    """Whether the JSON of a value says every octet of it."""
+    shown = form["data"]
+    if shown["format"] in _EXACT_FORMS:
+        return True
+    try:
+        return data_from_json(value.index, value.type, shown["format"], shown["value"]) == value.data
+    except InvalidValue:
+        return False
 
 
 def values_to_wire(values: tuple[HandleValue, ...]) -> bytes:

@@ -1,82 +1,55 @@
 """Answers kept in memory, exact to the change: found and missing apart.
 
-A found answer costs one look-up and one mark when it is hit; order, expiry and memory are kept outside the table, in a
-ring that is only turned when an answer is put or swept (second chance: a marked answer survives one turn). A changed
-range is not searched for, because a million entries would hold up the loop for every chunk of a bulk load: it is
-remembered, an answer that was put before it is held against it when it is next hit, and a sweep in small slices
-forgets the rest and then the range. A changed range makes every missing name doubtful, so those all go at once.
+A found answer costs one look-up and one count when it is hit; order, expiry and memory are kept outside the table, in
+two rings that are only turned when an answer is put or swept. Every answer begins in the ring of the new ones; when
+memory is short, those that were used move on to the ring of the proven, and the others go. So names that are asked for
+once pass by, however many. A proven answer that was used since the hand last passed survives another turn.
+
+A changed range is not searched for, because a million entries would hold up the loop for every chunk of a bulk load: an
+answer that was put before it is held against it when it is next hit, and a sweep in small slices forgets the rest, and
+what has expired. A changed range makes every missing name doubtful, so those all go at once.
 """
 
-import logging
-from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
 
 from cachetools import TTLCache
 
 from registry.changes import Change, ChangeKind
 from registry.handle import HandleKey
-from resolver.answer import MISSING, Answer
-
-log = logging.getLogger(__name__)
+from resolver.answer import MISSING, NOT_KEPT, STRING, Answer
+from resolver.ranges import EVERYTHING, ChangedRanges
+from resolver.ranking import Ranking
 
 # Ranges remembered before a sweep is begun: ten seconds of a load over thirty prefixes at worst, and a sweep over a
 # million answers takes two. They are sorted anew when some were added, in a third of a millisecond.
 RANGES: Final = 1024
-# A new range is held against so many before it, and takes the place of those inside it: chunks of one load mostly cover
-# those before them.
-RECENT: Final = 64
-# More than a sweep can let come together: beyond it everything is forgotten, which is always right.
-MAX_RANGES: Final = 8192
 SWEEP_SLICE: Final = 1000  # Entries looked at between two turns of the loop: about a millisecond.
-# Marked answers that a put passes over at most; a whole turn of the ring would hold up the loop.
+# Sweeps in the time for which an answer is kept at most: what nobody asks for any more leaves a quarter of it late.
+SWEEPS: Final = 4
+# New answers, to all of them, when memory is short. bench/admission.py: with a tenth, names that are asked for some
+# times soon after they were registered leave too early; with half, the proven ones have too little room.
+NEW: Final = 0.25
+# Used answers that a put passes over at most; a whole turn of a ring would hold up the loop.
 SECOND_CHANCES: Final = 16
-DEAD: Final = 1000  # Forgotten entries that the ring may hold, or as many as there are answers.
-
-_HIGHEST: Final = HandleKey(b"\xff" * 4096)  # Above every key: names have 2048 octets at most.
-_EVERYTHING: Final = (HandleKey(b""), _HIGHEST)
+DEAD: Final = 1000  # Places of forgotten answers that the rings may hold, or an eighth of the answers.
+WARM: Final = 100_000  # Names that a new process asks for at most: some twenty seconds of a database at its leisure.
 
 
-class _Entry:
-    """A kept answer: `used` since the ring last passed, `checked` against the ranges up to this number."""
+class _Ring:
+    """Keys in the order in which they came or were passed; the sweep has still to look at the first `unswept`."""
 
-    __slots__ = ("answer", "checked", "expires", "key", "used")
+    __slots__ = ("places", "unswept")
 
-    def __init__(self, key: HandleKey, answer: Answer, expires: float, checked: int) -> None:
-        self.key = key
-        self.answer: Answer | None = answer
-        self.expires = expires
-        self.checked = checked
-        self.used = False
+    def __init__(self) -> None:
+        self.places: deque[HandleKey] = deque()
+        self.unswept = 0
 
-
-@dataclass(frozen=True, slots=True)
-class _Range:
-    number: int
-    first: HandleKey
-    last: HandleKey
-
-
-class _Intervals:
-    """All ranges as one set of keys; whether a key is in it takes a bisection, however many there are."""
-
-    __slots__ = ("_firsts", "_lasts")
-
-    def __init__(self, ranges: Iterable[_Range]) -> None:
-        self._firsts: list[HandleKey] = []
-        self._lasts: list[HandleKey] = []
-        for first, last in sorted((changed.first, changed.last) for changed in ranges):
-            if self._lasts and first <= self._lasts[-1]:
-                self._lasts[-1] = max(self._lasts[-1], last)
-            else:
-                self._firsts.append(first)
-                self._lasts.append(last)
-
-    def __contains__(self, key: HandleKey) -> bool:
-        place = bisect_right(self._firsts, key)
-        return place > 0 and key <= self._lasts[place - 1]
+    def take(self) -> HandleKey:
+        if self.unswept:
+            self.unswept -= 1
+        return self.places.popleft()
 
 
 class Cache:
@@ -85,23 +58,30 @@ class Cache:
     def __init__(self, octets: int, missing_entries: int, found_ttl: float, missing_ttl: float) -> None:
         self.octets = 0
         self.evictions = 0
+        self.most_used: list[HandleKey] = []  # As the last whole sweep saw them.
         self._limit = octets
         self.found_ttl = found_ttl
         self._now = 0.0
-        self._found: dict[HandleKey, _Entry] = {}
-        self._ring: deque[_Entry] = deque()
-        self._dead = 0  # Entries of the ring that were forgotten and hold nothing any more.
+        self._expires = found_ttl  # One object for all that is put before the clock is set again.
+        self._found: dict[HandleKey, Answer] = {}
+        self._new = _Ring()
+        self._proven = _Ring()
+        self._dead: dict[HandleKey, int] = {}  # How many places of a key stand for answers that were forgotten.
         self._missing_limits = (missing_entries, missing_ttl)
         self._missing = self._no_missing()
-        self._ranges: list[_Range] = []
-        self._merged: _Intervals | None = None
+        self._ranges = ChangedRanges()
         self._number = 0  # Of the newest range.
-        self._unswept = 0  # Entries at the left of the ring that the sweep has still to look at.
         self._swept_to = 0  # All other entries were checked against the ranges up to this number.
         self._sweep_wanted = 0  # Up to which number a sweep should have been made.
+        self._sweep_due = found_ttl / SWEEPS
+        self._ranking = Ranking(WARM)
 
     def __len__(self) -> int:
         return len(self._found)
+
+    def __contains__(self, key: HandleKey) -> bool:
+        """Whether something is held for a key; what is there may have expired."""
+        return key in self._found or key in self._missing
 
     @property
     def missing(self) -> int:
@@ -111,37 +91,73 @@ class Cache:
     @property
     def sweeping(self) -> bool:
         """Whether `sweep` has something to do."""
-        return self._unswept > 0 or self._swept_to < self._sweep_wanted or self._dead > max(DEAD, len(self._found))
+        kept = len(self._found)
+        return (
+            self._unswept > 0
+            or self._swept_to < self._sweep_wanted
+            or self._now >= self._sweep_due
+            or len(self._new.places) + len(self._proven.places) - kept > max(DEAD, kept // 8)
+        )
+
+    @property
+    def _unswept(self) -> int:
+        return self._new.unswept + self._proven.unswept
 
     def get(self, key: HandleKey) -> Answer | None:
-        """The answer held for a key: found, or MISSING, or None when nothing is held."""
-        entry = self._found.get(key)
-        if entry is None:
+        """★ The answer held for a key: found, or MISSING, or None when nothing is held."""
+        answer = self._found.get(key)
+        if answer is None:
             return self._missing.get(key)
-        if entry.expires < self._now or (entry.checked != self._number and self._is_changed(entry)):
-            self._bury(entry)
+        if answer.expires < self._now or (answer.checked != self._number and self._is_changed(key, answer)):
+            self._bury(key, answer)
             return None
-        entry.used = True
-        return entry.answer
+        answer.used += 1
+        return answer
+
+    def get_many(self, keys: Sequence[HandleKey]) -> list[Answer | None]:
+        """★ As `get` for each key."""
+        answers: list[Answer | None] = list(map(self._found.get, keys))
+        now, number = self._now, self._number
+        for place, answer in enumerate(answers):
+            if answer is None or answer.expires < now or answer.checked != number:
+                answers[place] = self.get(keys[place])
+            else:
+                answer.used += 1
+        return answers
 
     def put(self, key: HandleKey, answer: Answer) -> None:
-        """Keeps an answer, in place of the one that was held; others give way when memory is short."""
+        """Keeps an answer that was not kept before, in place of the one that was held; others give way when memory is
+        short."""
         self.forget_key(key)
         if answer is MISSING:
             self._missing[key] = answer
             return
-        size = answer.octets + len(key)
+        if answer.name == key:
+            answer.name = key  # Most are: one string for both.
+        size = _size(key, answer)
         if size > self._limit:
             return
         self._make_room(size)
-        entry = _Entry(key, answer, self._now + self.found_ttl, self._number)
-        self._found[key] = entry
-        self._ring.append(entry)
+        answer.expires = self._expires
+        answer.checked = self._number
+        self._found[key] = answer
+        self._new.places.append(key)
         self.octets += size
+
+    def wire_of(self, answer: Answer) -> bytes:
+        """The octets of an answer in the native protocol, made when they are first asked for."""
+        if answer.wire is None:
+            before = answer.octets
+            answer.wire = answer.to_wire()
+            if answer.expires != NOT_KEPT:
+                self.octets += answer.octets - before
+                self._make_room(0)
+        return answer.wire
 
     def advance(self, now: float) -> None:
         """Sets the clock, in seconds; answers older than their time to live are no longer given."""
         self._now = now
+        self._expires = now + self.found_ttl
 
     def forget(self, change: Change) -> None:
         """From here on nothing is given that was put before and that the change covers."""
@@ -153,96 +169,99 @@ class Cache:
             # The key of a prefix change ends in '/'; '0' is the octet behind it.
             self._forget_range(change.key, HandleKey(change.key[:-1] + b"0"))
         else:
-            self._forget_range(*_EVERYTHING)
+            self._forget_range(*EVERYTHING)
             self._sweep_wanted = self._number
 
     def forget_key(self, key: HandleKey) -> None:
-        entry = self._found.get(key)
-        if entry is not None:
-            self._bury(entry)
+        answer = self._found.get(key)
+        if answer is not None:
+            self._bury(key, answer)
         else:
             self._missing.pop(key, None)
 
     def sweep(self) -> None:
         """One slice: looks at the next entries, drops the changed and the expired, ends with the ranges forgotten."""
         if self._unswept == 0:
-            self._swept_to = self._number
-            self._unswept = len(self._ring)
+            self.begin_sweep()
         for _ in range(min(SWEEP_SLICE, self._unswept)):
-            entry = self._next()
-            if entry.answer is None:
+            ring = self._new if self._new.unswept else self._proven
+            key, answer = self._next(ring)
+            if answer is None:
                 continue
-            if entry.expires < self._now or self._is_changed(entry):
-                self._release(entry)
+            if self._is_over(key, answer):
+                self._release(key, answer)
             else:
-                self._ring.append(entry)
+                self._ranking.see(key, answer.used)
+                ring.places.append(key)
         if self._unswept == 0:
-            self._ranges = [kept for kept in self._ranges if kept.number > self._swept_to]
-            self._merged = None
+            self.most_used = self._ranking.take()
+            self._ranges.forget(self._swept_to)
+
+    def begin_sweep(self) -> None:
+        """Has all entries looked at."""
+        self._swept_to = self._number
+        for ring in (self._new, self._proven):
+            ring.unswept = len(ring.places)
+        self._sweep_due = self._now + self.found_ttl / SWEEPS
 
     def _forget_range(self, first: HandleKey, last: HandleKey) -> None:
         self._missing = self._no_missing()
         self._number += 1
         if not self._found:
             return
-        if len(self._ranges) >= MAX_RANGES:
-            log.warning("more than %s changed ranges wait for their sweep: everything is forgotten", MAX_RANGES)
-            first, last = _EVERYTHING
-        self._ranges[-RECENT:] = [
-            old for old in self._ranges[-RECENT:] if not (first <= old.first and old.last <= last)
-        ]
-        self._ranges.append(_Range(self._number, first, last))
-        self._merged = None
+        self._ranges.add(self._number, first, last)
         if len(self._ranges) >= RANGES:
             self._sweep_wanted = self._number
 
-    def _is_changed(self, entry: _Entry) -> bool:
-        """Whether a range that came after the entry was last checked covers it; newest first."""
-        if self._merged is None:
-            self._merged = _Intervals(self._ranges)
-        if entry.key in self._merged:
-            for changed in reversed(self._ranges):
-                if changed.number <= entry.checked:
-                    break
-                if changed.first <= entry.key <= changed.last:
-                    return True
-        entry.checked = self._number
+    def _is_changed(self, key: HandleKey, answer: Answer) -> bool:
+        """Whether a range covers the answer that came after it was last checked."""
+        if self._ranges.cover(key, answer.checked):
+            return True
+        answer.checked = self._number
         return False
+
+    def _is_over(self, key: HandleKey, answer: Answer) -> bool:
+        return answer.expires < self._now or self._is_changed(key, answer)
 
     def _make_room(self, size: int) -> None:
         chances = SECOND_CHANCES
         while self.octets + size > self._limit:
-            entry = self._next()
-            if entry.answer is None:
+            crowded = len(self._new.places) > NEW * len(self._found) or not self._proven.places
+            key, answer = self._next(self._new if crowded else self._proven)
+            if answer is None:
                 continue
-            if entry.used and chances and entry.expires >= self._now and not self._is_changed(entry):
+            if answer.used and chances and not self._is_over(key, answer):
                 chances -= 1
-                entry.used = False
-                self._ring.append(entry)
+                answer.used >>= 1
+                self._proven.places.append(key)
             else:
-                self._release(entry)
+                self._release(key, answer)
                 self.evictions += 1
 
-    def _next(self) -> _Entry:
-        """Takes the entry under the hand out of the ring."""
-        entry = self._ring.popleft()
-        if self._unswept:
-            self._unswept -= 1
-        if entry.answer is None:
-            self._dead -= 1
-        return entry
+    def _next(self, ring: _Ring) -> tuple[HandleKey, Answer | None]:
+        """Takes the entry under the hand out of a ring; without an answer, when that was forgotten."""
+        key = ring.take()
+        places = self._dead.pop(key, 0) if self._dead else 0
+        if not places:
+            return key, self._found[key]
+        if places > 1:
+            self._dead[key] = places - 1
+        return key, None
 
-    def _bury(self, entry: _Entry) -> None:
-        """Forgets an entry whose place in the ring is not known; the ring drops it when it comes by."""
-        self._release(entry)
-        self._dead += 1
+    def _bury(self, key: HandleKey, answer: Answer) -> None:
+        """Forgets an entry whose place is not known; it is dropped when the hand comes by."""
+        self._release(key, answer)
+        self._dead[key] = self._dead.get(key, 0) + 1
 
-    def _release(self, entry: _Entry) -> None:
-        assert entry.answer is not None
-        del self._found[entry.key]
-        self.octets -= entry.answer.octets + len(entry.key)
-        entry.answer = None
+    def _release(self, key: HandleKey, answer: Answer) -> None:
+        del self._found[key]
+        self.octets -= _size(key, answer)
+        answer.expires = NOT_KEPT
 
     def _no_missing(self) -> "TTLCache[HandleKey, Answer]":
         entries, ttl = self._missing_limits
         return TTLCache(entries, ttl, timer=lambda: self._now)
+
+
+def _size(key: HandleKey, answer: Answer) -> int:
+    return answer.octets if answer.name == key else answer.octets + STRING + len(key)

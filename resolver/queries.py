@@ -64,9 +64,20 @@ class Queries:
         answer = self._resolver.peek(self._key_of(name if b"/" in name else _checked(name)))
         if answer is None:
             return None
-        if query is None and answer.wire and (request.op_flags & PUBLIC_ONLY or not answer.restricted):
-            return self._replies.found(request, body[:end] + answer.wire)
+        if query is None and answer.registered and (request.op_flags & PUBLIC_ONLY or not answer.restricted):
+            wire = answer.wire
+            if wire is None:  # Made when it is first asked for.
+                wire = self._resolver.wire_of(answer)
+            if wire:
+                return self._replies.found(request, body[:end] + wire)
         reply = self._at_once(request, query or Query(name), answer)
+        return None if reply is None else self._replies.answer(request, reply)
+
+    def respond_with(self, request: Message, name: bytes, answer: Answer) -> Message | None:
+        """As `respond_now` to a query without filters, when the answer is there already."""
+        if answer.registered:
+            self._resolver.wire_of(answer)  # Kept from here on, for who looks for it first.
+        reply = self._at_once(request, Query(name), answer)
         return None if reply is None else self._replies.answer(request, reply)
 
     async def respond(self, request: Message, by: Administrator | None, *, only_public: bool = False) -> Reply:

@@ -58,7 +58,7 @@ class Referrals:
         if prefix_handle is None:
             return True
         answer = self._resolver.peek(self._key_of(prefix_handle))
-        return answer is not None and answer.packed is None
+        return answer is not None and not answer.registered
 
 
 def is_prefix_handle(name: bytes) -> bool:

@@ -122,7 +122,7 @@ class Resolver:
 
     def peek_many(self, keys: Sequence[HandleKey]) -> list[Answer | None]:
         """★ As `peek` for each key."""
-        outcomes = list(map(self._cache.get, keys))
+        outcomes = self._cache.get_many(keys)
         unkept, missing = 0, 0
         for outcome in outcomes:
             if outcome is None:
@@ -155,6 +155,16 @@ class Resolver:
     async def resolve_many_authoritative(self, keys: Sequence[HandleKey]) -> list[Answer | HandleError]:
         """As `resolve_authoritative` for each key."""
         return await self._read_many(keys, self._misses.read_many_anew)
+
+    def wire_of(self, answer: Answer) -> bytes:
+        """What ends the body of a native answer, kept from then on; empty when there is nothing to show."""
+        return self._cache.wire_of(answer)
+
+    async def warm(self, keys: Sequence[HandleKey]) -> bool:
+        """Has names kept that nobody asked for yet, and says whether all could be read; nothing of it is counted."""
+        unkept = [key for key in keys if key not in self._cache]
+        outcomes = await self._misses.read_many(unkept)
+        return not any(isinstance(outcome, HandleError) for outcome in outcomes.values())
 
     def forget(self, change: Change) -> None:
         """From here on nothing is answered that was read before the change."""

@@ -14,7 +14,7 @@ from registry.settings import RegistrySettings
 from registry.site import SiteInfo
 from registry.store import Store
 from registry.value import HandleValue
-from resolver.answer import MISSING, NOT_RESPONSIBLE, found
+from resolver.answer import MISSING, NOT_RESPONSIBLE, Answer, found
 from resolver.operations import Operations
 from resolver.wire.envelope import ProtocolError
 from resolver.wire.message import Message, message_from_wire
@@ -33,6 +33,9 @@ class KeptBook:
 
     def peek(self, key: HandleKey) -> Any:
         return KEPT[sum(repr(key).encode()) % len(KEPT)]
+
+    def wire_of(self, answer: Answer) -> bytes:
+        return answer.to_wire()
 
 
 def answers(octets: bytes) -> None:

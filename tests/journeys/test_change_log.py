@@ -138,8 +138,8 @@ class History:
 
     def fault(self, name: str, floor: tuple[int, bool], answer: Answer) -> str | None:
         version, there = floor
-        if answer.packed is not None:
-            return None if answer.packed.version >= version else f"{answer.packed.version} after {version}"
+        if answer.registered:
+            return None if answer.version >= version else f"{answer.version} after {version}"
         return f"missing after {version}" if there and self.newest_tried[name] == version else None
 
 
@@ -269,8 +269,8 @@ async def test_a_resolver_never_answers_what_was_before_a_change_that_it_has_hea
         for name in NAMES:
             version, there = history.committed[name]
             answer = await made.ask(name)
-            assert (answer.packed is not None) == there
-            assert answer.packed is None or answer.packed.version == version
+            assert answer.registered == there
+            assert not answer.registered or answer.version == version
 
 
 async def test_a_resolver_over_a_standby_answers_each_change_that_reached_it_and_none_before_that_again():
@@ -284,7 +284,7 @@ async def test_a_resolver_over_a_standby_answers_each_change_that_reached_it_and
             async with asyncio.timeout(DEADLINE):
                 while versions[-1] < version:
                     answer = await made.ask(NAMES[0])
-                    versions.append(0 if answer.packed is None else answer.packed.version)
+                    versions.append(answer.version)
 
         for version in range(1, 60):
             await ask_until(version)

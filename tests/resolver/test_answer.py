@@ -1,18 +1,17 @@
 """Answers say what the records say, and nothing that the public may not read."""
 
-import time
-
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
+from registry.admin import AdminRecord
 from registry.errors import ResponseCode
 from registry.handle import Handle
 from registry.packing import PackedRecord, pack
 from registry.record import HandleRecord, public
 from registry.rest import found_to_json
 from registry.value import HandleValue
-from resolver.answer import MISSING, NOT_RESPONSIBLE, found
+from resolver.answer import MISSING, NOT_RESPONSIBLE, found, values_to_wire
 from tests.registry.records import VALUE_TUPLES
 
 NOW = 1_750_000_000
@@ -57,9 +56,26 @@ def test_the_tag_changes_with_the_version_and_with_the_values():
     assert found(packed(one), NOW).etag == found(packed(one), NOW + 9).etag
 
 
-def test_an_answer_stands_for_at_least_the_memory_of_its_texts():
-    answer = found(packed(HandleValue(1, "DESC", b"x" * 5000)), int(time.time()))
-    assert answer.octets > 10_000
+@given(VALUE_TUPLES)
+def test_a_native_answer_ends_with_the_values_that_anybody_may_read(values):
+    shown = public(values)
+    assert found(packed(*values), NOW).to_wire() == (values_to_wire(shown) if shown else b"")
+
+
+def test_a_record_is_kept_packed_only_where_the_body_does_not_say_it_all():
+    admin = HandleValue(100, "HS_ADMIN", AdminRecord(0b111, "0.NA/88.168.1", 300).to_wire())
+    octets = HandleValue(2, "RAW", b"\x00\xff")
+    assert found(packed(HandleValue(1, "URL", b"https://example.com"), octets, admin), NOW).packed is None
+    trailing = HandleValue(100, "HS_ADMIN", admin.data + b"\0")
+    hidden = HandleValue(300, "HS_SECKEY", b"secret", permissions=0b1100)
+    for value in (trailing, hidden):
+        answer = found(packed(value), NOW)
+        assert answer.record == HandleRecord(HANDLE, (value,))
+
+
+def test_an_answer_stands_for_the_memory_of_its_texts():
+    answer = found(packed(HandleValue(1, "DESC", b"x" * 5000)), NOW)
+    assert 5_000 < answer.octets < 6_000
 
 
 def test_missing_and_foreign_names_have_bodies_too():

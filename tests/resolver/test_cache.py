@@ -8,13 +8,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from registry.changes import Change, ChangeKind
-from registry.errors import ResponseCode
-from registry.handle import HandleKey
+from registry.handle import Handle, HandleKey
+from registry.packing import PackedRecord, pack
+from registry.value import HandleValue
 from resolver import cache as cache_module
-from resolver.answer import MISSING, Answer
+from resolver import ranges as ranges_module
+from resolver.answer import MISSING, STRING, SURROUNDINGS, Answer, found, values_to_wire
 from resolver.cache import Cache
 
 TTL = 300.0
+LEAST = SURROUNDINGS + STRING  # What an answer takes beside its name and its text.
 KEYS = st.builds(
     lambda prefix, suffix: HandleKey(prefix + b"/" + suffix),
     st.sampled_from([b"88", b"88.1", b"88.168", b"0.NA"]),
@@ -27,7 +30,8 @@ def key(text: str) -> HandleKey:
 
 
 def answer(octets: int = 100) -> Answer:
-    return Answer(ResponseCode.SUCCESS, None, 86_400, b"}", '"1"', octets)
+    """One that takes so many octets more than the least."""
+    return Answer(b"", bytes(octets), 86_400)
 
 
 def handle(text: str) -> Change:
@@ -62,7 +66,7 @@ class CacheModel(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.cache = Cache(3_000, 4, TTL, 30.0)
+        self.cache = Cache(6_000, 4, TTL, 30.0)
         self.model: dict[HandleKey, Kept] = {}
         self.now = 0.0
 
@@ -112,7 +116,7 @@ class CacheModel(RuleBasedStateMachine):
 
     @invariant()
     def memory_is_bounded(self) -> None:
-        assert 0 <= self.cache.octets <= 3_000
+        assert 0 <= self.cache.octets <= 6_000
         assert self.cache.missing <= 4
 
 
@@ -125,7 +129,7 @@ def tiny_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits at which a handful of entries meets every branch of the sweep."""
     monkeypatch.setattr(cache_module, "SWEEP_SLICE", 2)
     monkeypatch.setattr(cache_module, "RANGES", 2)
-    monkeypatch.setattr(cache_module, "MAX_RANGES", 4)
+    monkeypatch.setattr(ranges_module, "MAX_RANGES", 4)
     monkeypatch.setattr(cache_module, "DEAD", 1)
 
 
@@ -218,7 +222,7 @@ def test_answers_end_with_their_time_to_live_and_not_while_the_clock_stands_stil
 
 
 def test_an_answer_that_was_used_outlives_one_that_was_not():
-    cache = small(10 * 106)
+    cache = small(10 * (LEAST + 106))
     for number in range(10):
         cache.put(key(f"88.1/{number}"), answer())
     assert len(cache) == 10
@@ -232,13 +236,13 @@ def test_an_answer_that_was_used_outlives_one_that_was_not():
 
 
 def test_memory_is_bounded_also_when_every_answer_is_used():
-    cache = small(5_000)
+    cache = small(15_000)
     for number in range(1000):
         name = key(f"88.1/{number:04}")
         cache.put(name, answer())
-        assert cache.get(name) is not None
-        assert cache.octets <= 5_000
-    assert len(cache) == 5_000 // 109
+        cache.get(name)
+        assert cache.octets <= 15_000
+    assert len(cache) == 15_000 // (LEAST + 109)
 
 
 def test_an_answer_larger_than_the_cache_is_not_kept_and_costs_nobody_a_place():
@@ -278,7 +282,7 @@ def test_a_sweep_forgets_what_changed_and_then_the_ranges():
         slices += 1
     assert slices >= 5
     assert len(cache) == 4
-    assert cache.octets == 4 * (100 + 6)
+    assert cache.octets == 4 * (LEAST + 100 + 6)
 
 
 @pytest.mark.usefixtures("tiny_sweeps")
@@ -325,3 +329,74 @@ def test_places_of_forgotten_answers_in_the_ring_are_swept_too():
     assert cache.sweeping
     sweep_up(cache)
     assert not cache.sweeping
+
+
+def test_names_asked_for_once_leave_those_asked_for_often():
+    cache = small(100 * (LEAST + 110))
+    often = [key(f"88.1/H{number:03}") for number in range(50)]
+    missed = 0
+    for number in range(100_000):
+        cache.put(key(f"88.1/{number:06}"), answer())
+        if number % 200 == 0:  # The cache was filled twice meanwhile.
+            for name in often:
+                if cache.get(name) is None:
+                    missed += 1
+                    cache.put(name, answer())
+            assert all(map(cache.get, often))
+    assert missed < 2 * len(often)
+
+
+def test_new_names_take_the_place_of_those_that_are_no_longer_asked_for():
+    cache = small(100 * (LEAST + 110))
+    former = [key(f"88.1/F{number:03}") for number in range(100)]
+    later = [key(f"88.1/L{number:03}") for number in range(100)]
+    for names in (former, later):
+        for name in names * 2:
+            cache.put(name, answer())
+            for _ in range(10):
+                cache.get(name)
+    assert sum(name in cache for name in later) > 90
+
+
+def test_what_has_expired_leaves_without_being_asked_for():
+    cache = small()
+    cache.advance(1000.0)
+    for number in range(9):
+        cache.put(key(f"88.1/{number}"), answer())
+    sweep_up(cache)
+    assert len(cache) == 9
+    cache.advance(1000.0 + 1.25 * TTL)
+    sweep_up(cache)
+    assert len(cache) == 0
+    assert cache.octets == 0
+
+
+def test_the_octets_of_a_native_answer_count_from_when_they_are_made():
+    cache = small()
+    value = HandleValue(1, "URL", b"https://example.com")
+    made = found(PackedRecord(Handle("88.1", "A"), pack([value], 0), 0, 1), 0)
+    cache.put(key("88.1/A"), made)
+    before = cache.octets
+    wire = cache.wire_of(made)
+    assert wire == values_to_wire((value,))
+    assert cache.octets == before + STRING + len(wire)
+    assert cache.wire_of(made) is wire
+    cache.forget(handle("88.1/A"))
+    assert cache.octets == 0
+    cache.wire_of(made)
+    assert cache.octets == 0
+
+
+def test_native_answers_make_room_for_themselves():
+    cache = small(5_000)
+    value = HandleValue(1, "D", b"x" * 300)
+    names = [key(f"88.1/{number}") for number in range(6)]
+    for number, name in enumerate(names):
+        cache.put(name, found(PackedRecord(Handle("88.1", str(number)), pack([value], 0), 0, 1), 0))
+    assert len(cache) == 6
+    for name in names:
+        kept = cache.get(name)
+        if kept is not None:
+            cache.wire_of(kept)
+        assert cache.octets <= 5_000
+    assert 0 < len(cache) < 6
