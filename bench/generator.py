@@ -33,6 +33,8 @@ WATCHED: Final = 0.5  # Seconds between two looks at the memory of the servers.
 LONGEST_LINE: Final = 1 << 24  # Octets; all histograms in one line of JSON.
 NO_COMPILER: Final = "no C compiler (cc) was found: requests are sent by Python, several times slower"
 
+SLOW: Final = (sys.executable, "-m", "bench.slow_load")
+
 Protocol = Literal["http", "tcp", "udp", "redis", "dns"]
 
 
@@ -76,7 +78,7 @@ def program() -> tuple[str, ...]:
     compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc")
     if sys.platform != "linux" or compiler is None:
         print(NO_COMPILER, file=sys.stderr)
-        return (sys.executable, "-m", "bench.slow_load")
+        return SLOW
     source = SOURCE.read_bytes()
     name = hashlib.sha256(source + " ".join((compiler, *FLAGS)).encode()).hexdigest()[:16]
     kept = _cache_directory() / f"load-{name}"
@@ -93,21 +95,24 @@ def _cache_directory() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "filament"
 
 
-async def measure(plan: Plan) -> Measured:
+async def measure(plan: Plan, command: Sequence[str] = ()) -> Measured:
     """Runs a plan. Raises RuntimeError when the generator cannot: nobody listens, the pool is none."""
+    command = command or await asyncio.to_thread(program)
     if plan.warm:
-        await _run(plan, ("--seconds", str(plan.warm)))
+        await _run(command, plan, ("--seconds", str(plan.warm)))
     limits = [*(("--seconds", str(plan.seconds)) if plan.seconds else ("--once",)), *(("--once",) if plan.once else ())]
     if plan.scheduled:
         limits += ["--scheduled", "--speed", str(plan.speed)]
     elif plan.rate:
         limits += ["--rate", str(plan.rate)]
-    return await _run(plan, limits)
+    return await _run(command, plan, limits)
 
 
-async def _run(plan: Plan, limits: Sequence[str]) -> Measured:
+async def _run(command: Sequence[str], plan: Plan, limits: Sequence[str]) -> Measured:
     async with AsyncExitStack() as stack:
-        generators = [await stack.enter_async_context(_started(plan, part, limits)) for part in range(plan.processes)]
+        generators = [
+            await stack.enter_async_context(_started(command, plan, part, limits)) for part in range(plan.processes)
+        ]
         before, begun = cpu_seconds(plan.servers), time.monotonic()
         memory: list[tuple[float, int]] = []
         watch = asyncio.create_task(_watch_memory(plan.servers, memory))
@@ -123,9 +128,11 @@ async def _run(plan: Plan, limits: Sequence[str]) -> Measured:
 
 
 @asynccontextmanager
-async def _started(plan: Plan, part: int, limits: Sequence[str]) -> AsyncIterator[asyncio.subprocess.Process]:
+async def _started(
+    generator: Sequence[str], plan: Plan, part: int, limits: Sequence[str]
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """A generator that has connected and waits for its line."""
-    command = [*program(), str(plan.pool), *limits, "--part", str(part), "--parts", str(plan.processes)]
+    command = [*generator, str(plan.pool), *limits, "--part", str(part), "--parts", str(plan.processes)]
     command += ["--check", str(plan.check), "--patience", str(plan.patience), *(("--spread",) if plan.spread else ())]
     for target in plan.targets:
         command += ["--target", str(target)]

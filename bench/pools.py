@@ -1,7 +1,7 @@
 """Requests made beforehand, in the file from which the generator sends them (`struct record` in load.c)."""
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +15,7 @@ from resolver.wire.message import UNKNOWN_SERIAL, Message
 from resolver.wire.query import Query
 
 NOTHING: Final = -1
+MICRO: Final = 1e6
 KINDS: Final = 8  # Of requests that are counted apart.
 RECORD: Final = struct.Struct("<QIIIHHBBH")
 PLAIN: Final = "/:.-_~"  # What a name keeps in a path.
@@ -40,7 +41,7 @@ def write_pool(path: Path, requests: Iterable[Request]) -> Path:
     """Requests in the order in which they will be sent."""
     with path.open("wb") as out:
         for one in requests:
-            at = round(one.at * 1e6)
+            at = round(one.at * MICRO)
             shape = (
                 at,
                 len(one.octets),
@@ -54,6 +55,17 @@ def write_pool(path: Path, requests: Iterable[Request]) -> Path:
             )
             out.write(RECORD.pack(*shape) + one.octets + one.marker)
     return path
+
+
+def read_pool(path: Path) -> Iterator[Request]:
+    """What was written."""
+    octets, place = path.read_bytes(), 0
+    while place < len(octets):
+        at, length, identifiers, after, marked, code, target, kind, _ = RECORD.unpack_from(octets, place)
+        begin = place + RECORD.size
+        place = begin + length + marked
+        request, marker = octets[begin : begin + length], octets[begin + length : place]
+        yield Request(request, marker, code, identifiers, at / MICRO, target, after - 1, kind)
 
 
 def http_get(path: str, marker: str = "", *, host: str = "localhost", headers: str = "", **more: Any) -> Request:
