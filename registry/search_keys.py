@@ -8,6 +8,7 @@ import zlib
 from base64 import urlsafe_b64encode
 from collections.abc import Collection, Iterator
 from contextlib import suppress
+from functools import lru_cache
 
 from registry.octets import Reader, Truncated, put_varint
 from registry.packing import known_type, unpack
@@ -15,14 +16,11 @@ from registry.packing import known_type, unpack
 
 def search_key(prefix_key: bytes, value_type: str, data: bytes) -> str:
     """The sum under which a value is found below a prefix."""
-    start = zlib.crc32(b"%s\0%s\0" % (prefix_key, value_type.encode()))
-    return urlsafe_b64encode(zlib.crc32(data, start).to_bytes(4, "big"))[:6].decode()
+    return urlsafe_b64encode(zlib.crc32(data, _start(prefix_key, value_type)).to_bytes(4, "big"))[:6].decode()
 
 
 def search_keys(prefix_key: bytes, packed: bytes, types: Collection[str]) -> str | None:
     """The sums of a row's values of these types as a JSON array; None where it has none. `packed` is of form 1."""
-    if not types:
-        return None
     keys = {search_key(prefix_key, name, data) for name in types for data in _data_of(packed, name)}
     return '["' + '","'.join(sorted(keys)) + '"]' if keys else None
 
@@ -32,13 +30,24 @@ def _data_of(packed: bytes, value_type: str) -> Iterator[bytes]:
     if known_type(value_type):
         yield from (value.data for value in unpack(packed, 0) if value.type == value_type)
         return
-    name = value_type.encode()
-    head = bytearray()
-    put_varint(head, len(name))
-    head += name
+    head = _head(value_type)
     place = packed.find(head)
     while place >= 0:
         reader = Reader(packed, place + len(head))
         with suppress(Truncated):
             yield reader.octets(reader.varint())
         place = packed.find(head, place + 1)
+
+
+@lru_cache
+def _start(prefix_key: bytes, value_type: str) -> int:
+    return zlib.crc32(b"%s\0%s\0" % (prefix_key, value_type.encode()))
+
+
+@lru_cache
+def _head(value_type: str) -> bytes:
+    """What stands in front of the data's length in a value of this type."""
+    name = value_type.encode()
+    head = bytearray()
+    put_varint(head, len(name))
+    return bytes(head + name)
