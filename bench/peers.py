@@ -36,6 +36,7 @@ from registry.postgres_programs import find_binaries
 
 SERVER_CORE: Final = 0
 GENERATOR_CORE: Final = 1
+ORDER: Final = [one.name for group in GROUPS for one in group]
 WARM: Final = 0.3  # Seconds of load before each measurement: connections, and what was forgotten while stopped.
 # Nothing here is worth keeping over a power cut, and nothing may start to tidy up in the middle of a measurement.
 POSTGRES: Final = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "max_wal_size": "16GB"}
@@ -97,7 +98,9 @@ class Contest:
         before = cpu_seconds(databases)
         measured = await measure(plan)
         hold(server.pid)
-        run = {"name": contestant.name, "name_zh": contestant.chinese, "round": turn, **measured.to_json()}
+        told = measured.to_json()
+        del told["kinds"]  # one only: the same again
+        run = {"name": contestant.name, "name_zh": contestant.chinese, "round": turn, **told}
         run["identifiers_per_cpu_second"] = measured.identifiers / measured.server_cpu
         run["postgres_cpu"] = round(cpu_seconds(databases) - before, 4)
         self.runs.append(run)
@@ -125,9 +128,9 @@ async def contest(asked: argparse.Namespace, directory: Path) -> dict[str, Any]:
         "postgres": version,
         "settings": settings,
         "figures": compared(held.runs, FIGURES),
-        "contestants": summed(held.runs),
+        "contestants": sorted(summed(held.runs), key=lambda one: ORDER.index(one["name"])),
         "absent": held.absent,
-        "runs": held.runs,
+        "runs": sorted(held.runs, key=lambda run: ORDER.index(run["name"])),
     }
 
 

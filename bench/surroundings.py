@@ -67,8 +67,17 @@ def keep(name: str, figures: dict[str, Any]) -> Path:
     """Writes the figures of a run among the results, under its day and commit."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}-{datetime.now(UTC):%Y%m%d}-{commit()}.json"
-    path.write_bytes(orjson.dumps(figures, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    path.write_bytes(orjson.dumps(_short(figures), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     return path
+
+
+def _short(figures: Any) -> Any:
+    """Lists of numbers on one line each: a histogram has hundreds of pairs."""
+    if isinstance(figures, dict):
+        return {name: _short(one) for name, one in figures.items()}
+    if isinstance(figures, list) and any(isinstance(one, dict) for one in figures):
+        return [_short(one) for one in figures]
+    return orjson.Fragment(orjson.dumps(figures)) if isinstance(figures, list | tuple) else figures
 
 
 def _cpu_times() -> list[int]:
