@@ -20,12 +20,13 @@ from registry.errors import HandleError, InvalidHandle, PrefixNotHomed, Response
 from registry.handle import MAX_HANDLE
 from registry.language import Language, preferred
 from registry.record import public
-from resolver.answer import FOUND_HEAD, Answer
+from resolver.answer import Answer
 from resolver.listeners.http.authorization import Authorization
 from resolver.listeners.http.batch_forms import Framing, accepted_framing, cut, framing_of, names_of
+from resolver.listeners.http.batch_names import heads_of, joined, keys_of
 from resolver.listeners.http.body import read_body
 from resolver.listeners.http.conditional import caching_headers, private_headers
-from resolver.listeners.http.handles import NO_VALUES, PREFIX_START, values_body, whole_body
+from resolver.listeners.http.handles import NO_VALUES, values_body, whole_body
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.query import Query
 from resolver.listeners.http.responses import BASE_HEADERS, open_to_scripts, refusal_form
@@ -37,9 +38,9 @@ MAX_REQUESTS: Final = 32  # Answered at a time, their bodies in memory: 128 MiB 
 BODY_SECONDS: Final = 10.0  # For a body: a slow sender holds one of the few places.
 WRITE_SECONDS: Final = 30.0  # For a client to take a chunk; one that reads nothing holds a place too.
 # Handles of a chunk. It grows while chunks are light, so that the first comes at once.
-FIRST_CHUNK: Final = 128
+FIRST_CHUNK: Final = 256
 MIN_CHUNK: Final = 8
-MAX_CHUNK: Final = 512
+MAX_CHUNK: Final = 1024
 MAX_SELECTED: Final = 64  # Handles of a chunk that are unpacked and rendered anew: the loop is held up for a while.
 # What is joined and written at once: records of 256 KiB each, the longest there are, come one by one.
 PIECE_OCTETS: Final = 1 << 20
@@ -50,6 +51,8 @@ _COUNTED: Final[Mapping[int, str]] = {
     ResponseCode.VALUES_NOT_FOUND: "notFound",
     ResponseCode.SERVER_BUSY: "busy",
 }
+
+_NOTHING: Final = len(NO_VALUES)  # The tail of an answer that shows values is longer.
 
 Piece = tuple[bytes, bool]
 
@@ -167,31 +170,36 @@ class Batch:
     async def _results(
         self, names: Sequence[str], selection: Selection, framing: Framing, counts: dict[str, int]
     ) -> list[bytes]:
-        """★ The parts of each name's result, `between` in front of it, and how many of each kind added to `counts`."""
-        outcomes = await self._outcomes(names, selection)
-        between, head = framing.between, framing.between + FOUND_HEAD
-        whole, found = selection.is_whole, 0
-        parts: list[bytes] = []
-        for asked, outcome in zip(names, outcomes, strict=True):
-            if whole and isinstance(outcome, Answer) and outcome.packed is not None and outcome.tail != NO_VALUES:
-                found += 1
-                parts += (head, orjson.dumps(asked), outcome.tail)
-            else:
-                parts += (between, await self._selected(asked, outcome, selection, counts))
-        counts["found"] += found
+        """★ Two parts of each name's result, `between` in front of it, and how many of each kind added to `counts`."""
+        plain = joined(names) if names else None
+        outcomes = await self._outcomes(names, plain, selection)
+        if selection.is_whole:
+            tails = [outcome.tail if isinstance(outcome, Answer) else b"" for outcome in outcomes]
+            others = [place for place, tail in enumerate(tails) if len(tail) <= _NOTHING]
+            heads = heads_of(names, plain, framing.between)
+        else:
+            tails, others, heads = [b""] * len(names), [*range(len(names))], [b""] * len(names)
+        counts["found"] += len(names) - len(others)
+        for place in others:
+            heads[place] = framing.between
+            tails[place] = await self._selected(names[place], outcomes[place], selection, counts)
+        parts = [b""] * (2 * len(names))
+        parts[::2], parts[1::2] = heads, tails
         return parts
 
-    async def _outcomes(self, names: Sequence[str], selection: Selection) -> list[Answer | HandleError]:
+    async def _outcomes(
+        self, names: Sequence[str], plain: bytes | None, selection: Selection
+    ) -> list[Answer | HandleError]:
         """For each name its answer, or what it is refused for."""
-        octets = [name.encode() for name in names]
-        keys = [self._key_of(name if b"/" in name else PREFIX_START + name) for name in octets]
         resolver = self._resolver
         resolve = resolver.resolve_many_authoritative if selection.authoritative else resolver.resolve_many
-        lengths = [len(name) for name in octets]
-        if all(lengths) and max(lengths, default=0) <= MAX_HANDLE:
+        keys = keys_of(names, plain, self._key_of)
+        if keys is not None:
             return await resolve(keys)
-        answers = iter(await resolve([key for key, length in zip(keys, lengths, strict=True) if _is_allowed(length)]))
-        return [next(answers) if _is_allowed(length) else _no_handle(length) for length in lengths]
+        lengths = [len(name.encode()) for name in names]
+        allowed = [name for name, length in zip(names, lengths, strict=True) if 0 < length <= MAX_HANDLE]
+        answers = iter(await resolve(keys_of(allowed, None, self._key_of) or []))
+        return [next(answers) if 0 < length <= MAX_HANDLE else _no_handle(length) for length in lengths]
 
     async def _selected(
         self, asked: str, outcome: Answer | HandleError, selection: Selection, counts: dict[str, int]
@@ -229,10 +237,6 @@ def _told(asked: str, outcome: Answer | HandleError, language: Language, counts:
     if isinstance(outcome, Answer):
         return whole_body(asked, outcome)
     return orjson.dumps(refusal_form(outcome, language, asked))
-
-
-def _is_allowed(length: int) -> bool:
-    return 0 < length <= MAX_HANDLE
 
 
 def _no_handle(length: int) -> InvalidHandle:

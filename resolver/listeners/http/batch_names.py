@@ -1,0 +1,48 @@
+"""The names of a batch, all at once: keys to look them up by, and what stands in front of each answer.
+
+Names that need no escape are joined with line breaks, folded, framed and cut apart again by a few calls of C for all of
+them. What any one of them has that is not plain is left to a call for each name.
+"""
+
+from collections.abc import Sequence
+from itertools import repeat
+from operator import contains
+from typing import Final, cast
+
+import orjson
+
+from registry.handle import MAX_HANDLE, HandleKey, KeyOf, fold_whole
+from resolver.answer import FOUND_HEAD
+from resolver.listeners.http.handles import PREFIX_START
+
+# What JSON escapes in a string (RFC 8259, section 7), and DEL, which nobody agrees on. The line break parts the names.
+_ESCAPED: Final = bytes({*range(0x20), 0x22, 0x5C, 0x7F} - {0x0A})
+
+
+def joined(names: Sequence[str]) -> bytes | None:
+    """The names with line breaks between them, when each stands in JSON as it is."""
+    octets = "\n".join(names).encode()
+    if octets.count(b"\n") != len(names) - 1 or len(octets.translate(None, _ESCAPED)) != len(octets):
+        return None
+    return octets
+
+
+def keys_of(names: Sequence[str], plain: bytes | None, key_of: KeyOf) -> list[HandleKey] | None:
+    """★ The key of each name, or None when no handle can have one of them. `plain` is what `joined` gave for them."""
+    if plain is not None and key_of is fold_whole:
+        keys = key_of(plain).split(b"\n")
+        if all(map(contains, keys, repeat(b"/"))) and max(map(len, keys)) <= MAX_HANDLE:
+            return cast("list[HandleKey]", keys)
+    octets = [name.encode() for name in names]
+    if not all(octets) or max(map(len, octets), default=0) > MAX_HANDLE:
+        return None
+    return [key_of(name if b"/" in name else PREFIX_START + name) for name in octets]
+
+
+def heads_of(names: Sequence[str], plain: bytes | None, between: bytes) -> list[bytes]:
+    """★ For each name what stands before the tail of its answer, `between` in front of it."""
+    head = between + FOUND_HEAD
+    if plain is None:
+        return [head + orjson.dumps(name) for name in names]
+    head += b'"'
+    return (head + plain.replace(b"\n", b'"\0' + head) + b'"').split(b"\0")
