@@ -98,6 +98,7 @@ def _synchronous(store: Store, keys: dict[str, HandleKey], packed: dict[HandleKe
     targets = {name: f"/api/handles/{name}" for name in keys}
     octets = {name: name.encode() for name in keys}
     ready = ReadyAnswers(resolver, store.key_of, metrics)
+    cell = metrics.tally.cells["http"]["127.0.0.1"]
     names = list(keys)
 
     def put(name: str) -> None:
@@ -107,7 +108,7 @@ def _synchronous(store: Store, keys: dict[str, HandleKey], packed: dict[HandleKe
         "decode target": cost(lambda name: percent_decode(targets[name][13:]), names, rounds),
         "key_of": cost(lambda name: store.key_of(name.encode()), names, rounds),
         "peek": cost(lambda name: resolver.peek(keys[name]), names, rounds),
-        "ready": cost(lambda name: ready.answer(octets[name], PLAIN), names, rounds),
+        "ready": cost(lambda name: ready.answer(octets[name], PLAIN, cell), names, rounds),
         "body": cost(lambda name: answers[name].body(name), names, rounds),
         "unpack": cost(lambda name: packed[keys[name]].unpack(), names, rounds),
         "render": cost(lambda name: found(packed[keys[name]], 0), names, rounds),

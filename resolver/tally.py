@@ -39,6 +39,7 @@ MAX_SECONDS: Final = 3600  # Seconds that wait; the least busy one gives way.
 ROWS_AT_ONCE: Final = 5000  # Of each kind in one transaction.
 OTHER: Final = ""  # The source of those that are not told apart.
 _ELSEWHERE: Final = b""  # The prefix of names that are not here: strangers may make up as many as they like.
+_IPV4: Final = 4  # Octets of an address.
 _IPV6_NETWORK: Final = 8  # Octets of a /64: the hosts of one link.
 
 
@@ -51,13 +52,21 @@ class Cell:
         self.found: dict[bytes, int] = {}
         self.missed: dict[bytes, int] = {}
 
+    def count(self, prefix: bytes, *, found: bool) -> None:
+        counts = self.found if found else self.missed
+        counts[prefix] = counts.get(prefix, 0) + 1
 
-class Cells(dict[str, Cell]):
+
+Address = str | bytes
+"""As text or, where datagrams come by in bursts, as octets."""
+
+
+class Cells(dict[Address, Cell]):
     """The cells of one protocol, by address. Nobody keeps one longer than for a burst: they are taken and forgotten."""
 
     __slots__ = ()
 
-    def __missing__(self, address: str) -> Cell:
+    def __missing__(self, address: Address) -> Cell:
         if len(self) >= MAX_SOURCES and address != OTHER:
             return self[OTHER]
         cell = self[address] = Cell()
@@ -78,14 +87,12 @@ class Tally:
         self._known: dict[Protocol, set[str]] = {protocol: set() for protocol in PROTOCOLS}
         self._sending: Counted | None = None
 
-    def count(self, protocol: Protocol, address: str, key: HandleKey, *, found: bool) -> None:
+    def count(self, protocol: Protocol, address: Address, key: HandleKey, *, found: bool) -> None:
         """Counts a request, and a success if content was shown."""
         prefix = key.partition(b"/")[0] if found or self._prefixes().of(key) is not None else _ELSEWHERE
-        cell = self.cells[protocol][address]
-        counts = cell.found if found else cell.missed
-        counts[prefix] = counts.get(prefix, 0) + 1
+        self.cells[protocol][address].count(prefix, found=found)
 
-    def count_later_success(self, protocol: Protocol, address: str, key: HandleKey) -> None:
+    def count_later_success(self, protocol: Protocol, address: Address, key: HandleKey) -> None:
         """A request that was counted as one without success has become one: its asker has proved who he is."""
         cell = self.cells[protocol][address]
         prefix = key.partition(b"/")[0]
@@ -127,7 +134,7 @@ class Tally:
         _add(self._minutes, (minute, protocol, prefix), pair)
         _add(self._sources, (day, source if len(self._sources) < MAX_WAITING else OTHER, prefix), pair)
 
-    def _source(self, protocol: Protocol, address: str) -> str:
+    def _source(self, protocol: Protocol, address: Address) -> str:
         source, known = source_of(address), self._known[protocol]
         if source in known:
             return source
@@ -135,6 +142,21 @@ class Tally:
             return OTHER
         known.add(source)
         return source
+
+
+class Asker:
+    """One client of a protocol. For a burst of answers its cell is taken out of `cells` once."""
+
+    __slots__ = ("_protocol", "_tally", "address", "cells")
+
+    def __init__(self, tally: Tally, protocol: Protocol, address: Address) -> None:
+        self._tally = tally
+        self._protocol = protocol
+        self.address = address
+        self.cells = tally.cells[protocol]
+
+    def count(self, key: HandleKey, *, found: bool) -> None:
+        self._tally.count(self._protocol, self.address, key, found=found)
 
 
 class Reporter:
@@ -182,15 +204,18 @@ class Reporter:
             self._is_away = False
 
 
-def source_of(address: str) -> str:
+def source_of(address: Address) -> str:
     """What stands for an address in the counts: itself, or its /64; nothing for what is no address."""
-    if ":" not in address:
-        return address
-    try:
-        octets = socket.inet_pton(socket.AF_INET6, address.partition("%")[0])
-    except OSError:
-        return OTHER
-    return socket.inet_ntop(socket.AF_INET6, octets[:_IPV6_NETWORK] + bytes(16 - _IPV6_NETWORK)) + "/64"
+    if isinstance(address, str):
+        if ":" not in address:
+            return address
+        try:
+            address = socket.inet_pton(socket.AF_INET6, address.partition("%")[0])
+        except OSError:
+            return OTHER
+    if len(address) == _IPV4:
+        return socket.inet_ntop(socket.AF_INET, address)
+    return socket.inet_ntop(socket.AF_INET6, address[:_IPV6_NETWORK] + bytes(16 - _IPV6_NETWORK)) + "/64"
 
 
 def _add(sums: dict[Any, Pair], key: object, pair: Pair) -> None:

@@ -133,6 +133,8 @@ def test_no_transaction_is_given_more_rows_than_it_can_bear(tally):
         ("fe80::1%eth0", "fe80::/64"),
         ("", OTHER),
         (":", OTHER),
+        (bytes((192, 0, 2, 1)), "192.0.2.1"),
+        (bytes.fromhex("20010db8000100020003000400050006"), "2001:db8:1:2::/64"),
     ],
 )
 def test_a_source_is_an_address_or_the_network_of_one_link(address, source):

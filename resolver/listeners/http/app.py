@@ -16,15 +16,17 @@ from multidict import CIMultiDict
 
 from registry.database import DATABASE_AWAY
 from registry.errors import AuthenticationNeeded, HandleError, ProtocolFault, ServerBusy
+from registry.handle import HandleKey
 from registry.routes import Route, Router, raw_path
 from resolver.listeners.http.authorization import BASIC_CHALLENGE, Authorization, UnknownSession
 from resolver.listeners.http.connection import Connection
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.ready import ReadyAnswers
 from resolver.listeners.http.ready_connection import ReadyConnection
-from resolver.listeners.http.responses import BASE_HEADERS, METHODS, SERVER, open_to_scripts, refusal
+from resolver.listeners.http.responses import ASKED, BASE_HEADERS, FOUND, METHODS, SERVER, open_to_scripts, refusal
 from resolver.listeners.http.routes import routes
 from resolver.listeners.http.trial import misfit
+from resolver.tally import Protocol, Tally
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +36,15 @@ API: Final = "/api/"
 class Dispatcher:
     """Serves requests from the table of routes. What is under /api/ is never left to the proxy."""
 
-    def __init__(self, table: Sequence[Route], authorization: Authorization, observe: Callable[[float], None]) -> None:
+    def __init__(
+        self, table: Sequence[Route], authorization: Authorization, observe: Callable[[float], None], tally: Tally
+    ) -> None:
         """`observe` is told the seconds that each request took."""
         self._api = Router([route for route in table if route.path.startswith(API)])
         self._other = Router([route for route in table if not route.path.startswith(API)])
         self._authorization = authorization
         self._observe = observe
+        self._tally = tally
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """Never raises: whatever happens has an answer."""
@@ -60,6 +65,9 @@ class Dispatcher:
             open_to_scripts(request, response)
         response.headers.setdefault("Server", SERVER)
         self._observe(monotonic() - begun)
+        if (asked := request.get(ASKED)) is not None:
+            protocol: Protocol = "https" if request.secure else "http"
+            self._tally.count(protocol, request.remote or "", HandleKey(asked), found=request.get(FOUND, False))
         return response
 
     async def _serve(self, request: web.Request, path: str) -> web.StreamResponse:
@@ -111,7 +119,8 @@ class HttpServer(web.Server):
     """Makes a protocol for each connection that it is called for."""
 
     def __init__(self, parts: Parts) -> None:
-        dispatcher = Dispatcher(routes(parts), Authorization(parts), parts.metrics.latency.observe)
+        metrics = parts.metrics
+        dispatcher = Dispatcher(routes(parts), Authorization(parts), metrics.latency.observe, metrics.tally)
         super().__init__(dispatcher.serve, request_factory=self._request)
         self._keepalive = parts.settings.resolver.keepalive
         self._guarded = bool(parts.settings.resolver.client_ca)

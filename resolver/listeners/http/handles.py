@@ -26,7 +26,7 @@ from resolver.listeners.http.body import expect_json, read_body, read_object
 from resolver.listeners.http.conditional import caching_headers, etag_of, private_headers, unchanged
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.query import Query
-from resolver.listeners.http.responses import BASE_HEADERS, HANDLE, JSON, json_response, respond
+from resolver.listeners.http.responses import ASKED, BASE_HEADERS, FOUND, HANDLE, JSON, json_response, respond
 
 VARIOUS: Final = "various"  # ?index=various: whichever indexes the body has.
 PAGE_SIZE: Final = 1000  # Names of a page when only its number is given.
@@ -81,21 +81,19 @@ class Handles:
         self._certificates = bool(parts.settings.resolver.client_ca)
 
     async def resolve(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
-        name = Name.from_path(placeholders["handle"])
-        asked = request[HANDLE] = name.text
-        key = self._key_of(name.full)
+        asked, key = self._asked(request, placeholders)
         if not self._is_ordinary(request):
             return await self._select(request, asked, key, Query.from_request(request))
         answer = self._resolver.peek(key) or await self._resolver.resolve(key)
+        request[FOUND] = shows(answer)
         headers = whole_headers(answer.ttl, answer.etag, self._resolver.staleness)
         return web.Response(body=whole_body(asked, answer), status=STATUS[answer.code], headers=headers)
 
     async def resolve_posted(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         """GET with its parameters in a JSON object."""
-        name = Name.from_path(placeholders["handle"])
-        asked = request[HANDLE] = name.text
+        asked, key = self._asked(request, placeholders)
         form = await read_object(request, self._max_body)
-        return await self._select(request, asked, self._key_of(name.full), Query.from_json(form))
+        return await self._select(request, asked, key, Query.from_json(form))
 
     async def put(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         query = Query.from_request(request)
@@ -149,6 +147,14 @@ class Handles:
         form |= {"totalCount": str(total), "handles": names}
         return json_response(request, form, headers=private_headers())
 
+    def _asked(self, request: web.Request, placeholders: Mapping[str, str]) -> tuple[str, HandleKey]:
+        """The name that is asked for, and its key; from here on the request counts as one. Raises as `Name` does."""
+        request[ASKED] = b""
+        name = Name.from_path(placeholders["handle"])
+        request[HANDLE] = name.text
+        request[ASKED] = key = self._key_of(name.full)
+        return name.text, key
+
     def _is_ordinary(self, request: web.Request) -> bool:
         if "?" in request.raw_path or "If-None-Match" in request.headers or "Authorization" in request.headers:
             return False
@@ -164,12 +170,14 @@ class Handles:
         staleness = 0.0 if authoritative else self._resolver.staleness
         record = answer.record
         if record is None or (only_public and not indexes and not types):
+            request[FOUND] = shows(answer)
             return _conditional(request, whole_body(asked, answer), answer, answer.etag, staleness)
         values = record.select(indexes, types)
         if only_public:
             values = public(values)
         else:
             await self._registration.check_read(record, by, values)
+        request[FOUND] = bool(values)
         body = values_body(asked, values)
         if all(value.is_public for value in values):
             return _conditional(request, body, answer, etag_of(body), staleness)
@@ -211,6 +219,11 @@ def whole_body(asked: str, answer: Answer) -> bytes:
     if answer.tail == NO_VALUES:
         return values_body(asked, ())
     return answer.body(asked)
+
+
+def shows(answer: Answer) -> bool:
+    """Whether a full answer has a value to show."""
+    return len(answer.tail) > len(NO_VALUES)  # No shorter tail holds one.
 
 
 def values_body(asked: str, values: tuple[HandleValue, ...]) -> bytes:

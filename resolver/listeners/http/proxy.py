@@ -16,7 +16,7 @@ from aiohttp import web
 
 from registry.documentation import LANGUAGE_PARAMETER, language_of
 from registry.errors import HandleError, HandleNotFound, InvalidHandle, PrefixNotHomed, ResponseCode
-from registry.handle import Handle
+from registry.handle import Handle, HandleKey
 from registry.language import Language
 from registry.record import HandleRecord, public, ttl_of
 from registry.rest import INTERNAL_ERROR, STATUS
@@ -25,7 +25,7 @@ from registry.value import HandleValue
 from resolver.listeners.http.conditional import caching_headers
 from resolver.listeners.http.locations import Chance, Locations
 from resolver.listeners.http.pages import POLICY, Pages, redirect_body
-from resolver.listeners.http.responses import BASE_HEADERS, RETRY_AFTER
+from resolver.listeners.http.responses import ASKED, BASE_HEADERS, FOUND, RETRY_AFTER
 from resolver.listeners.http.target import path_of, target_of
 from resolver.listeners.http.visit import PARAMETERS, Visit, is_set, prefers_json
 from resolver.resolution import Resolver
@@ -84,16 +84,19 @@ class Proxy:
         if prefers_json(request.headers.get("Accept", "")):
             return await self._answer_json(request, {"handle": raw})
         asked = raw
+        request[ASKED] = b""
         try:
             asked = _decoded(raw)
+            key = request[ASKED] = self._store.key_of(Handle.from_text(asked).octets)
             visit = Visit.from_request(request)
-            return self._respond(visit, asked, await self._resolve(asked, authoritative=visit.authoritative))
+            record = await self._resolve(asked, HandleKey(key), authoritative=visit.authoritative)
+            request[FOUND] = bool(public(record.select(visit.indexes, visit.types)))
+            return self._respond(visit, asked, record)
         except HandleError as error:
             return self._refuse(language_of(request), asked, error)
 
-    async def _resolve(self, asked: str, *, authoritative: bool) -> HandleRecord:
+    async def _resolve(self, asked: str, key: HandleKey, *, authoritative: bool) -> HandleRecord:
         """Raises HandleError: not found, not homed here, or busy."""
-        key = self._store.key_of(Handle.from_text(asked).octets)
         answer = await (self._resolver.resolve_authoritative if authoritative else self._resolver.resolve)(key)
         record = answer.record
         if record is None:

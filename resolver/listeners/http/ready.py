@@ -22,11 +22,12 @@ from registry.language import preferred
 from registry.rest import STATUS
 from resolver.answer import MISSING, NOT_RESPONSIBLE, Answer
 from resolver.listeners.http.conditional import caching_headers
-from resolver.listeners.http.handles import NO_VALUES, PREFIX_START, Name, whole_body, whole_headers
+from resolver.listeners.http.handles import NO_VALUES, PREFIX_START, Name, shows, whole_body, whole_headers
 from resolver.listeners.http.manner import ANY_TAG, Manner, manner_of
 from resolver.listeners.http.responses import BASE_HEADERS, JSON, refusal_form, refusal_head
 from resolver.metrics import Metrics
 from resolver.misses import Told
+from resolver.tally import Asker, Cell
 
 PATH: Final = "/api/handles/"
 QUESTION: Final = b"GET " + PATH.encode()
@@ -63,20 +64,26 @@ class ReadyAnswers:
         self._peek = source.peek_fresh
         self._key_of = key_of
         self._metrics = metrics
+        self.tally = metrics.tally
         self._heads: dict[int, tuple[bytes, bytes]] = {}
         self._missing_head = _head(STATUS[MISSING.code], MISSING.ttl, "")
         self._second = 0
         self._date = b""
 
-    def answer(self, name: bytes, manner: Manner) -> bytes | None:
+    def answer(self, name: bytes, manner: Manner, cell: Cell) -> bytes | None:
         """★ The answer for a name as it stands in a target; None when there is none to give at once."""
         if name.translate(None, _PLAIN):
-            return self._answer_escaped(name, manner)
-        answer = self._peek(self._key_of(name))
+            return self._answer_escaped(name, manner, cell)
+        key = self._key_of(name)
+        answer = self._peek(key)
         if answer is None:
             return None
         tail = answer.tail
-        if answer is MISSING or tail == NO_VALUES or manner.known is not None:
+        has_values = len(tail) > len(NO_VALUES)
+        counts = cell.found if has_values else cell.missed
+        prefix = key.partition(b"/")[0]
+        counts[prefix] = counts.get(prefix, 0) + 1
+        if not has_values or manner.known is not None:
             return self._render(name.decode("ascii"), answer, manner)
         before, behind = self._heads.get(answer.ttl) or self._learn_head(answer.ttl)
         if int(time()) != self._second:
@@ -92,7 +99,7 @@ class ReadyAnswers:
             tail,
         )
 
-    def ask(self, name: bytes, manner: Manner, told: Callable[[bytes], None]) -> bool:
+    def ask(self, name: bytes, manner: Manner, asker: Asker, told: Callable[[bytes], None]) -> bool:
         """Has the answer made for a name that is not kept, for `told` to be called with; never within this call, and
         not at all when only aiohttp's way can answer."""
         if self._source.staleness or not 0 < len(name) <= MAX_HANDLE or name.translate(None, _ESCAPED):
@@ -105,11 +112,13 @@ class ReadyAnswers:
             full, asked = named.full, named.text
         else:
             full, asked = name if b"/" in name else PREFIX_START + name, name.decode("ascii")
+        key = self._key_of(full)
 
         def render_and_tell(outcome: Answer | HandleError) -> None:
+            asker.count(key, found=not isinstance(outcome, HandleError) and shows(outcome))
             told(self._render_outcome(asked, outcome, manner))
 
-        self._source.ask(self._key_of(full), render_and_tell)
+        self._source.ask(key, render_and_tell)
         return True
 
     def learn(self, octets: bytes, message: object, payload: StreamReader) -> None:
@@ -137,15 +146,19 @@ class ReadyAnswers:
         self._metrics.counts.ready += answers
         self._metrics.latency.observe(monotonic() - begun, answers)
 
-    def _answer_escaped(self, name: bytes, manner: Manner) -> bytes | None:
+    def _answer_escaped(self, name: bytes, manner: Manner, cell: Cell) -> bytes | None:
         if name.translate(None, _ESCAPED):
             return None
         try:
             named = Name.from_path(name.decode("ascii"))
         except HandleError:
             return None
-        answer = self._peek(self._key_of(named.full))
-        return None if answer is None else self._render(named.text, answer, manner)
+        key = self._key_of(named.full)
+        answer = self._peek(key)
+        if answer is None:
+            return None
+        cell.count(key.partition(b"/")[0], found=shows(answer))
+        return self._render(named.text, answer, manner)
 
     def _render(self, asked: str, answer: Answer, manner: Manner) -> bytes:
         """★"""

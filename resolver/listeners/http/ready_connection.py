@@ -20,6 +20,7 @@ from aiohttp.http_parser import RawRequestMessage
 from resolver.listeners.http.connection import Connection
 from resolver.listeners.http.manner import is_whole, manner_of
 from resolver.listeners.http.ready import HEAD_END, PATH, QUESTION, ReadyAnswers
+from resolver.tally import Asker
 
 log = logging.getLogger(__name__)
 
@@ -51,10 +52,11 @@ PRIVATE: Final = (
 class ReadyConnection(Connection):
     """With `guarded`, clients may show certificates, and aiohttp's way alone knows who they are."""
 
-    __slots__ = ("_asking", "_at_boundary", "_guarded", "_held", "_held_back", "_ready")
+    __slots__ = ("_asker", "_asking", "_at_boundary", "_guarded", "_held", "_held_back", "_ready")
 
     def __init__(self, manager: web.Server, ready: ReadyAnswers, *, keepalive: float, guarded: bool = False) -> None:
         super().__init__(manager, keepalive=keepalive)
+        self._asker: Asker
         self._ready: ReadyAnswers | None = ready
         self._guarded = guarded
         self._at_boundary = True
@@ -64,7 +66,11 @@ class ReadyConnection(Connection):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        if self._guarded and transport.get_extra_info("sslcontext") is not None:
+        is_private = transport.get_extra_info("sslcontext") is not None
+        if self._ready is not None:
+            address = (transport.get_extra_info("peername") or ("",))[0]
+            self._asker = Asker(self._ready.tally, "https" if is_private else "http", address)
+        if self._guarded and is_private:
             self._ready = None
 
     def data_received(self, data: bytes) -> None:
@@ -88,7 +94,8 @@ class ReadyConnection(Connection):
     def _answer_known(self, ready: ReadyAnswers, data: bytes, begin: int) -> int:
         """★ Answers as many questions of known form as there are; returns where they end."""
         begun = monotonic()
-        blocks = ready.blocks
+        blocks, asker = ready.blocks, self._asker
+        cell = asker.cells[asker.address]
         answers: list[bytes] = []
         octets = 0
         while octets < SEGMENT and data.startswith(QUESTION, begin):
@@ -97,9 +104,9 @@ class ReadyConnection(Connection):
             if end < space or (manner := blocks.get(data[space:end])) is None:
                 break
             name = data[begin + _NAME : space]
-            answer = ready.answer(name, manner)
+            answer = ready.answer(name, manner, cell)
             if answer is None:
-                if ready.ask(name, manner, partial(self._told, begun)):
+                if ready.ask(name, manner, asker, partial(self._told, begun)):
                     self._begin_asking()
                     self._request_count += 1
                     begin = end
@@ -134,6 +141,8 @@ class ReadyConnection(Connection):
     def _answer_messages(self, ready: ReadyAnswers, waiter: "asyncio.Future[None]", begun: float) -> None:
         """Answers what is ordinary of what was parsed, up to a name that has to be read, or wakes aiohttp's task."""
         answers: list[bytes] = []
+        asker = self._asker
+        cell = asker.cells[asker.address]
         while self._messages and not self._asking and not self._buffer_paused:
             message, payload = self._messages[0]
             if not isinstance(message, RawRequestMessage) or not message.path.startswith(PATH):
@@ -142,10 +151,10 @@ class ReadyConnection(Connection):
             if manner is None:
                 break
             name = message.path[len(PATH) :].encode("utf-8", "surrogateescape")
-            answer = ready.answer(name, manner)
+            answer = ready.answer(name, manner, cell)
             if answer is not None:
                 answers.append(answer)
-            elif ready.ask(name, manner, partial(self._told, begun)):
+            elif ready.ask(name, manner, asker, partial(self._told, begun)):
                 self._begin_asking()
             else:
                 break

@@ -26,6 +26,9 @@ CORS_HEADERS: Final[Mapping[str, str]] = {
 }
 # Where a request keeps the name that it asks for, in the spelling of a refusal.
 HANDLE: Final = web.RequestKey("handle", str)
+# Of a request for a handle: its key, for the statistics, and whether content was found and is shown.
+ASKED: Final = web.RequestKey("asked", bytes)
+FOUND: Final = web.RequestKey("found", bool)
 
 # Refusals of a request rather than of what it asks for have a status of their own.
 STATUS_OF_RULE: Final[Mapping[str, int]] = {

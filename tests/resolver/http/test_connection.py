@@ -18,6 +18,7 @@ from resolver.listeners.http.connection import Connection
 from resolver.listeners.http.responses import refusal
 from resolver.listeners.port import listen
 from resolver.node import Node
+from resolver.tally import Tally
 from tests.journeys.servers import a_server
 from tests.resolver.http.lab import Client, basic, lab
 
@@ -143,7 +144,7 @@ async def test_a_fault_of_ours_is_logged_with_its_traceback_and_told_without(cap
 
     table = [Route("GET", "/api/broken", broken, "broken", "Break.", "损坏。")]
     observed: list[float] = []
-    dispatcher = Dispatcher(table, None, observed.append)
+    dispatcher = Dispatcher(table, None, observed.append, Tally())
     async with serving(dispatcher.serve, first=10.0) as port:
         answer = await say(port, b"GET /api/broken HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
     assert status_and_code(answer) == (500, 2)
