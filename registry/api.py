@@ -15,6 +15,7 @@ from registry.callers import Callers
 from registry.documentation import language_of, with_documentation
 from registry.enterprise_api import MAX_BODY, Enterprises
 from registry.errors import ProtocolFault
+from registry.feed_api import FeedHandlers
 from registry.problems import problem
 from registry.rights import Rights
 from registry.routes import Router, raw_path
@@ -39,7 +40,9 @@ def create_app(store: Store) -> web.Application:
     enterprises = Enterprises(store, callers, rights)
     statistics = StatisticsHandlers(store, callers, rights)
     search = SearchHandlers(store, callers, rights)
-    router = Router(with_documentation(routes(bulk, enterprises, statistics, search), TITLES, version("filament-node")))
+    feed = FeedHandlers(store, callers, rights)
+    served = (feed.route(), *routes(bulk, enterprises, statistics, search))
+    router = Router(with_documentation(served, TITLES, version("filament-node")))
 
     async def answer(request: web.Request) -> web.StreamResponse:
         route, placeholders, methods = router.match(request.method, path := raw_path(request))

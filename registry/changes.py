@@ -20,6 +20,14 @@ class ChangeKind(IntEnum):
     EVERYTHING = 4
 
 
+class Operation(IntEnum):
+    """What was done to one handle; the numbers are stored."""
+
+    CREATED = 1
+    UPDATED = 2
+    DELETED = 3
+
+
 _NO_KEY = HandleKey(b"")
 
 

@@ -16,13 +16,12 @@ from typing import Final
 
 import asyncpg
 
-from registry.changes import ChangeKind
 from registry.deflating import Dictionary
 from registry.ledger import Batch, Connection, Tally, claim, settle
 from registry.packing import pack, unpack
 from registry.refusal import Refusal
 from registry.store import DELETED, Store
-from registry.transaction import COUNT, COUNT_SLOTS, LOG
+from registry.transaction import COUNT, COUNT_SLOTS
 
 # The chunk and its ledger row are lost together or not at all, so neither has to wait for the disk. The rows are named
 # by key: an index finds them, whatever the planner believes of a table that has grown a hundredfold since it looked.
@@ -72,6 +71,9 @@ UPDATE handle SET created_at = $1, updated_at = NULL, batch_id = $2, state = 0, 
 FROM unnest($3::int[], $4::text[], $5::text[], $6::bytea[], $7::jsonb[])
   AS changed (prefix_id, suffix, spelling, packed, keys)
 WHERE handle.prefix_id = changed.prefix_id AND handle.suffix = changed.suffix
+"""
+LOG_RANGE: Final = """
+INSERT INTO change_log (kind, prefix_id, suffix, suffix_to, batch_id) VALUES (2, $1, $2, $3, $4)
 """
 
 
@@ -219,8 +221,8 @@ class Merge:
             prefix_id = rows.prefix_ids[first]
             last = first + rows.prefix_ids[first:].count(prefix_id) - 1
             if prefix_id in written:
-                bounds = (rows.suffixes[first], rows.suffixes[last], None)
-                await self._connection.execute(LOG, ChangeKind.RANGE, prefix_id, *bounds)
+                bounds = (rows.suffixes[first], rows.suffixes[last])
+                await self._connection.execute(LOG_RANGE, prefix_id, *bounds, self._batch.batch_id)
             first = last + 1
 
 

@@ -144,6 +144,8 @@ CREATE TABLE change_log (
   suffix text COLLATE "C",
   suffix_to text COLLATE "C",
   version int,
+  operation smallint,
+  batch_id int,
   PRIMARY KEY (xid, seq)
 );
 COMMENT ON TABLE change_log IS 'What was changed, written by the transaction that changed it; read as registry/changes.py does.';
@@ -155,6 +157,8 @@ COMMENT ON COLUMN change_log.prefix_id IS 'Prefix of kinds 1 to 3.';
 COMMENT ON COLUMN change_log.suffix IS 'Suffix, or the first of a range.';
 COMMENT ON COLUMN change_log.suffix_to IS 'Last suffix of a range.';
 COMMENT ON COLUMN change_log.version IS 'Version that was written, of kind 1.';
+COMMENT ON COLUMN change_log.operation IS 'Of kind 1: 1 registered, 2 changed, 3 deleted.';
+COMMENT ON COLUMN change_log.batch_id IS 'Of kind 2: the bulk load.';
 
 CREATE TABLE import_batch (
   batch_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

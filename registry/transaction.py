@@ -12,7 +12,7 @@ from typing import Final
 
 import asyncpg
 
-from registry.changes import ChangeKind
+from registry.changes import ChangeKind, Operation
 from registry.errors import HandleAlreadyExists, HandleNotFound, PrefixNotHomed
 from registry.handle import Handle, HandleKey
 from registry.packing import pack, unpack
@@ -62,6 +62,9 @@ RETURNING prefix_id
 """
 UNHOME: Final = "UPDATE prefix SET homed = false WHERE prefix = $1 AND homed RETURNING prefix_id"
 LOG: Final = "INSERT INTO change_log (kind, prefix_id, suffix, suffix_to, version) VALUES ($1, $2, $3, $4, $5)"
+LOG_HANDLE: Final = """
+INSERT INTO change_log (kind, prefix_id, suffix, version, operation) VALUES (1, $1, $2, $3, $4)
+"""
 
 
 class Transaction:
@@ -96,7 +99,7 @@ class Transaction:
         if version is None:
             version = await self._recreate(handle, row)
         await self._count(prefix, 1)
-        await self._log(prefix, suffix, version)
+        await self._log(prefix, suffix, version, Operation.CREATED)
         return HandleRecord(handle, stamped, version)
 
     async def replace(self, record: HandleRecord, values: Iterable[HandleValue]) -> HandleRecord:
@@ -107,7 +110,7 @@ class Transaction:
         packed = pack(stamped, self._written_at)
         keys = search_keys(prefix.key, packed, prefix.searchable)
         version = await self.connection.fetchval(UPDATE, self.at, prefix.prefix_id, suffix, packed, keys)
-        await self._log(prefix, suffix, version)
+        await self._log(prefix, suffix, version, Operation.UPDATED)
         return HandleRecord(record.handle, stamped, version)
 
     async def delete(self, record: HandleRecord) -> None:
@@ -116,7 +119,7 @@ class Transaction:
         await self._keep_history(prefix, suffix)
         await self.connection.execute(DELETE, self.at, prefix.prefix_id, suffix, pack((), self._written_at))
         await self._count(prefix, -1)
-        await self._log(prefix, suffix, record.version + 1)
+        await self._log(prefix, suffix, record.version + 1, Operation.DELETED)
 
     async def home(self, prefix: str, enterprise_id: int | None = None) -> None:
         """Makes this node answer for a prefix, perhaps an enterprise's. Raises HandleAlreadyExists: it has another."""
@@ -169,8 +172,8 @@ class Transaction:
         slot = random.randrange(COUNT_SLOTS)  # noqa: S311  # spreads writers, guards nothing
         await self.connection.execute(COUNT, prefix.prefix_id, slot, difference)
 
-    async def _log(self, prefix: Prefix, suffix: str, version: int) -> None:
-        await self.connection.execute(LOG, ChangeKind.HANDLE, prefix.prefix_id, suffix, None, version)
+    async def _log(self, prefix: Prefix, suffix: str, version: int, operation: Operation) -> None:
+        await self.connection.execute(LOG_HANDLE, prefix.prefix_id, suffix, version, operation)
 
 
 @asynccontextmanager

@@ -1,9 +1,10 @@
-"""The book of tests/registry/books.py, and registration in it."""
+"""The book of tests/registry/books.py, and registration in it; the registry's own interface."""
 
 import pytest
 
 from registry.registration import Registration
 from tests.registry.books import NODE, open_book
+from tests.registry.interface import open_interface
 
 
 @pytest.fixture
@@ -15,3 +16,9 @@ async def store(database_dsn):
 @pytest.fixture
 def registration(store):
     return Registration(store, [str(NODE)])
+
+
+@pytest.fixture
+async def node(database_dsn):
+    async with open_interface(database_dsn) as node:
+        yield node

@@ -24,11 +24,9 @@ from registry.sessions import Sessions
 from registry.settings import RegistrySettings
 from registry.upkeep import Upkeep
 from tests.registry.bulk_files import line, loaded, opened
-from tests.registry.test_api import NDJSON, Node, basic, node
+from tests.registry.interface import NDJSON, Node, basic
 from tests.registry.test_bulk_recovery import until
 from tests.registry.test_refusals import workbook
-
-__all__ = ["node"]  # the fixture
 
 DEADLINE = 60.0
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"

@@ -18,8 +18,8 @@ from registry.store import Store
 from registry.transaction import begin
 from registry.value import HandleValue
 from tests.registry.bulk_files import loaded, opened
+from tests.registry.interface import basic
 from tests.registry.records import VALUE_TUPLES
-from tests.registry.test_api import basic
 
 PREFIX = "88.168.1"
 TYPES = ("DESC", "URL", "BATCH")

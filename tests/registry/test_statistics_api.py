@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from registry.statistics import ZONE, Counted, Statistics, begin_of
-from tests.registry.test_api import Node, node  # noqa: F401  # a fixture is found by its name
+from tests.registry.interface import Node
 
 NOW = int(datetime.now(UTC).timestamp())
 MINUTE = NOW - NOW % 60
@@ -13,7 +13,7 @@ TODAY = begin_of("day", datetime.fromtimestamp(NOW, UTC)).astimezone(ZONE).isofo
 
 
 @pytest.fixture
-async def counted(node: Node) -> Node:  # noqa: F811  # as above
+async def counted(node: Node) -> Node:
     await Statistics(node.store).add(
         Counted(
             {(MINUTE, "http", b"88.168.1"): (3, 2), (MINUTE, "udp", b"88.168.2"): (5, 4)},
@@ -24,7 +24,7 @@ async def counted(node: Node) -> Node:  # noqa: F811  # as above
     return node
 
 
-async def ask(node: Node, query: str, headers: dict[str, str], status: int = 200):  # noqa: F811  # as above
+async def ask(node: Node, query: str, headers: dict[str, str], status: int = 200):
     async with node.client.get(f"/api/statistics{query}", headers=headers) as answer:
         assert answer.status == status, await answer.text()
         return await answer.json()

@@ -1,0 +1,159 @@
+"""The change feed over HTTP: page by page, or as events that the server sends (CloudEvents; WHATWG HTML, section 9.2).
+
+Whoever stores the cursor of the last event together with what he made of it loses nothing and hears nothing twice.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+import msgspec
+import orjson
+from aiohttp import web
+
+from registry.admin import AdminPermission
+from registry.callers import Callers
+from registry.database import DATABASE_AWAY
+from registry.documentation import LANGUAGE_PARAMETER
+from registry.errors import PrefixNotHomed, ProtocolFault, ServerBusy
+from registry.feed import MAX_EVENTS, Cursor, Feed, Page
+from registry.handle import NAMING_AUTHORITY, Handle
+from registry.prefix import Prefix
+from registry.rights import Rights
+from registry.routes import Parameter, Route
+from registry.store import Store
+
+MAX_STREAMS: Final = 64  # At once: each looks at the log once an interval, over a connection that it gives back.
+INTERVAL: Final = 0.5  # Seconds between two looks for a stream that has heard everything.
+HEARTBEAT: Final = 15.0  # Seconds of silence after which a comment is sent: proxies cut what says nothing.
+LONGEST: Final = 3600.0  # Seconds of a stream: it ends and is asked for again, so that lost rights are noticed.
+
+EVENT_STREAM: Final = "text/event-stream"
+
+
+class PageForm(msgspec.Struct):
+    """Events in order, where to go on, and whether there are more already."""
+
+    cursor: str
+    more: bool
+    events: list[dict[str, Any]]
+
+
+class FeedHandlers:
+    """Handlers of /api/changes."""
+
+    def __init__(self, store: Store, callers: Callers, rights: Rights) -> None:
+        self._store = store
+        self._callers = callers
+        self._rights = rights
+        self._feed = Feed(store)
+        self._streams = 0
+
+    def route(self) -> Route:
+        return Route(
+            "GET",
+            "/api/changes",
+            self.show,
+            "changes",
+            "What becomes of the handles of a prefix, in order and with nothing left out, as CloudEvents.",
+            "按顺序、无遗漏地获取某前缀下标识的变更(CloudEvents)。",
+            (
+                Parameter(
+                    "prefix",
+                    "Only this prefix; administrators of a prefix must name theirs.",
+                    "只返回该前缀的变更;企业管理员须填写自己的前缀。",
+                ),
+                Parameter(
+                    "cursor",
+                    "Of the last event heard, or 'oldest' or 'now'; a stream takes Last-Event-ID instead.",
+                    "上一事件的游标,或 oldest、now;事件流使用 Last-Event-ID。",
+                ),
+                Parameter(
+                    "limit",
+                    f"Events of a page, at most {MAX_EVENTS}.",
+                    f"每页事件数,最多 {MAX_EVENTS}。",
+                    {"type": "integer", "minimum": 1, "maximum": MAX_EVENTS},
+                ),
+                LANGUAGE_PARAMETER,
+            ),
+            responses=dict.fromkeys((400, 401, 403, 404, 503), "application/problem+json")
+            | {200: f"application/json, {EVENT_STREAM}"},
+            authenticated=True,
+            answers={200: PageForm},
+        )
+
+    async def show(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
+        prefix = await self._prefix(request)
+        limit = _limit(request)
+        if EVENT_STREAM in request.headers.get("Accept", ""):
+            begin = request.headers.get("Last-Event-ID") or request.query.get("cursor", "now")
+            return await self._stream(request, await self._cursor(begin), prefix)
+        page = await self._feed.read(await self._cursor(request.query.get("cursor", "oldest")), prefix, limit)
+        form = {"cursor": str(page.cursor), "more": page.more, "events": [event.form for event in page.events]}
+        return web.Response(
+            body=orjson.dumps(form), headers={"Cache-Control": "no-store"}, content_type="application/json"
+        )
+
+    async def _stream(self, request: web.Request, cursor: Cursor, prefix: Prefix | None) -> web.StreamResponse:
+        with self._place():
+            page = await self._feed.read(cursor, prefix)  # A cursor that is over is refused before anything is sent.
+            response = web.StreamResponse(headers={"Content-Type": EVENT_STREAM, "Cache-Control": "no-store"})
+            await response.prepare(request)
+            with suppress(TimeoutError, *DATABASE_AWAY):  # Whoever is cut off goes on from his last event.
+                await asyncio.wait_for(self._send(response, page, prefix), LONGEST)
+            return response
+
+    async def _send(self, response: web.StreamResponse, page: Page, prefix: Prefix | None) -> None:
+        silent = HEARTBEAT
+        while True:
+            octets = b"".join(
+                b"id: %b\nevent: %b\ndata: %b\n\n"
+                % (str(event.cursor).encode(), event.form["type"].encode(), orjson.dumps(event.form))
+                for event in page.events
+            )
+            silent += INTERVAL
+            if not octets and silent >= HEARTBEAT:
+                octets = b": %b\n\n" % str(page.cursor).encode()
+            if octets:
+                silent = 0.0
+                await response.write(octets)
+            if not page.more:
+                await asyncio.sleep(INTERVAL)
+            page = await self._feed.read(page.cursor, prefix)
+
+    async def _prefix(self, request: web.Request) -> Prefix | None:
+        """The prefix asked about, if its askers may list it; without one, only the node's administrators may ask."""
+        by = await self._callers.administrator(request)
+        named = request.query.get("prefix")
+        if named is None:
+            self._rights.check_node(by)
+            return None
+        await self._rights.check_prefix(Handle(NAMING_AUTHORITY, named), by, AdminPermission.LIST_HANDLES)
+        prefix = self._store.prefixes.find(self._store.key_of(f"{named}/".encode())[:-1])
+        if prefix is None:
+            raise PrefixNotHomed("prefix.not_homed")
+        return prefix
+
+    async def _cursor(self, text: str) -> Cursor:
+        if text == "oldest":
+            return await self._feed.oldest()
+        return await self._feed.now() if text == "now" else Cursor.from_text(text)
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        if self._streams >= MAX_STREAMS:
+            raise ServerBusy("server.busy")
+        self._streams += 1
+        try:
+            yield
+        finally:
+            self._streams -= 1
+
+
+def _limit(request: web.Request) -> int:
+    text = request.query.get("limit", str(MAX_EVENTS))
+    if not (text.isascii() and text.isdecimal() and 1 <= len(text) <= 4 and 1 <= int(text) <= MAX_EVENTS):
+        rule = f"is not between 1 and {MAX_EVENTS}"
+        raise ProtocolFault("http.parameter", name="limit", value=text[:40], rule=rule)
+    return int(text)
