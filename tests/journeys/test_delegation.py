@@ -29,6 +29,7 @@ from tests.resolver.test_cli import filament
 BY_SITE = "88.168.200"  # An enterprise whose prefix handle has the site of its node,
 BY_SERVICE = "88.168.201"  # one whose prefix handle names a service,
 BELOW = "88.169.5"  # and one below a prefix that is delegated as a whole.
+ADDED = "88.169.7"  # An enterprise that is added at the other node, below the delegated prefix too.
 HOSTED = "88.168.1"
 SERVICE = f"{HOSTED}/SERVICE"
 CIRCLE, ABROAD, DEAF = "88.168.202", "88.168.203", "88.168.204"
@@ -110,6 +111,10 @@ async def nodes(database_dsn: str, empty_dsn: str, tmp_path: Path) -> AsyncItera
         said = await asyncio.to_thread(filament, *delegated)
         assert f"{BY_SITE} is referred to 127.0.0.1" in said.stderr
         await until_heard(both.secondary, f"0.NA/{BY_SITE}")
+        added = ("enterprise", "add", "化纤厂", "--prefix", ADDED, "--dsn", empty_dsn)
+        await asyncio.to_thread(filament, *added)
+        await write(empty_dsn, {f"{ADDED}/A": text("added below a delegated prefix")})
+        await until_heard(both.enterprise, f"{ADDED}/A")
         yield both
 
 
@@ -119,6 +124,7 @@ async def test_a_client_of_the_secondary_node_finds_what_enterprises_serve_thems
         f"{BY_SITE}/A": "at the enterprise",
         f"{BY_SERVICE}/A": "by its service",
         f"{BELOW}/A": "below a delegated prefix",
+        f"{ADDED}/A": "added below a delegated prefix",
         f"{BY_SITE}/a": "at the enterprise",
     }
     for scheme in ("", "tcp://", "udp://"):
