@@ -111,6 +111,7 @@ GAUGES: Final[dict[str, tuple[str, str]]] = {
     "waiting": ("filament_reads_waiting", "Names that wait to be read."),
     "native_connections": ("filament_native_connections", "Connections of the native protocol that are open."),
     "ready_way": ("filament_short_way_workers", "Processes whose kept answers take the short way over HTTP."),
+    "burst_way": ("filament_udp_burst_sockets", "Sockets whose datagrams are read and written several at a time."),
     "staleness": ("filament_staleness_seconds", "Seconds since changes were last heard; 0 while they are."),
 }
 HISTOGRAMS: Final[dict[str, tuple[str, str, Sequence[float]]]] = {
@@ -140,6 +141,7 @@ class Metrics:
         self.waiting = 0
         self.native_connections = 0
         self.ready_way = 0
+        self.burst_way = 0
         self.staleness = 0.0
 
 

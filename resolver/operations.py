@@ -21,11 +21,13 @@ from registry.errors import (
     InvalidAdministrator,
     OperationNotSupported,
     ProtocolFault,
+    ResponseCode,
     ServerBusy,
     SessionFailed,
     SessionUnknown,
 )
 from registry.exchanges import Exchanges, NativeSession
+from registry.handle import HandleKey
 from registry.octets import Truncated
 from registry.registration import Registration
 from registry.site import SiteInfo
@@ -34,12 +36,14 @@ from resolver.administration import Administration
 from resolver.certification import Answer, Protection
 from resolver.challenges import Challenges
 from resolver.conversation import Conversation, Transport
+from resolver.familiar import FamiliarQueries
 from resolver.log_in import LogIns, is_of_sdk
 from resolver.native_sessions import WITHOUT_SESSION, NativeSessions, administrator_of
 from resolver.queries import Queries
-from resolver.referral import Referrals
+from resolver.referral import Referrals, with_prefix
 from resolver.replies import Replies, Reply, refusal
 from resolver.resolution import Resolver
+from resolver.tally import Address, Protocol, Tally
 from resolver.wire.codes import OpCode, OpFlag
 from resolver.wire.envelope import ProtocolError
 from resolver.wire.message import AUTHORITATIVE, Message
@@ -51,6 +55,7 @@ _ENCRYPT: Final = int(OpFlag.ENCRYPT)
 _WAITS: Final = AUTHORITATIVE | _CERTIFY | _ENCRYPT | int(OpFlag.TRUSTED_QUERY)
 _RESOLUTION: Final = int(OpCode.RESOLUTION)
 
+_PROTOCOLS: Final[Mapping[Transport, Protocol]] = {"udp": "udp", "tcp": "tcp", "http": "tunnel"}
 _ADMINISTRATION: Final = frozenset({*range(OpCode.CREATE_HANDLE, OpCode.LIST_DERIVED_PREFIXES + 1), 300, 301, 302})
 _SUPPORTED: Final = _ADMINISTRATION | {
     OpCode.RESOLUTION,
@@ -65,7 +70,10 @@ _SUPPORTED: Final = _ADMINISTRATION | {
 
 
 class Operations:
-    """Answers native requests. `site` is asked for now and then, `node_key` is the one that stands in it."""
+    """Answers native requests. `site` is asked for now and then, `node_key` is the one that stands in it.
+
+    `ready` takes the octets of a whole message and gives those of its answer, or None: then they are to be read.
+    """
 
     def __init__(
         self,
@@ -76,10 +84,14 @@ class Operations:
         site: Callable[[], SiteInfo],
         node_key: RSAPrivateKey,
         clock: Callable[[], float] = time,
+        tally: Tally | None = None,
     ) -> None:
+        self._tally = tally or Tally()
+        self._key_of = resolver.store.key_of
         self._replies = Replies(site, clock)
         trust = Trust(resolver.store, registration.rights, clock)
         self._queries = Queries(resolver, registration, self._replies, Referrals(resolver), trust)
+        self.ready = FamiliarQueries(self._queries, self._replies, resolver.peek, resolver.store.key_of).answer
         self._challenges = Challenges(exchanges, authenticator, self._replies)
         self._log_ins = LogIns(self._challenges, self._replies)
         self._sessions = NativeSessions(exchanges, authenticator, node_key)
@@ -91,16 +103,20 @@ class Operations:
             OpCode.VERIFY_CHALLENGE_ANSWER: self._challenges.verify,
         }
 
-    def respond_now(self, request: Message, transport: Transport) -> Message | None:
+    def respond_now(self, request: Message, transport: Transport, address: Address = "") -> Message | None:
         """★ The answer, when none has to be waited for; None leaves the request to `respond`."""
         try:
-            if request.op_code == _RESOLUTION:
-                if request.op_flags & _WAITS or request.credential or request.response_code:
-                    return None
-                return self._queries.respond_now(request)
-            return self._other_now(request, transport)
+            if request.op_code != _RESOLUTION:
+                return self._other_now(request, transport)
+            if request.op_flags & _WAITS or request.credential or request.response_code:
+                return None
+            answer = self._queries.respond_now(request)
         except (Truncated, HandleError) as error:
-            return self._replies.answer(request, _refusal(request, error))
+            answer = self._replies.answer(request, _refusal(request, error))
+        if answer is not None and request.op_code == _RESOLUTION:
+            found = answer.response_code == ResponseCode.SUCCESS
+            self._tally.count(_PROTOCOLS[transport], address, self._key_asked(request), found=found)
+        return answer
 
     async def respond(self, request: Answer, conversation: Conversation) -> Sequence[Answer]:
         """The answers: one message, or the parts of a list, or none."""
@@ -135,8 +151,11 @@ class Operations:
             raise ProtocolFault("message.response_code", code=request.response_code)
         if request is not received:
             _check(request, conversation.transport)
-        elif (at_once := self.respond_now(request, conversation.transport)) is not None:
+        elif (at_once := self.respond_now(request, conversation.transport, conversation.peer)) is not None:
             return (at_once,)
+        if request.op_code == _RESOLUTION:  # It may still be refused, or asked again who it is from.
+            protocol = _PROTOCOLS[conversation.transport]
+            self._tally.count(protocol, conversation.peer, self._key_asked(request), found=False)
         if request.op_code == OpCode.CHALLENGE_ANSWER and not request.credential:
             return await self._release(request, conversation)
         session = await self._session_of(request, received, conversation)
@@ -195,6 +214,9 @@ class Operations:
             return await self._set_up(request)
         try:
             replies = await self._replies_to(request, by, session)
+            if request.op_code == _RESOLUTION and replies[0].code == ResponseCode.SUCCESS:
+                protocol = _PROTOCOLS[conversation.transport]
+                self._tally.count_later_success(protocol, conversation.peer, self._key_asked(request))
         except AuthenticationNeeded:
             return await self._challenge(request, session, conversation)
         except (Truncated, HandleError) as error:
@@ -262,6 +284,11 @@ class Operations:
         if session is not None and request.op_code == OpCode.SESSION_TERMINATE:
             await self._sessions.end(session)
         return protected
+
+    def _key_asked(self, request: Message) -> HandleKey:
+        """The key of the name in a query, or in what is meant to be one."""
+        end = 4 + int.from_bytes(request.body[:4], "big")
+        return self._key_of(with_prefix(request.body[4:end]))
 
     def _logged_in(self, conversation: Conversation) -> Administrator | None:
         return conversation.log_in if self._log_ins.is_logged_in(conversation) else None

@@ -10,6 +10,7 @@ from typing import Final, Self
 from resolver.listeners.budget import Budget
 from resolver.listeners.port import listen
 from resolver.listeners.tcp import TcpListener
+from resolver.listeners.turns import Turns
 from resolver.listeners.udp import RECEIVE_BUFFER, UdpListener
 from resolver.metrics import Metrics
 from resolver.operations import Operations
@@ -29,13 +30,14 @@ class NativePort:
         self._udp: list[UdpListener] = []
 
     async def open(self, operations: Operations, metrics: Metrics, settings: ResolverSettings) -> Self:
+        turns = Turns(asyncio.get_running_loop().time)
         self._tcp = TcpListener(
-            self._streams, operations, metrics, idle=settings.native_idle, most=settings.native_connections
+            self._streams, operations, metrics, turns, idle=settings.native_idle, most=settings.native_connections
         )
         await self._tcp.open()
-        budget = Budget(settings.native_udp_rate, asyncio.get_running_loop().time)
+        budget = Budget(settings.native_udp_rate)
         for bound in self._datagrams:
-            udp = UdpListener(operations, metrics, budget)
+            udp = UdpListener(operations, metrics, budget, turns)
             self._udp.append(udp)  # before it is open: who is interrupted meanwhile closes it
             await udp.open(bound)
         return self

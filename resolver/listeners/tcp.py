@@ -11,6 +11,7 @@ from heapq import nsmallest
 from typing import Final
 
 from resolver.listeners.connection import Connection
+from resolver.listeners.turns import Turns
 from resolver.metrics import Metrics
 from resolver.operations import Operations
 from resolver.wire.message import Message, SealedMessage
@@ -33,6 +34,7 @@ class TcpListener:
         sockets: Sequence[socket.socket],
         operations: Operations,
         metrics: Metrics,
+        turns: Turns,
         *,
         idle: float,
         most: int,
@@ -42,6 +44,8 @@ class TcpListener:
         max_held: int = MAX_HELD,
     ) -> None:
         self.operations = operations
+        self.ready = operations.ready
+        self.turns = turns
         self.idle = idle
         self.message_timeout = message_timeout
         self.one_question = min(one_question, idle)
@@ -87,6 +91,10 @@ class TcpListener:
         """★"""
         self._metrics.counts.native_tcp += 1
         return None if isinstance(message, SealedMessage) else self.operations.respond_now(message, "tcp")
+
+    def count_messages(self, number: int) -> None:
+        """★ Counts messages that `ready` answered."""
+        self._metrics.counts.native_tcp += number
 
     def add(self, connection: Connection) -> None:
         if len(self._connections) >= self._most:

@@ -1,4 +1,4 @@
-"""The native protocol over UDP: a cached answer leaves before the next datagram is looked at (RFC 3652, section 2.3).
+"""The native protocol over UDP: cached answers leave before the next datagrams are looked at (RFC 3652, section 2.3).
 
 Whoever sends nonsense, too much, or answers, hears nothing. Requesters that hear nothing ask again and then over TCP.
 """
@@ -6,12 +6,16 @@ Whoever sends nonsense, too much, or answers, hears nothing. Requesters that hea
 import asyncio
 import logging
 import socket
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final, Protocol
 
 from cachetools import TTLCache
 
 from resolver.conversation import Conversation
+from resolver.listeners import burst
 from resolver.listeners.budget import Account, Budget
+from resolver.listeners.datagrams import SingleDatagrams
+from resolver.listeners.turns import Turns, is_costly
 from resolver.metrics import Metrics
 from resolver.operations import Operations
 from resolver.wire.codes import OpCode
@@ -29,126 +33,170 @@ SAID_ONCE: Final = frozenset({OpCode.CHALLENGE_ANSWER, OpCode.SESSION_KEY_EXCHAN
 RELEASED: Final = 1024
 RELEASED_LIFE: Final = 5.0  # Seconds; requesters ask for the last time after three.
 RELEASED_OCTETS: Final = 4096  # Larger answers are not kept: four megabytes in all.
-UNSENT: Final = 1 << 20  # Octets of answers that the network does not take; beyond them answers are dropped.
 FORGET_INTERVAL: Final = 1.0  # Seconds between two looks for datagrams whose message never became whole.
 
-Address = tuple[str, int] | tuple[str, int, int, int]
+Source = Any
+"""Where a datagram came from, as the socket that it came to says it; it can be compared and hashed."""
 
 
-class UdpListener(asyncio.DatagramProtocol):
-    """Answers on one socket. Several share a `Budget`."""
+class Datagrams(Protocol):
+    """A socket: `burst.BurstDatagrams`, or `SingleDatagrams` where the system has no bursts."""
 
-    def __init__(self, operations: Operations, metrics: Metrics, budget: Budget) -> None:
+    def network_of(self, source: Source) -> bytes: ...
+    def address_of(self, source: Source) -> str: ...
+    def send(self, datagrams: Sequence[bytes], sources: Sequence[Source]) -> int: ...
+    def close(self) -> None: ...
+
+
+class UdpListener:
+    """Answers on one socket. Several share a `Budget`, and with TCP the `Turns` at what is costly."""
+
+    def __init__(self, operations: Operations, metrics: Metrics, budget: Budget, turns: Turns) -> None:
         self._operations = operations
+        self._metrics = metrics
         self._counts = metrics.counts
         self._budget = budget
+        self._turns = turns
         self._loop = asyncio.get_running_loop()
         self._reassembly = Reassembly(self._loop.time)
-        self._transport: asyncio.DatagramTransport | None = None
-        self._waiting: dict[tuple[Address, int], asyncio.Task[None]] = {}
-        self._released: TTLCache[tuple[Address, Message], list[bytes]] = TTLCache(
+        self._datagrams: Datagrams | None = None
+        self._waiting: dict[tuple[Source, int], asyncio.Task[None]] = {}
+        self._released: TTLCache[tuple[Source, Message], list[bytes]] = TTLCache(
             RELEASED, RELEASED_LIFE, timer=self._loop.time
         )
         self._forgetting: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]  # uvloop's has the methods, not the class
+    async def open(self, bound: socket.socket, *, bursts: bool = True) -> None:
+        """Answers from now on, in bursts where they are wanted and the system has them."""
+        if bursts and burst.are_there():
+            self._datagrams = burst.BurstDatagrams(bound, self.hear)
+            self._metrics.burst_way += 1
+        else:
+            log.info("datagrams are read one by one: this system has no recvmmsg, or lays out its messages otherwise")
+            self._datagrams = single = SingleDatagrams(self.hear)
+            await single.open(bound)
         self._forget_old()
 
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._transport = None
-        if self._forgetting is not None:
-            self._forgetting.cancel()
-
-    def error_received(self, exc: Exception) -> None:
-        log.debug("a datagram could not be delivered: %s", exc)
-
-    def datagram_received(self, data: bytes, addr: Address) -> None:
-        """★"""
-        account = self._budget.credit(addr[0], len(data))
-        try:
-            whole = data
-            if len(data) > ENVELOPE and data[2] & TRUNCATED:
-                joined = self._reassembly.add(addr, data)
-                if joined is None:
-                    return
-                whole = joined
-            message = message_from_wire(whole)
-        except ProtocolError as error:
-            self._counts.dropped_nonsense += 1
-            log.debug("no message of the native protocol: %s", error)
-            return
-        self._counts.native_udp += 1
-        if isinstance(message, SealedMessage):
-            self._wait_for(message, addr, account)
-            return
-        if message.response_code:
-            self._counts.dropped_nonsense += 1  # An answer: two nodes must not answer each other for ever.
-            return
-        answer = self._operations.respond_now(message, "udp")
-        if answer is None:
-            self._wait_for(message, addr, account)
-        else:
-            self._send(answer.to_wire(), addr, account)
-
-    async def open(self, bound: socket.socket) -> None:
-        await self._loop.create_datagram_endpoint(lambda: self, sock=bound)
-
     async def close(self, drain: float) -> None:
-        """Hears no more, and gives `drain` seconds to the requests that are being answered."""
+        """Gives `drain` seconds to the requests that are being answered, and hears no more."""
         waiting = set(self._waiting.values())
         if waiting:
             await asyncio.wait(waiting, timeout=drain)
         for task in waiting:
             task.cancel()
-        if self._transport is not None:
-            self._transport.close()
+        if self._forgetting is not None:
+            self._forgetting.cancel()
+        if self._datagrams is not None:
+            self._datagrams.close()
+            self._datagrams = None
 
-    def _send(self, octets: bytes, addr: Address, account: Account) -> None:
-        """★"""
-        transport = self._transport
-        if transport is None:
-            return
-        if not self._budget.pays(account, len(octets)):
-            self._counts.dropped_budget += 1
-        elif transport.get_write_buffer_size() > UNSENT:  # type: ignore[attr-defined]  # both loops' have it
-            self._counts.dropped_queue += 1
-        elif len(octets) <= MAX_DATAGRAM:
-            transport.sendto(octets, addr)
-        else:
-            for datagram in split(octets):
-                transport.sendto(datagram, addr)
+    def hear(self, datagrams: Sequence[bytes], sources: Sequence[Source]) -> None:
+        """★ Answers what can be answered at once, all together."""
+        now, ready, counts = self._loop.time(), self._operations.ready, self._counts
+        answers: list[bytes] = []
+        places: list[Source] = []
+        last: Source = None
+        account: Account | None = None
+        for octets, source in zip(datagrams, sources, strict=True):
+            answer = ready(octets)
+            if answer is not None:
+                counts.native_udp += 1
+            elif (answer := self._answer_read(octets, source, now)) is None:
+                continue
+            if account is None or source != last:
+                account, last = self._account(source, now), source
+            if not account.pays(len(answer), len(octets)):
+                counts.dropped_budget += 1
+            elif len(answer) <= MAX_DATAGRAM:
+                answers.append(answer)
+                places.append(source)
+            else:
+                pieces = split(answer)
+                answers += pieces
+                places += [source] * len(pieces)
+        if answers and self._datagrams is not None:
+            counts.dropped_queue += self._datagrams.send(answers, places)
 
-    def _wait_for(self, message: Message | SealedMessage, addr: Address, account: Account) -> None:
+    def _answer_read(self, octets: bytes, source: Source, now: float) -> bytes | None:
+        """The answer to octets of no familiar form, when there is one and none that must be waited for."""
+        try:
+            message = self._message(octets, source, now)
+        except ProtocolError as error:
+            self._counts.dropped_nonsense += 1
+            log.debug("no message of the native protocol: %s", error)
+            return None
+        if message is None:
+            return None
+        self._counts.native_udp += 1
+        if isinstance(message, Message):
+            if message.response_code:
+                self._counts.dropped_nonsense += 1  # An answer: two nodes must not answer each other for ever.
+                return None
+            answer = self._operations.respond_now(message, "udp")
+            if answer is not None:
+                return answer.to_wire()
+        account = self._account(source, now)
+        account.earn(len(octets))
+        self._wait_for(message, source, account)
+        return None
+
+    def _message(self, octets: bytes, source: Source, now: float) -> Message | SealedMessage | None:
+        """The message that a datagram is, or completes. Raises ProtocolError."""
+        if len(octets) <= ENVELOPE or not octets[2] & TRUNCATED:
+            return message_from_wire(octets)
+        whole = self._reassembly.add(source, octets)
+        if whole is None:
+            self._account(source, now).earn(len(octets))
+            return None
+        return message_from_wire(whole)
+
+    def _account(self, source: Source, now: float) -> Account:
+        assert self._datagrams is not None
+        return self._budget.account(self._datagrams.network_of(source), now)
+
+    def _wait_for(self, message: Message | SealedMessage, source: Source, account: Account) -> None:
         request_id = message.envelope.request_id if isinstance(message, SealedMessage) else message.request_id
-        place = (addr, request_id)
-        if place in self._waiting:  # asked again before it was answered
+        place = (source, request_id)
+        if place in self._waiting or self._datagrams is None:  # asked again before it was answered
             return
-        if isinstance(message, Message) and (released := self._released.get((addr, message))) is not None:
-            for octets in released:
-                self._send(octets, addr, account)
+        if isinstance(message, Message) and (released := self._released.get((source, message))) is not None:
+            self._send(released, source, account)
             return
         if len(self._waiting) >= MAX_WAITING:
             self._counts.dropped_queue += 1
             return
-        task = self._waiting[place] = self._loop.create_task(self._answer(message, addr, account))
+        if is_costly(message) and self._turns.wait(self._datagrams.network_of(source), 0.0) is None:
+            self._counts.dropped_budget += 1
+            return
+        conversation = Conversation("udp", self._datagrams.address_of(source))
+        task = self._waiting[place] = self._loop.create_task(self._answer(message, conversation, source, account))
         task.add_done_callback(lambda _: self._waiting.pop(place, None))
 
-    async def _answer(self, message: Message | SealedMessage, addr: Address, account: Account) -> None:
+    async def _answer(
+        self, message: Message | SealedMessage, conversation: Conversation, source: Source, account: Account
+    ) -> None:
         try:
-            answers = await self._operations.respond(message, Conversation("udp", addr[0]))
+            answers = await self._operations.respond(message, conversation)
         except Exception:
             log.exception("a native request met a fault of ours")
             return
         written = [answer.to_wire() for answer in answers]
         if isinstance(message, Message):
-            self._keep(message, addr, written)
-        for octets in written:
-            self._send(octets, addr, account)
+            self._keep(message, source, written)
+        self._send(written, source, account)
 
-    def _keep(self, message: Message, addr: Address, answers: list[bytes]) -> None:
+    def _send(self, answers: Sequence[bytes], source: Source, account: Account) -> None:
+        """Messages that were waited for, each as far as its source may have it."""
+        for octets in answers:
+            if not account.pays(len(octets)):
+                self._counts.dropped_budget += 1
+            elif self._datagrams is not None:
+                pieces = split(octets)
+                self._counts.dropped_queue += self._datagrams.send(pieces, [source] * len(pieces))
+
+    def _keep(self, message: Message, source: Source, answers: list[bytes]) -> None:
         if message.op_code in SAID_ONCE and sum(map(len, answers)) <= RELEASED_OCTETS:
-            self._released[addr, message] = answers
+            self._released[source, message] = answers
 
     def _forget_old(self) -> None:
         self._reassembly.forget_old()

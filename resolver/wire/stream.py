@@ -12,6 +12,8 @@ from resolver.wire.message import Message, SealedMessage, message_from_wire
 # before it feeds again holds less than that; one that does not must not fill the memory.
 MAX_WAITING: Final = 2 * (ENVELOPE + MAX_MESSAGE)
 
+_LENGTH: Final = slice(ENVELOPE - 4, ENVELOPE)
+
 
 class MessageStream:
     """Feed it what a connection gives, take messages until there is none, feed again."""
@@ -34,20 +36,36 @@ class MessageStream:
 
     def take(self) -> Message | SealedMessage | None:
         """The next message, or None until more was fed. Raises ProtocolError, and from then on always."""
+        octets = self.cut()
+        if octets is None:
+            return None
+        try:
+            return message_from_wire(octets)
+        except ProtocolError as error:
+            self._fail(error)
+            raise
+
+    def cut(self) -> bytes | None:
+        """★ As `take`, the octets of the next message unread: whoever finds in them that they are none ends here."""
         if self._failure is not None:
             raise self._failure
         if len(self._octets) < ENVELOPE:
             return None
+        end = ENVELOPE + int.from_bytes(self._octets[_LENGTH], "big")
+        if len(self._octets) < end or end > ENVELOPE + self._limit:
+            self._check_length()
+            return None
+        octets = bytes(self._octets[:end])
+        del self._octets[:end]
+        return octets
+
+    def _check_length(self) -> None:
+        """Raises ProtocolError for a length that nobody may announce."""
         try:
-            end = ENVELOPE + Envelope.from_wire(self._octets).checked(self._limit).length
-            if len(self._octets) < end:
-                return None
-            message = message_from_wire(bytes(self._octets[:end]))
+            Envelope.from_wire(self._octets).checked(self._limit)
         except ProtocolError as error:
             self._fail(error)
             raise
-        del self._octets[:end]
-        return message
 
     def _fail(self, failure: ProtocolError) -> None:
         self._failure = failure

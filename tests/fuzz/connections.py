@@ -5,6 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from resolver.listeners.connection import Connection
+from resolver.listeners.turns import Turns
 from resolver.wire.envelope import ENVELOPE
 from resolver.wire.message import Message, SealedMessage
 from tests.fuzz.answers import kept_operations
@@ -39,8 +40,8 @@ class Transport:
     def set_write_buffer_limits(self, high: int) -> None:
         pass
 
-    def get_extra_info(self, name: str) -> None:
-        return None
+    def get_extra_info(self, name: str) -> tuple[str, int]:
+        return "127.0.0.1", 1
 
 
 class Listener:
@@ -50,7 +51,11 @@ class Listener:
 
     def __init__(self) -> None:
         self.loop = self.operations = self
+        self.turns = Turns(lambda: self.now)
         self._later: deque[Callable[[], object]] = deque()
+
+    def ready(self, octets: bytes) -> bytes | None:
+        return kept_operations().ready(octets)
 
     def respond_now(self, message: Message | SealedMessage) -> Message | None:
         return None if isinstance(message, SealedMessage) else kept_operations().respond_now(message, "tcp")
@@ -77,7 +82,7 @@ class Listener:
     def add(self, connection: Connection) -> None:
         pass
 
-    discard = count = add
+    discard = count = count_messages = add
 
 
 def connection(octets: bytes) -> None:

@@ -28,6 +28,9 @@ class Operations:
         self.conversations: list[Any] = []
         self.sealed: list[SealedMessage] = []
 
+    def ready(self, octets: bytes) -> bytes | None:
+        """Nothing is familiar here."""
+
     def respond_now(self, request: Message, transport: str) -> Message | None:
         if request.body.startswith((SLOW, LIST)):
             return None

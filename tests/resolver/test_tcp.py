@@ -11,6 +11,7 @@ import pytest
 from resolver.listeners.connection import READ_AHEAD, UNREAD, WRITE_AT_ONCE
 from resolver.listeners.port import listen
 from resolver.listeners.tcp import TcpListener
+from resolver.listeners.turns import Turns
 from resolver.metrics import Metrics
 from resolver.wire.envelope import Envelope
 from resolver.wire.message import Message
@@ -79,6 +80,7 @@ async def serving(
         sockets,
         operations,  # type: ignore[arg-type]  # what a listener calls of it
         metrics,
+        Turns(asyncio.get_running_loop().time),
         idle=idle,
         most=most,
         message_timeout=message_timeout,

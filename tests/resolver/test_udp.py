@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resolver.listeners.budget import BURST, FACTOR, TRICKLE, Budget, network_of
+from resolver.listeners.burst import UNSENT, BurstDatagrams, are_there
+from resolver.listeners.turns import AT_ONCE, TURNS, Turns, is_costly
 from resolver.listeners.udp import MAX_WAITING, UdpListener
 from resolver.metrics import Metrics
-from resolver.wire.codes import OpCode
+from resolver.wire.codes import OpCode, OpFlag
 from resolver.wire.datagram import MAX_DATAGRAM, Reassembly, split
 from resolver.wire.envelope import Envelope
 from resolver.wire.message import Message
@@ -21,6 +23,7 @@ from tests.resolver.scripted import LIST, LONG, LONG_ANSWER, PARTS, SLOW, Operat
 
 DEADLINE = 20.0
 RATE = 1 << 24
+needs_bursts = pytest.mark.skipif(not are_there(), reason="this system reads datagrams one by one")
 
 
 class Client(asyncio.DatagramProtocol):
@@ -59,30 +62,35 @@ class Server:
     metrics: Metrics
     client: Client
     listener: UdpListener
+    address: tuple[str, int]
 
 
 @asynccontextmanager
-async def serving(address: str = "127.0.0.1", rate: float = RATE) -> AsyncIterator[Server]:
+async def serving(
+    address: str = "127.0.0.1", rate: float = RATE, *, bursts: bool = True, asked: str = ""
+) -> AsyncIterator[Server]:
     loop = asyncio.get_running_loop()
     operations, metrics = Operations(), Metrics()
-    listener = UdpListener(operations, metrics, Budget(rate, loop.time))
+    listener = UdpListener(operations, metrics, Budget(rate), Turns(loop.time))
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_DGRAM)
     bound.setblocking(False)
     bound.bind((address, 0))
-    await listener.open(bound)
-    _, client = await loop.create_datagram_endpoint(Client, remote_addr=bound.getsockname()[:2])
+    await listener.open(bound, bursts=bursts)
+    place = (asked or address, bound.getsockname()[1])
+    _, client = await loop.create_datagram_endpoint(Client, remote_addr=place)
     try:
-        yield Server(operations, metrics, client, listener)
+        yield Server(operations, metrics, client, listener, place)
     finally:
         operations.go.set()
         client.close()
         await listener.close(DEADLINE)
 
 
+@pytest.mark.parametrize("bursts", [True, False], ids=["in bursts", "one by one"])
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
-async def test_a_datagram_is_answered_with_one(address: str):
-    async with serving(address) as server:
+async def test_a_datagram_is_answered_with_one(address: str, *, bursts: bool):
+    async with serving(address, bursts=bursts) as server:
         asked = request(b"x")
         answer = await server.client.ask(asked)
         assert (answer.request_id, answer.body) == (asked.request_id, b"x")
@@ -117,13 +125,83 @@ async def test_a_request_in_pieces_is_joined_in_any_order_and_answered_once():
     ],
     ids=["no envelope", "ones", "endless", "late piece", "an answer", "cut short"],  # the octets hold the time
 )
-async def test_nonsense_and_answers_get_silence(nonsense: bytes):
-    async with serving() as server:
+async def test_nonsense_and_answers_get_silence_and_pay_for_nothing(nonsense: bytes):
+    async with serving(rate=500.0) as server:
         server.client.send(nonsense)
         assert (await server.client.ask(request(b"after it"))).body == b"after it"
         assert server.client.received.empty()
         assert server.metrics.counts.dropped_nonsense == 1
         assert server.operations.answered == 1
+
+
+@needs_bursts
+@pytest.mark.parametrize(("every", "asked"), [("0.0.0.0", "127.7.7.7"), ("::", "::1")])
+async def test_an_answer_comes_from_the_address_that_was_asked(every: str, asked: str):
+    """A connected socket hears nobody else."""
+    async with serving(every, asked=asked) as server:
+        for _ in range(3):
+            assert (await server.client.ask(request(b"x"))).body == b"x"
+
+
+@pytest.mark.parametrize("bursts", [True, False], ids=["in bursts", "one by one"])
+async def test_more_than_one_burst_is_answered_whole_and_each_to_its_asker(*, bursts: bool):
+    async with serving(bursts=bursts) as server:
+        loop, clients = asyncio.get_running_loop(), []
+        for _ in range(5):
+            _, client = await loop.create_datagram_endpoint(Client, remote_addr=server.address)
+            clients.append(client)
+        for number in range(50):
+            for place, client in enumerate(clients):
+                kind = (b"", SLOW, b"more ", b"nonsense")[number % 4]
+                octets_ = octets(request(kind + b"%d of %d" % (number, place)))
+                client.send(octets_[:-1] if kind == b"nonsense" else octets_)
+        server.operations.go.set()
+        for place, client in enumerate(clients):
+            bodies = [(await client.take()).body for _ in range(38)]
+            assert all(body.endswith(b" of %d" % place) for body in bodies)
+            assert len(set(bodies)) == 38
+            client.close()
+        assert server.metrics.counts.dropped_nonsense == 60
+
+
+class Reluctant(BurstDatagrams):
+    """A network that takes so many and then no more."""
+
+    room = 10
+
+    def _write(self, datagrams, sources):
+        count = min(self.room, len(datagrams))
+        self.room -= count
+        return super()._write(datagrams[:count], sources[:count]) if count else 0
+
+
+@needs_bursts
+async def test_answers_that_the_network_does_not_take_wait_in_order_and_beyond_a_bound_are_dropped():
+    loop = asyncio.get_running_loop()
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+    bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    bound.setblocking(False)
+    bound.bind(("127.0.0.1", 0))
+    datagrams = Reluctant(bound, lambda _, sources: heard.put_nowait(sources[0]))
+    _, client = await loop.create_datagram_endpoint(Client, remote_addr=bound.getsockname())
+    try:
+        client.send(b"here I am")
+        source = await heard.get()
+        sent = [b"%06d" % number + bytes(500) for number in range(3000)]
+        dropped = datagrams.send(sent, [source] * len(sent))
+        assert len(sent) - dropped == 10 + UNSENT // len(sent[0])
+        assert datagrams.send([b"one more" * 60], [source]) == 1
+        received = []
+        async with asyncio.timeout(DEADLINE):
+            while len(received) < len(sent) - dropped:
+                received.append(await client.received.get())
+                datagrams.room += 1
+        assert received == sent[: len(received)]
+        assert datagrams.send([b"and again"], [source]) == 0
+        assert await client.received.get() == b"and again"
+    finally:
+        client.close()
+        datagrams.close()
 
 
 async def test_a_request_that_is_sent_again_while_it_waits_is_answered_once():
@@ -214,13 +292,13 @@ async def test_a_closing_listener_finishes_what_it_was_asked():
 @given(st.lists(st.tuples(st.floats(0, 5), st.integers(44, 65_507), st.integers(44, 262_144)), max_size=60))
 def test_no_network_gets_more_than_its_requests_and_the_trickle_pay_for(steps):
     now = 0.0
-    budget = Budget(1e12, lambda: now)
+    budget = Budget(1e12)
     received = sent = 0
     for elapsed, asked, answered in steps:
         now += elapsed
-        account = budget.credit("192.0.2.7", asked)
+        account = budget.account(network_of("192.0.2.7"), now)
         received += asked
-        if budget.pays(account, answered):
+        if account.pays(answered, asked):
             sent += answered
         assert sent <= received * FACTOR + BURST / 2 + now * TRICKLE + 1
 
@@ -233,7 +311,43 @@ def test_neighbours_share_an_account_and_strangers_do_not():
 
 
 def test_accounts_are_bounded():
-    budget = Budget(1e6, lambda: 0.0, networks=100)
+    budget = Budget(1e6, networks=100)
     for number in range(1000):
-        budget.credit(f"10.{number // 250}.{number % 250}.1", 50)
+        budget.account(network_of(f"10.{number // 250}.{number % 250}.1"), 0.0)
     assert len(budget) == 100
+
+
+def test_a_network_has_its_turns_at_what_is_costly_and_takes_none_from_others():
+    now = 0.0
+    turns = Turns(lambda: now)
+    assert [turns.wait(b"one", 0.0) for _ in range(AT_ONCE)] == [0.0] * AT_ONCE
+    assert turns.wait(b"one", 0.0) is None
+    assert turns.wait(b"two", 0.0) == 0.0
+    waits = [turns.wait(b"one", 1.0) for _ in range(AT_ONCE)]
+    assert waits[: int(TURNS)] == pytest.approx([(number + 0.5) / TURNS for number in range(int(TURNS))])
+    assert set(waits[int(TURNS) :]) == {None}
+    now = 60.0
+    assert turns.wait(b"one", 0.0) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("changed", "costly"),
+    [
+        ({}, False),
+        ({"op_flags": int(OpFlag.CERTIFY)}, True),
+        ({"op_flags": int(OpFlag.CERTIFY), "credential": b"a MAC"}, False),
+        ({"op_code": int(OpCode.SESSION_SETUP)}, True),
+    ],
+)
+def test_what_must_be_signed_or_agreed_on_is_costly(changed: dict[str, int], *, costly: bool):
+    assert is_costly(request(b"x")._replace(**changed)) == costly
+
+
+async def test_costly_datagrams_beyond_their_turns_are_dropped_before_anybody_works_on_them():
+    async with serving() as server:
+        costly = request(SLOW)._replace(op_flags=int(OpFlag.CERTIFY))
+        for number in range(AT_ONCE + 50):
+            server.client.send(octets(costly._replace(request_id=1_000_000 + number)))
+        assert (await server.client.ask(request(b"next"))).body == b"next"
+        assert AT_ONCE <= server.operations.waiting < AT_ONCE + 50
+        assert server.metrics.counts.dropped_budget == AT_ONCE + 50 - server.operations.waiting

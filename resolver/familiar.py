@@ -1,0 +1,103 @@
+"""Queries whose form is familiar, answered from octets to octets without a message being made of them.
+
+Clients write the same octets round every name. The first query of a form is read, and its answer written, as every
+message is; what stood round ids, name and values in that answer serves the others of the form until the second is over,
+because the answer holds the time. A form is all octets that an answer may depend on but the name: ids are repeated,
+and the time that requesters write is passed over in every query. What has filters or a proof is of no form.
+"""
+
+from collections.abc import Callable
+from struct import Struct
+from typing import Final
+
+from registry.handle import HandleKey, KeyOf
+from resolver.answer import Answer
+from resolver.queries import NO_FILTERS, PUBLIC_ONLY, Queries
+from resolver.replies import Replies
+from resolver.wire.codes import OpCode, OpFlag
+from resolver.wire.envelope import ENVELOPE, SUGGESTED_MAJOR, ProtocolError
+from resolver.wire.message import HEADER, Message
+
+# Forms of one second: three lengths of names in ten, times the versions and flags of every client known. Whoever makes
+# up more is answered by the ordinary way, and so is everybody else whose form comes too late, until the next second.
+FORMS: Final = 1024
+NO_CREDENTIAL: Final = bytes(4)
+ENDING: Final = NO_FILTERS + NO_CREDENTIAL
+
+_BODY: Final = ENVELOPE + HEADER
+_NAME: Final = _BODY + 4
+_AROUND: Final = _NAME + len(ENDING)  # Octets of a query besides its name.
+_UNLIKE: Final = int(OpFlag.AUTHORITATIVE | OpFlag.CERTIFY | OpFlag.ENCRYPT | OpFlag.TRUSTED_QUERY
+                     | OpFlag.REQUEST_DIGEST)  # fmt: skip  # Their answers need more than the values.
+_HEAD: Final = Struct(">4s8s4xI20sI").pack  # Versions, ids, length, everything from op code to expiration, length.
+
+Form = tuple[int, bytes, bytes, bool]
+"""Octets of a query, versions of its answer, its header's constant part, and whether public values are enough."""
+
+
+class FamiliarQueries:
+    """Answers what it can, and leaves the rest to `Operations`."""
+
+    def __init__(
+        self, queries: Queries, replies: Replies, peek: Callable[[HandleKey], Answer | None], key_of: KeyOf
+    ) -> None:
+        self._queries = queries
+        self._replies = replies
+        self._peek = peek
+        self._key_of = key_of
+        self._clock = replies.clock
+        self._until = 0
+        self._forms: dict[bytes, Form] = {}
+
+    def answer(self, octets: bytes) -> bytes | None:
+        """★ The answer; None leaves the octets to the ordinary way, and nothing was counted then."""
+        if octets[-12:] != ENDING:
+            return None
+        if self._clock() >= self._until:
+            self._forget()
+        form = self._forms.get(octets[:4] + octets[12:36] + octets[40:48]) or self._learn(octets)
+        if form is None:
+            return None
+        size, versions, header, only_public = form
+        name = octets[48:-12]
+        if len(octets) != size or b"/" not in name:
+            return None
+        answer = self._peek(self._key_of(name))
+        if answer is None:
+            return None
+        values = answer.wire
+        if not values or (answer.restricted and not only_public):
+            message = self._queries.respond_with(Message.from_wire(octets), name, answer)
+            return None if message is None else message.to_wire()
+        length = size - 56 + len(values)  # of the body: the name, its length, the values
+        head = _HEAD(versions, octets[4:12], length + 28, header, length)
+        return b"".join((head, octets[44:-12], values, NO_CREDENTIAL))
+
+    def _forget(self) -> None:
+        self._forms.clear()
+        self._until = int(self._clock()) + 1
+
+    def _learn(self, octets: bytes) -> Form | None:
+        if len(self._forms) >= FORMS or octets[20:28] != _RESOLUTION_REQUEST:
+            return None
+        try:
+            request = Message.from_wire(octets)
+        except ProtocolError:
+            return None
+        if not _is_ordinary(request, octets):
+            return None
+        answer = self._replies.found(request, b"").to_wire()
+        form = (len(octets), answer[:4], answer[20:40], bool(request.op_flags & PUBLIC_ONLY))
+        self._forms[octets[:4] + octets[12:36] + octets[40:48]] = form
+        return form
+
+
+_RESOLUTION_REQUEST: Final = bytes((0, 0, 0, OpCode.RESOLUTION, 0, 0, 0, 0))
+
+
+def _is_ordinary(request: Message, octets: bytes) -> bool:
+    """Whether it is one message with a name and nothing else, and its answer is what every such query's is."""
+    if request.flags & ~SUGGESTED_MAJOR or request.op_flags & _UNLIKE or request.credential:
+        return False
+    name = len(octets) - _AROUND
+    return len(request.body) == len(octets) - _BODY - 4 and int.from_bytes(octets[_BODY:_NAME], "big") == name > 0
