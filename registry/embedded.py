@@ -121,7 +121,8 @@ class EmbeddedPostgres:
         return _address(self._socket, database)
 
     def _running(self) -> bool:
-        return self._reaper is not None and self._reaper.is_alive()
+        # Not whether the reaper's thread is: that outlives the word that the server has ended by a moment.
+        return self.process is not None and self.process.returncode is None
 
     def _prepare(self) -> Account:
         directory = self._directory
