@@ -24,7 +24,7 @@ from registry.settings import Fault, InvalidSettings
 from resolver.listeners.status import Reason
 from resolver.listeners.status import create_app as create_status_app
 from resolver.logs import set_up
-from resolver.node import Node, running
+from resolver.node import Node, leave_old_objects_alone, running
 from resolver.reservation import PortTaken
 from resolver.settings import Settings, StatusSettings, load
 from resolver.supervisor import Programs, Supervisor, prepare_nothing
@@ -87,6 +87,7 @@ async def _alone(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     async with running(settings) as node, _status(settings.status, node):
+        leave_old_objects_alone()
         loop.add_signal_handler(signal.SIGHUP, node.reload)
         await stop.wait()
 

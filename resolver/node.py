@@ -26,6 +26,7 @@ from registry.statistics import Statistics
 from registry.store import ChangeReader, Store
 from resolver.cache import Cache
 from resolver.certificate import Certificate
+from resolver.huge_pages import ask_for_huge_pages
 from resolver.invalidation import Follower, follow_changes, sweep
 from resolver.listeners.http.app import create_server
 from resolver.listeners.http.parts import Parts
@@ -38,11 +39,14 @@ from resolver.own_site import OwnSite
 from resolver.resolution import Resolver
 from resolver.settings import Settings
 from resolver.tally import Reporter, Tally
+from resolver.warmth import Warmth
 
 log = logging.getLogger(__name__)
 
 DRAIN: Final = 10.0  # Seconds for requests in flight when the node stops.
 FLUSH_INTERVAL: Final = 1.0  # Seconds between two hand-overs of the figures.
+HUGE_PAGES_INTERVAL: Final = 60.0  # Seconds: the cache grows, and what it grew by is asked for.
+NAMES: Final = "names-{}.warm"  # The file of names that a worker was asked for most.
 READER_PROGRAM: Final = "changes"
 # Allocations before the collector looks at young, middle and old objects. Kept answers are a million old objects that
 # are in no cycle; looking at all of them takes a third of a second, so it is left to where it is really needed.
@@ -96,7 +100,7 @@ async def serve(
 ) -> None:
     """Runs one worker until `stop` is set; `started` is told when its port is open, ready or not."""
     async with running(settings, worker=worker) as node:
-        _leave_old_objects_alone()
+        leave_old_objects_alone()
         if started is not None:
             started(node)
         await stop.wait()
@@ -120,12 +124,15 @@ async def running(settings: Settings, *, worker: int = 0) -> AsyncIterator[Node]
         stack.push_async_callback(reader.close)
         follower = Follower(reader, store, resolver, metrics, settings.registry.change_log_hours * 3600.0)
         certificate = _certificate(settings)
+        names = Path(settings.registry.data_directory) / NAMES.format(worker)
         node = Node(settings, resolver, misses, certificate, metrics)
         await stack.enter_async_context(
             _tasks(
                 misses.run(),
                 follow_changes(follower, ours.poll_interval, ours.stale_limit),
                 sweep(cache),
+                Warmth(names, resolver, cache, _leave_answers_alone).run(),
+                _use_huge_pages(),
                 _flush(metrics, cache, misses, resolver),
                 reporter.take(),
                 reporter.run(),
@@ -164,7 +171,9 @@ async def _listening(node: Node, store: Store) -> AsyncIterator[None]:
     authenticator = Authenticator(store)
     key = node.certificate.node_key
     exchanges = Exchanges(store, _secret(key))
-    operations = Operations(node.resolver, registration, authenticator, exchanges, node.site.current, key)
+    operations = Operations(
+        node.resolver, registration, authenticator, exchanges, node.site.current, key, tally=node.metrics.tally
+    )
     parts = Parts(
         resolver=node.resolver,
         registration=registration,
@@ -240,7 +249,19 @@ class _Shown(Collector):
         return self._exposition.registry.collect()
 
 
-def _leave_old_objects_alone() -> None:
+async def _use_huge_pages() -> None:
+    while True:
+        await asyncio.sleep(HUGE_PAGES_INTERVAL)
+        await asyncio.to_thread(ask_for_huge_pages)
+
+
+def leave_old_objects_alone() -> None:
+    """For a process that is a worker and nothing else."""
     gc.collect()
     gc.freeze()  # Modules, classes and code: they live as long as the process.
     gc.set_threshold(*COLLECT)
+
+
+def _leave_answers_alone() -> None:
+    gc.collect(0)  # What is young and already garbage would never be freed.
+    gc.freeze()

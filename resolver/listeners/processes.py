@@ -9,6 +9,8 @@ from typing import Final
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from resolver.huge_pages import huge_octets
+
 PROC: Final = Path("/proc")
 
 
@@ -55,6 +57,16 @@ class ProcessCollector(Collector):
     def collect(self) -> Iterable[Metric]:
         found = [(name, seen) for name, pid in self._processes.items() if (seen := figures(pid)) is not None]
         yield from _families(found)
+        huge = GaugeMetricFamily("filament_process_huge_page_bytes", "Memory in huge pages.", labels=["process"])
+        for name, octets in in_huge_pages(self._processes).items():
+            huge.add_metric([name], octets)
+        yield huge
+
+
+def in_huge_pages(processes: Mapping[str, int]) -> dict[str, int]:
+    """Octets that processes hold in huge pages, of those that can be seen."""
+    seen = {name: huge_octets(pid) for name, pid in processes.items()}
+    return {name: octets for name, octets in seen.items() if octets is not None}
 
 
 def _families(found: list[tuple[str, Figures]]) -> Iterator[Metric]:

@@ -19,7 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import REGISTRY, Collector
 
 from registry.language import Catalogue, preferred, text
-from resolver.listeners.processes import ProcessCollector
+from resolver.listeners.processes import ProcessCollector, in_huge_pages
 
 REASONS: Final[Catalogue] = {
     "starting": ("{part} is starting", "{part} 正在启动"),
@@ -92,7 +92,13 @@ class _Handlers:
             }
             for reason in self._source.reasons()
         ]
-        form = {"ready": not reasons, "reasons": reasons, "processes": sorted(self._source.processes())}
+        processes = self._source.processes()
+        form = {
+            "ready": not reasons,
+            "reasons": reasons,
+            "processes": sorted(processes),
+            "hugePages": in_huge_pages(processes),
+        }
         return _json(form, 503 if reasons else 200, {"Vary": "Accept-Language"})
 
     async def measurements(self, request: web.Request) -> web.StreamResponse:

@@ -52,6 +52,15 @@ async def test_a_node_that_is_not_ready_says_why_in_the_language_of_the_asker(cl
         assert response.headers["Vary"] == "Accept-Language"
 
 
+async def test_it_is_shown_whether_memory_is_in_huge_pages(client):
+    async with client.get("/readyz") as response:
+        shown = (await response.json())["hugePages"]
+    assert shown.keys() <= {"supervisor"}  # of a process that is gone nothing can be seen
+    async with client.get("/metrics") as response:
+        metrics = await response.text()
+    assert all(f'filament_process_huge_page_bytes{{process="{name}"}}' in metrics for name in shown)
+
+
 async def test_a_node_that_is_not_ready_is_alive(client):
     async with client.get("/healthz") as response:
         assert (response.status, await response.json()) == (200, {"alive": True})
