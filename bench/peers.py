@@ -39,7 +39,12 @@ GENERATOR_CORE: Final = 1
 ORDER: Final = [one.name for group in GROUPS for one in group]
 WARM: Final = 0.3  # Seconds of load before each measurement: connections, and what was forgotten while stopped.
 # Nothing here is worth keeping over a power cut, and nothing may start to tidy up in the middle of a measurement.
-POSTGRES: Final = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "max_wal_size": "16GB"}
+POSTGRES: Final = {
+    "fsync": "off",
+    "wal_level": "minimal",  # Tables that are filled by the transaction that made them are not logged.
+    "max_wal_senders": "0",
+    "autovacuum": "off",
+}
 
 
 @dataclass(slots=True)

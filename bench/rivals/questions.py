@@ -21,12 +21,14 @@ def write_pools(directory: Path, keys: int, rows: int, rounds: int) -> Mapping[t
     """A file for each sort of question and round."""
     chance = random.Random(rows)
     shuffled = chance.sample(range(keys), keys)
+    batches = pools.write_pool(directory / "batch.pool", _batch(shuffled))
     written = {}
     for turn in range(rounds):
         of_round = shuffled[turn::rounds]
         of_rows = [chance.randrange(rows) for _ in range(min(UNCACHED, rows))]
         few = chance.sample(range(min(FEW, keys)), min(FEW, keys))
-        numbers = {"http-rows": of_rows, "dns-rows": of_rows, "dns-few": few, "batch": shuffled}
+        numbers = {"http-rows": of_rows, "dns-rows": of_rows, "dns-few": few}
+        written["batch", turn] = batches
         for sort, ask in SORTS.items():
             path = directory / f"{sort}-{turn}.pool"
             written[sort, turn] = pools.write_pool(path, ask(numbers.get(sort, of_round)))
@@ -67,7 +69,6 @@ SORTS: Final[Mapping[str, Callable[[Sequence[int]], Iterable[pools.Request]]]] =
     "native": _native,
     "redis": _redis,
     "dns-few": _dns,
-    "batch": _batch,
     "http-rows": _http,
     "dns-rows": _dns,
 }

@@ -38,13 +38,17 @@ INSERT INTO records (domain_id, name, type, content, ttl)
 VALUES ($1, $2, 'SOA', $3, 3600)
 """
 START_OF_AUTHORITY: Final = f"ns.{job.ZONE} hostmaster.{job.ZONE} 1 3600 600 604800 3600"
-# The zone carries no signatures, so nothing reads the indexes that its order needs: they are left out, in its favour.
 TEXTS: Final = """
 INSERT INTO records (domain_id, name, type, content, ttl)
 SELECT $6, replace($1, $3, lpad(n::text, $4, '0')), 'TXT', replace($2, $3, lpad(n::text, $4, '0')), 86400
 FROM generate_series(0, $5 - 1) AS n
 """
-WITHOUT_INDEXES: Final = "DROP INDEX rec_name_index, nametype_index, domain_id, recordorder"
+# The zone carries no signatures, so nothing reads the indexes that its order needs; they are left out, in its favour.
+# The index of names and types is made when the rows are there, and rows of our own need no check of their zone.
+LIGHTER: Final = """
+DROP INDEX rec_name_index, nametype_index, domain_id, recordorder;
+ALTER TABLE records DROP CONSTRAINT domain_exists
+"""
 WITH_INDEX: Final = "CREATE INDEX nametype_index ON records (name, type)"
 ESTIMATE: Final = "SELECT reltuples::bigint FROM pg_class WHERE oid = to_regclass($1)"
 EXISTS: Final = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)"
@@ -84,10 +88,11 @@ async def _fill_handles(dsn: str, rows: int) -> None:
         if await _has(connection, "handle", rows):
             return
         written = datetime.fromtimestamp(job.WRITTEN_AT, UTC)
-        await connection.execute("TRUNCATE handle, prefix")
-        prefix_id = await connection.fetchval(PREFIX, job.PREFIX, written)
-        made = _handles(rows, prefix_id, written)
-        await connection.copy_records_to_table("handle", records=made, columns=COLUMNS, timeout=LOAD_SECONDS)
+        async with connection.transaction():
+            await connection.execute("TRUNCATE handle, prefix")
+            prefix_id = await connection.fetchval(PREFIX, job.PREFIX, written)
+            made = _handles(rows, prefix_id, written)
+            await connection.copy_records_to_table("handle", records=made, columns=COLUMNS, timeout=LOAD_SECONDS)
         await connection.execute("VACUUM (ANALYZE) handle", timeout=LOAD_SECONDS)
     finally:
         await connection.close()
@@ -108,11 +113,12 @@ async def _fill_resources(dsn: str, rows: int) -> None:
     try:
         if await _has(connection, "resource", rows):
             return
-        await connection.execute("DROP TABLE IF EXISTS resource")
-        await connection.execute(RESOURCE)
         template = job.body(int(MARK)).decode()
         arguments = (job.name(int(MARK)), template, MARK, job.DIGITS, rows)
-        await connection.execute(RESOURCES, *arguments, timeout=LOAD_SECONDS)
+        async with connection.transaction():
+            await connection.execute("DROP TABLE IF EXISTS resource")
+            await connection.execute(RESOURCE)
+            await connection.execute(RESOURCES, *arguments, timeout=LOAD_SECONDS)
         await connection.execute("VACUUM (ANALYZE) resource", timeout=LOAD_SECONDS)
     finally:
         await connection.close()
@@ -123,15 +129,16 @@ async def _fill_texts(dsn: str, rows: int, schema: str) -> None:
     try:
         if await _has(connection, "records", rows):
             return
-        await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-        await connection.execute(schema)
-        await connection.execute(WITHOUT_INDEXES)
-        domain = await connection.fetchval(DOMAIN, job.ZONE)
-        await connection.execute(SOA, domain, job.ZONE, START_OF_AUTHORITY)
         content = " ".join(f'"{part}"' for part in job.txt(int(MARK)))
-        arguments = (job.domain_name(int(MARK)), content, MARK, job.DIGITS, rows, domain)
-        await connection.execute(TEXTS, *arguments, timeout=LOAD_SECONDS)
-        await connection.execute(WITH_INDEX, timeout=LOAD_SECONDS)
+        async with connection.transaction():
+            await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+            await connection.execute(schema)
+            await connection.execute(LIGHTER)
+            domain = await connection.fetchval(DOMAIN, job.ZONE)
+            await connection.execute(SOA, domain, job.ZONE, START_OF_AUTHORITY)
+            arguments = (job.domain_name(int(MARK)), content, MARK, job.DIGITS, rows, domain)
+            await connection.execute(TEXTS, *arguments, timeout=LOAD_SECONDS)
+            await connection.execute(WITH_INDEX, timeout=LOAD_SECONDS)
         await connection.execute("VACUUM (ANALYZE) records", timeout=LOAD_SECONDS)
     finally:
         await connection.close()
