@@ -51,7 +51,7 @@ def requests(events: Iterable[Event], authorization: str) -> Iterator[Request]:
         if records:
             arrived.append(place)
         if kind is Kind.REGISTRATION:
-            yield _registration(records[0], authorization, at)
+            yield registration(records[0], authorization, at, WRITING)
         elif kind is Kind.LOAD:
             yield _load(records, authorization, at)
         elif kind is Kind.LIST:
@@ -62,7 +62,8 @@ def requests(events: Iterable[Event], authorization: str) -> Iterator[Request]:
             yield resolution(names[0], at=at, after=after, kind=kind)
 
 
-def _registration(record: Record, authorization: str, at: float) -> Request:
+def registration(record: Record, authorization: str, at: float = 0.0, target: int = 0) -> Request:
+    """One identifier, new."""
     values = [
         {"index": index, "type": kind, "data": {"format": "string", "value": text}}
         for index, kind, text in record.values
@@ -75,7 +76,7 @@ def _registration(record: Record, authorization: str, at: float) -> Request:
         code=CREATED,
         identifiers=0,
         at=at,
-        target=WRITING,
+        target=target,
         kind=Kind.REGISTRATION,
     )
 
@@ -123,9 +124,10 @@ async def run(asked: argparse.Namespace) -> list[Figures]:
     """Two days that follow each other, the second at a rate."""
     figures = []
     async with a_lab(asked.registered, asked.directory, cache_megabytes=CACHE_MEGABYTES) as lab:
-        print(f"{lab.registered} identifiers are there", file=sys.stderr)
+        registered = await lab.registered()
+        print(f"{registered} identifiers are there", file=sys.stderr)
         with tempfile.TemporaryDirectory() as directory:
-            scale = Scale(lab.registered, asked.resolved, asked.seed)
+            scale = Scale(registered, asked.resolved, asked.seed)
             for rate in (0.0, asked.rate):
                 measured = await replay(lab, scale, Path(directory), rate=rate)
                 figures.append({"asked_rate": rate, **figures_of(scale, measured)})

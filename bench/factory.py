@@ -193,7 +193,7 @@ class _Day:
                 names = self._line[begin : min(last, begin + size)]
                 flawed = self._chance.randrange(FLAWED) == 0
                 asked = [*names[:-1], _misread(names[-1])] if flawed else names
-                yield Event(at, Kind.LIST, asked, int(flawed), self._arrivals_until(begin + len(names) - 1))
+                yield Event(at, Kind.LIST, asked, int(flawed), self._arrivals_until(begin + len(names) - 1 - flawed))
 
     def _missing(self, number: int) -> Iterator[Event]:
         """Misread labels, and goods of tomorrow."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 
 from registry.language import Language, text
+from resolver.cli.benchmark import bench
 from resolver.cli.book import export, load, migrate
 from resolver.cli.configuration import config
 from resolver.cli.demonstration import demo
@@ -40,7 +41,21 @@ def filament() -> None:
     pass
 
 
-for command in (demo, up, status, stats, migrate, load, export, enterprise, resolve, register, config, completion):
+for command in (
+    demo,
+    up,
+    status,
+    stats,
+    migrate,
+    load,
+    export,
+    enterprise,
+    resolve,
+    register,
+    config,
+    bench,
+    completion,
+):
     language_option(command)
     filament.add_command(command)
 

@@ -64,6 +64,32 @@ HELP: Final[Catalogue] = {
     ),
     "up.no_migrate": ("Do not bring the schema up to date first.", "启动前不升级数据库结构。"),
     "up.workers": ("Resolver processes; 0 is one per core.", "解析进程数；0 表示每核一个。"),
+    "bench": (
+        "Measure how fast a node answers: resolve-http, resolve-native-tcp, resolve-native-udp, batch, register, day; "
+        "a node of its own with the demo's identifiers, unless --url names one.",
+        "测量节点性能：resolve-http、resolve-native-tcp、resolve-native-udp、batch（批量）、register（登记）、"
+        "day（混合负载日）；不写 --url 时自建节点，使用演示标识。",
+    ),
+    "bench.url": (
+        "Node to ask, over plain HTTP; it has to know the names. Nothing is written there.",
+        "被测节点地址（明文 HTTP），须已登记所查标识；不会向其写入。",
+    ),
+    "bench.native_port": ("Port of the native protocol of that node.", "该节点的原生协议端口。"),
+    "bench.names": ("Names to ask for, one a line; otherwise the demo's.", "所查标识，每行一个；默认为演示标识。"),
+    "bench.directory": (
+        "Data directory of a registry to serve; what register and day write stays in it.",
+        "以该数据目录中的注册库启动节点；register 与 day 写入的内容会保留。",
+    ),
+    "bench.count": ("The demo's identifiers to make and ask for.", "演示标识的数量。"),
+    "bench.seconds": ("How long each scenario lasts.", "每个场景的时长（秒）。"),
+    "bench.rate": (
+        "Requests a second, whatever the node does; times count from when each was due. 0: as fast as answers come.",
+        "固定的每秒请求数，时延自应发时刻计；0 表示收到应答后立即发下一个。",
+    ),
+    "bench.connections": ("Connections; 0: as the scenario has it.", "连接数；0 为场景默认值。"),
+    "bench.in_flight": ("Requests under way on each.", "每个连接上的并发请求数。"),
+    "bench.processes": ("Processes that send.", "发送进程数。"),
+    "bench.report": ("Write a page with plots, too.", "另存一份含图表的网页报告。"),
     "port": ("Port of HTTP and HTTPS.", "HTTP 与 HTTPS 端口。"),
     "stats": (
         "Show how many identifiers were asked for here, and how many had content to show; today, if nothing is said.",
@@ -171,6 +197,12 @@ HELP: Final[Catalogue] = {
 }
 
 MESSAGES: Final[Catalogue] = {
+    "bench.not_ours": (
+        "register and day write identifiers, and are measured on a node of their own only (without --url)",
+        "register 与 day 会写入标识，只能在自建节点上测量（不写 --url）",
+    ),
+    "bench.failed": ("nothing was measured: {reason}", "未能测量：{reason}"),
+    "bench.written": ("The report is in {file}.", "报告已写入 {file}。"),
     "error": ("Error: {message}", "错误：{message}"),
     "try_help": ("`{command} --help` tells more.", "详见 {command} --help。"),
     "usage.option": ("there is no option {name}", "没有选项 {name}"),
@@ -311,6 +343,13 @@ MESSAGES: Final[Catalogue] = {
 }
 
 COLUMNS: Final[Catalogue] = {
+    "scenario": ("Scenario", "场景"),
+    "answers_per_second": ("Answers/s", "应答/秒"),
+    "identifiers_per_second": ("Identifiers/s", "标识/秒"),
+    "p50_ms": ("p50 ms", "p50 毫秒"),
+    "p99_ms": ("p99 ms", "p99 毫秒"),
+    "wrong": ("Wrong", "错误"),
+    "lost": ("Lost", "丢失"),
     "handle": ("Handle", "标识"),
     "index": ("Index", "索引"),
     "type": ("Type", "类型"),
