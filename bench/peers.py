@@ -22,11 +22,11 @@ import asyncpg
 import orjson
 import uvloop
 
-from bench.generator import Plan, Target, cpu_seconds, measure
+from bench.generator import Plan, Target, measure
 from bench.rivals.comparison import compared, line, summed
 from bench.rivals.contest import FIGURES, GROUPS, Contestant
 from bench.rivals.powerdns import schema
-from bench.rivals.processes import Server, Task, hold, pin, release, tree
+from bench.rivals.processes import Server, Task, cpu_by_process, hold, pin, release, tree
 from bench.rivals.programs import Absent
 from bench.rivals.questions import write_pools
 from bench.rivals.tables import fill
@@ -77,7 +77,7 @@ class Contest:
                     continue
                 try:
                     server = await stack.enter_async_context(contestant.start(self.task))
-                except Absent as reason:
+                except (Absent, RuntimeError) as reason:
                     self.absent[contestant.name] = str(reason)
                     print(f"{contestant.name} is absent: {reason}", file=sys.stderr)
                     continue
@@ -99,15 +99,21 @@ class Contest:
             core=GENERATOR_CORE,
             servers=tree(server.pid),
         )
-        databases = tree(self.postgres)
-        before = cpu_seconds(databases)
-        measured = await measure(plan)
-        hold(server.pid)
+        before = cpu_by_process(self.postgres)
+        try:
+            measured = await measure(plan)
+        except RuntimeError as fault:
+            self.absent[contestant.name] = f"round {turn}: {fault}"
+            return
+        finally:
+            hold(server.pid)
+        after = cpu_by_process(self.postgres)
         told = measured.to_json()
         del told["kinds"]  # one only: the same again
         run = {"name": contestant.name, "name_zh": contestant.chinese, "round": turn, **told}
-        run["identifiers_per_cpu_second"] = measured.identifiers / measured.server_cpu
-        run["postgres_cpu"] = round(cpu_seconds(databases) - before, 4)
+        run["identifiers_per_cpu_second"] = measured.identifiers / measured.server_cpu if measured.server_cpu else 0.0
+        # Of the load before the measurement too, hence not by the second.
+        run["postgres_cpu"] = round(sum(used - before.get(pid, 0.0) for pid, used in after.items()), 4)
         self.runs.append(run)
         print(line(run), flush=True)
 

@@ -1,13 +1,15 @@
 """nginx with one body for every name: it looks nothing up, so it is what a server of HTTP can reach on one core."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
 from bench.rivals import job
-from bench.rivals.processes import Server, Task, free_port, running
+from bench.rivals.processes import START_SECONDS, Server, Task, free_port, running, tree
 from bench.rivals.programs import debian_package, environment_of
 
+WITH_WORKER: Final = 2  # Processes: the first one only watches the other.
 CONFIGURATION: Final = """
 daemon off; worker_processes 1; pid %(directory)s/nginx.pid; error_log stderr error;
 events { worker_connections 1024; }
@@ -29,4 +31,7 @@ async def nginx(task: Task) -> AsyncIterator[Server]:
     configuration.write_text(CONFIGURATION % told, "utf-8")
     command = (root / "usr/sbin/nginx", "-c", configuration, "-p", task.directory)
     async with running(command, port, environment_of(root), task.directory) as pid:
+        async with asyncio.timeout(START_SECONDS):
+            while len(tree(pid)) < WITH_WORKER:  # noqa: ASYNC110  # its port is open before anybody answers there
+                await asyncio.sleep(0.01)
         yield Server(pid, port)
