@@ -32,6 +32,8 @@ requirements:
 		--python-version 3.11 --group dev -o requirements/development.txt pyproject.toml
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		--python-version 3.11 -o requirements/node.txt pyproject.toml
+	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+		--python-version 3.11 --extra bench -o requirements/bench.txt pyproject.toml
 	for judge in pyhandle b2handle; do \
 		$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 			--python-version 3.11 -o requirements/$$judge.txt requirements/$$judge.in || exit; done
