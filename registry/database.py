@@ -6,9 +6,13 @@ a request costs a transaction anyway; the resolver's reads use `connect`.
 
 import asyncpg
 
+from registry.errors import HandleError, ServerBusy, ServerReadOnly
 from registry.settings import RegistrySettings
 
 CONNECT_TIMEOUT = 10.0  # Seconds; a reachable server answers in milliseconds, an unreachable one never does.
+
+# A standby: it can be read, and neither be written nor asked for challenges and sessions, which are not logged.
+READ_ONLY = (asyncpg.ReadOnlySQLTransactionError, asyncpg.FeatureNotSupportedError)
 
 # What being away looks like from here: refused and lost connections, a server that starts or stops, a time-out,
 # and one that lets us not in: a database that is being restored, a password that was changed on one side only.
@@ -25,8 +29,13 @@ DATABASE_AWAY = (
     asyncpg.CrashShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.QueryCanceledError,
-    asyncpg.ReadOnlySQLTransactionError,
+    *READ_ONLY,
 )
+
+
+def refusal_of(away: BaseException) -> HandleError:
+    """How a requester is told that the database is away, or that only for writing."""
+    return ServerReadOnly("server.read_only") if isinstance(away, READ_ONLY) else ServerBusy("server.busy")
 
 
 def _server_settings(settings: RegistrySettings, program: str) -> dict[str, str]:

@@ -91,6 +91,10 @@ class ServerBusy(HandleError):
     code = ResponseCode.SERVER_BUSY
 
 
+class ServerReadOnly(HandleError):
+    code = ResponseCode.SERVER_READ_ONLY
+
+
 class HandleNotFound(HandleError):
     code = ResponseCode.HANDLE_NOT_FOUND
 

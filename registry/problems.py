@@ -9,8 +9,8 @@ import orjson
 from aiohttp import web
 
 from registry.callers import CHALLENGE
-from registry.database import DATABASE_AWAY
-from registry.errors import HandleError, ResponseCode, ServerBusy
+from registry.database import DATABASE_AWAY, refusal_of
+from registry.errors import HandleError, ResponseCode
 from registry.language import Language
 from registry.refusal import Refusal
 from registry.rest import INTERNAL_ERROR, STATUS
@@ -62,6 +62,6 @@ def _refusal(error: Exception) -> HandleError:
         return error
     if isinstance(error, DATABASE_AWAY):
         log.warning("the database cannot be reached: %s", error)
-        return ServerBusy("server.busy")
+        return refusal_of(error)
     log.error("a request failed", exc_info=error)
     return HandleError("server.error")

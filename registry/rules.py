@@ -186,6 +186,7 @@ RULES: Catalogue = {
     ),
     "version.mismatch": ("the version is {current}, not {expected}", "当前版本为 {current},不是 {expected}"),
     "server.busy": ("the registry cannot be reached just now; try again", "暂时无法访问注册库,请稍后重试"),
+    "server.read_only": ("the registry can only be read just now", "注册库目前只读"),
     "server.queue": ("too many requests are waiting; try again", "等待的请求过多,请稍后重试"),
     "server.error": ("internal error", "内部错误"),
     "load.line_too_long": ("the row is longer than {limit} octets", "该行超过 {limit} 字节"),

@@ -69,6 +69,17 @@ async def open_book(dsn: str) -> AsyncIterator[Store]:
         await store.close()
 
 
+@asynccontextmanager
+async def reading(dsn: str) -> AsyncIterator[Store]:
+    """The store of a database that is as it is."""
+    store = Store(RegistrySettings(dsn=dsn), "test")
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
 async def register(store: Store, text: str, *values: HandleValue) -> None:
     async with begin(store, "test") as transaction:
         await transaction.create(name(text), sorted(values, key=lambda value: value.index))

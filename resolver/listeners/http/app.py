@@ -14,8 +14,8 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.http_parser import RawRequestMessage
 from multidict import CIMultiDict
 
-from registry.database import DATABASE_AWAY
-from registry.errors import AuthenticationNeeded, HandleError, ProtocolFault, ServerBusy
+from registry.database import DATABASE_AWAY, refusal_of
+from registry.errors import AuthenticationNeeded, HandleError, ProtocolFault
 from registry.handle import HandleKey
 from registry.routes import Route, Router, raw_path
 from resolver.listeners.http.authorization import BASIC_CHALLENGE, Authorization, UnknownSession
@@ -57,7 +57,7 @@ class Dispatcher:
             response = await self._refuse(request, error)
         except DATABASE_AWAY as error:
             log.debug("the database is away: %s", error or type(error).__name__)
-            response = refusal(request, ServerBusy("server.busy"))
+            response = refusal(request, refusal_of(error))
         except Exception:
             log.exception("a request for %r met a fault of ours", path[:200])
             response = refusal(request, HandleError("server.error"))
@@ -104,8 +104,8 @@ class Dispatcher:
             challenge = await self._authorization.challenge(request)
         except HandleError as busy:
             return refusal(request, busy)
-        except DATABASE_AWAY:
-            return refusal(request, ServerBusy("server.busy"))
+        except DATABASE_AWAY as away:
+            return refusal(request, refusal_of(away))
         if isinstance(error, UnknownSession):
             headers = CIMultiDict({**BASE_HEADERS, "WWW-Authenticate": challenge})
             return web.Response(status=401, headers=headers)
