@@ -40,6 +40,12 @@ class Questions:
             raise WrongAnswer(f"{name}: {found}")
 
 
+def question(name: str, request_id: int) -> bytes:
+    """A query as the reference client writes it."""
+    head, tail = _around_id(name)
+    return head + request_id.to_bytes(4, "big") + tail
+
+
 def _around_id(name: str) -> tuple[bytes, bytes]:
     body = Query(name.encode()).to_wire()
     octets = Message(2, 11, 2, 11, 0, 0, 0, OpCode.RESOLUTION, 0, FLAGS, UNKNOWN_SERIAL, 0, 0, 0, body, b"").to_wire()
