@@ -6,7 +6,6 @@ operations ask first. `by` is None for a stranger: AuthenticationNeeded is raise
 """
 
 from collections.abc import Awaitable, Callable, Collection, Iterable
-from dataclasses import dataclass
 from time import time
 from typing import Final
 from uuid import uuid4
@@ -35,18 +34,10 @@ from registry.store import Store
 from registry.transaction import Transaction, begin
 from registry.trust import Trust
 from registry.value import HandleValue
+from registry.writing import USUAL, Terms, Writing, Written, expect, replace, says_the_same
 
 DERIVED_AT_ONCE: Final = 1000  # Prefixes read at a time.
 MAX_LISTED: Final = 100_000  # Names in one answer: some five megabytes. A longer list is asked for page by page.
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What came of a write: the handle as it was asked for, whether it or its values are new, what it says now."""
-
-    handle: Handle
-    created: bool
-    record: HandleRecord
 
 
 class Registration:
@@ -55,6 +46,7 @@ class Registration:
     def __init__(self, store: Store, administrators: Collection[str], clock: Callable[[], float] = time) -> None:
         """`administrators` are the node's, as index:handle. Raises InvalidCredential for one that is not."""
         self._store = store
+        self.writing = Writing(store)
         self.rights = Rights(store, administrators)
         self._trust = Trust(store, self.rights, clock)
 
@@ -65,36 +57,51 @@ class Registration:
         by: Administrator | None,
         *,
         overwrite: bool = True,
+        or_same: bool = False,
         mint: bool = False,
+        terms: Terms = USUAL,
     ) -> Written:
-        """Registers a handle or gives it these values instead. `mint` makes a new suffix of the one given."""
+        """Registers a handle or gives it these values instead. `mint` makes a new suffix of the one given.
+
+        What is not to be overwritten is refused when it is there, or with `or_same` when it says something else.
+        """
         if mint:
             handle = Handle(handle.prefix, f"{handle.suffix}{uuid4()}")
         await self._homed(handle, by)
         check_new(handle)
         checked = check_values(tuple(values))
         signed = check_claims(checked)
-        if not overwrite and await self._store.fetch(self._store.key_of(handle.octets)) is not None:
+        if not (overwrite or or_same) and await self._store.fetch(self._store.key_of(handle.octets)) is not None:
             raise HandleAlreadyExists("handle.exists", handle=str(handle))
         administrator = _known(by)
         await self._trust.check(HandleRecord(handle, checked), signed)
-        async with begin(self._store, str(administrator)) as transaction:
+
+        async def put(transaction: Transaction) -> Written:
             record = await transaction.lock(handle)
+            expect(terms, handle, record)
             if record is None:
                 await self.rights.check_create(handle, administrator)
                 try:
                     return Written(handle, True, await transaction.create(handle, checked))
                 except HandleAlreadyExists:  # Somebody was quicker: his has been committed.
                     record = await transaction.lock(handle)
-                    if record is None or not overwrite:
+                    if record is None or not (overwrite or or_same):
                         raise
-            elif not overwrite:
+            if not overwrite and not (or_same and says_the_same(record.values, checked)):
                 raise HandleAlreadyExists("handle.exists", handle=str(handle))
             await self.rights.check_replace(record, checked, administrator)
-            return Written(handle, False, await _replace(transaction, record, checked))
+            return Written(handle, False, await replace(transaction, record, checked))
+
+        return await self.writing.write(administrator, terms, put)
 
     async def put_values(
-        self, handle: Handle, values: Iterable[HandleValue], by: Administrator | None, *, overwrite: bool = True
+        self,
+        handle: Handle,
+        values: Iterable[HandleValue],
+        by: Administrator | None,
+        *,
+        overwrite: bool = True,
+        terms: Terms = USUAL,
     ) -> Written:
         """Adds these values to a handle, or modifies those that it has. Nothing replaced: `created`."""
         await self._homed(handle, by)
@@ -117,9 +124,9 @@ class Registration:
                 raise InsufficientPermission("authorization.read_only", index=index, handle=str(handle))
             # Last: whether a digest is right tells of values that not everybody may read.
             await self._trust.check(HandleRecord(handle, after), signed)
-            return Written(handle, taken is None, await _replace(transaction, record, after))
+            return Written(handle, taken is None, await replace(transaction, record, after))
 
-        return await self._change(handle, administrator, change)
+        return await self.writing.change(handle, administrator, terms, change)
 
     async def modify_values(self, handle: Handle, values: Iterable[HandleValue], by: Administrator | None) -> Written:
         """Modifies values that are there. Which are not is said before it is asked who is there, as the reference does.
@@ -136,7 +143,9 @@ class Registration:
                 raise ValuesNotFound("values.not_found", handle=str(handle), index=value.index)
         return await self.put_values(handle, given, by)
 
-    async def delete_values(self, handle: Handle, indexes: Collection[int], by: Administrator | None) -> Written:
+    async def delete_values(
+        self, handle: Handle, indexes: Collection[int], by: Administrator | None, *, terms: Terms = USUAL
+    ) -> Written:
         """Removes values. All of them or, when one is not there, none: ValuesNotFound."""
         await self._homed(handle, by)
         administrator = _known(by)
@@ -147,11 +156,11 @@ class Registration:
             for index in indexes:
                 if record.at(index) is None:
                     raise ValuesNotFound("values.not_found", handle=str(handle), index=index)
-            return Written(handle, False, await _replace(transaction, record, after))
+            return Written(handle, False, await replace(transaction, record, after))
 
-        return await self._change(handle, administrator, change)
+        return await self.writing.change(handle, administrator, terms, change)
 
-    async def delete_record(self, handle: Handle, by: Administrator | None) -> None:
+    async def delete_record(self, handle: Handle, by: Administrator | None, *, terms: Terms = USUAL) -> Written:
         await self._homed(handle, by)
         administrator = _known(by)
 
@@ -160,7 +169,7 @@ class Registration:
             await transaction.delete(record)
             return Written(handle, False, record)
 
-        await self._change(handle, administrator, change)
+        return await self.writing.change(handle, administrator, terms, change)
 
     async def check_read(
         self, record: HandleRecord, by: Administrator | None, values: Iterable[HandleValue] | None = None
@@ -239,19 +248,6 @@ class Registration:
         record = await self._store.fetch(self._store.key_of(prefix_handle.octets))
         return await self.rights.grants(record, by, needed)
 
-    async def _change(
-        self,
-        handle: Handle,
-        by: Administrator,
-        change: Callable[[Transaction, HandleRecord], Awaitable[Written]],
-    ) -> Written:
-        """Changes a handle that must be there, its row held meanwhile."""
-        async with begin(self._store, str(by)) as transaction:
-            record = await transaction.lock(handle)
-            if record is None:
-                raise HandleNotFound("handle.not_found", handle=str(handle))
-            return await change(transaction, record)
-
     async def _home(
         self, prefix: str, by: Administrator | None, move: Callable[[Transaction, str], Awaitable[None]]
     ) -> None:
@@ -274,15 +270,6 @@ class Registration:
         if prefix is None:
             raise PrefixNotHomed("prefix.not_homed")
         return prefix
-
-
-async def _replace(transaction: Transaction, record: HandleRecord, values: tuple[HandleValue, ...]) -> HandleRecord:
-    """Writes what a locked handle says now; one that says it already is left as it is, with its version."""
-    if len(values) == len(record.values) and all(
-        new.says_the_same_as(old) for new, old in zip(values, record.values, strict=True)
-    ):
-        return record
-    return await transaction.replace(record, values)
 
 
 def _known(by: Administrator | None) -> Administrator:

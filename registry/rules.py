@@ -185,6 +185,14 @@ RULES: Catalogue = {
         "{handle!r} 索引 {index} 的值不可读",
     ),
     "version.mismatch": ("the version is {current}, not {expected}", "当前版本为 {current},不是 {expected}"),
+    "write.version": (
+        "handle {handle!r} is at version {version}, not at the one that was named",
+        "标识 {handle!r} 当前版本为 {version},与请求指定的版本不符",
+    ),
+    "write.key_reused": (
+        "this Idempotency-Key was sent before with another request",
+        "该 Idempotency-Key 已用于另一个不同的请求",
+    ),
     "server.busy": ("the registry cannot be reached just now; try again", "暂时无法访问注册库,请稍后重试"),
     "server.read_only": ("the registry can only be read just now", "注册库目前只读"),
     "server.queue": ("too many requests are waiting; try again", "等待的请求过多,请稍后重试"),

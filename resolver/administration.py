@@ -11,7 +11,8 @@ from registry.authentication import Administrator
 from registry.changes import Change, ChangeKind
 from registry.errors import InvalidHandle, PrefixNotHomed, ResponseCode
 from registry.handle import Handle
-from registry.registration import Registration, Written
+from registry.registration import Registration
+from registry.writing import Written
 from resolver.queries import Queries
 from resolver.referral import is_prefix_handle, with_prefix
 from resolver.replies import Reply

@@ -4,7 +4,7 @@ An ordinary question, a GET without parameters from nobody in particular, is ans
 rendered when its answer was made. Everything else selects from the record.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,10 +16,11 @@ from registry.changes import Change, ChangeKind
 from registry.errors import InvalidHandle, PrefixNotHomed, ProtocolFault, ResponseCode
 from registry.handle import MAX_HANDLE, NAMING_AUTHORITY, Handle, HandleKey
 from registry.record import public
-from registry.registration import MAX_LISTED, Written
+from registry.registration import MAX_LISTED
 from registry.rest import STATUS, values_from_json, values_to_json
 from registry.routes import percent_decode
 from registry.value import HandleValue
+from registry.writing import Terms, Written
 from resolver.answer import Answer
 from resolver.listeners.http.authorization import Authorization
 from resolver.listeners.http.body import expect_json, read_body, read_object
@@ -27,7 +28,9 @@ from resolver.listeners.http.conditional import caching_headers, etag_of, privat
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.query import Query
 from resolver.listeners.http.responses import ASKED, BASE_HEADERS, FOUND, HANDLE, JSON, json_response, respond
+from resolver.listeners.http.terms import terms_of
 
+SAME: Final = "same"  # ?overwrite=same: what is there is refused when it says something else.
 VARIOUS: Final = "various"  # ?index=various: whichever indexes the body has.
 PAGE_SIZE: Final = 1000  # Names of a page when only its number is given.
 
@@ -106,11 +109,12 @@ class Handles:
         if named is not None and self._key_of(Handle.from_text(named).octets) != self._key_of(handle.octets):
             raise ProtocolFault("json.handle_mismatch", body=named, address=asked)
         by = await self._authorization.administrator(request)
-        written = await self._put(query, handle, values, by)
+        terms = terms_of(request, query, by, body)
+        outcome = await self._registration.writing.make(terms, lambda: self._put(query, handle, values, by, terms))
         if query.flag("mintNewSuffix", False):
-            asked = str(written.handle)
-        self._forget(written.handle)
-        status = 201 if written.created else 200
+            asked = outcome.handle
+        self._forget(Handle.from_text(outcome.handle), terms)
+        status = 201 if outcome.created else 200
         return json_response(request, {"responseCode": 1, "handle": asked}, status, private_headers())
 
     async def delete(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
@@ -120,11 +124,9 @@ class Handles:
         asked = request[HANDLE] = name.text
         handle = name.handle
         by = await self._authorization.administrator(request)
-        if indexes:
-            await self._registration.delete_values(handle, indexes, by)
-        else:
-            await self._registration.delete_record(handle, by)
-        self._forget(handle)
+        terms = terms_of(request, query, by)
+        await self._registration.writing.make(terms, lambda: self._delete(handle, indexes, by, terms))
+        self._forget(handle, terms)
         return json_response(request, {"responseCode": 1, "handle": asked}, headers=private_headers())
 
     async def list(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
@@ -190,20 +192,32 @@ class Handles:
         return await read(key)
 
     async def _put(
-        self, query: Query, handle: Handle, values: tuple[HandleValue, ...], by: Administrator | None
+        self, query: Query, handle: Handle, values: tuple[HandleValue, ...], by: Administrator | None, terms: Terms
     ) -> Written:
-        overwrite = query.flag("overwrite", True)
+        or_same = query.first("overwrite") == SAME
+        overwrite = not or_same and query.flag("overwrite", True)
         wanted = query.every("index")
         if not wanted:
             mint = query.flag("mintNewSuffix", False)
-            return await self._registration.put_record(handle, values, by, overwrite=overwrite, mint=mint)
+            return await self._registration.put_record(
+                handle, values, by, overwrite=overwrite, or_same=or_same, mint=mint, terms=terms
+            )
         if VARIOUS not in wanted and set(query.numbers("index")) != {value.index for value in values}:
             given = ", ".join(str(value.index) for value in values)
             raise ProtocolFault("json.index_mismatch", address=", ".join(wanted), body=given)
-        return await self._registration.put_values(handle, values, by, overwrite=overwrite)
+        return await self._registration.put_values(handle, values, by, overwrite=overwrite, terms=terms)
 
-    def _forget(self, handle: Handle) -> None:
+    async def _delete(
+        self, handle: Handle, indexes: Collection[int], by: Administrator | None, terms: Terms
+    ) -> Written:
+        if indexes:
+            return await self._registration.delete_values(handle, indexes, by, terms=terms)
+        return await self._registration.delete_record(handle, by, terms=terms)
+
+    def _forget(self, handle: Handle, terms: Terms) -> None:
         """What this process wrote it shows at once; the others hear of it in the change log."""
+        if terms.trial:
+            return
         self._resolver.forget(Change(ChangeKind.HANDLE, self._key_of(handle.octets)))
 
 

@@ -38,6 +38,8 @@ STATUS_OF_RULE: Final[Mapping[str, int]] = {
     "http.body_too_long": 413,
     "http.header_too_long": 431,
     "http.method": 501,
+    "write.version": 412,
+    "write.key_reused": 422,
 }
 # Codes that say everything: the reference server sends no message with them, and clients compare.
 _SILENT: Final = frozenset(

@@ -12,7 +12,7 @@ from resolver.listeners.http import proxy, tunnel
 from resolver.listeners.http.authorization import Authorization
 from resolver.listeners.http.batch import Batch
 from resolver.listeners.http.batch_forms import NDJSON_TYPES, handles_schema
-from resolver.listeners.http.handles import Handles
+from resolver.listeners.http.handles import SAME, Handles
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.prefixes import Prefixes
 from resolver.listeners.http.query import FLAGS
@@ -53,7 +53,27 @@ INDEX_TO_WRITE: Final = Parameter(
     "只写入这些值:请求体中的索引,或 various。",
     {"type": "array", "items": _TEXT},
 )
-OVERWRITE: Final = Parameter("overwrite", "Whether to replace what is there.", "是否覆盖已有内容。", _FLAG)
+OVERWRITE: Final = Parameter(
+    "overwrite",
+    "Whether to replace what is there; with 'same', what is there is refused only when it says something else.",
+    "是否覆盖已有内容;same 表示内容相同时视为成功,不同时拒绝。",
+    {"type": "string", "enum": [*FLAGS, SAME]},
+)
+TERMS: Final = (
+    Parameter(
+        "Idempotency-Key",
+        "Name of the write: sent again under it within 48 hours, the same request is answered as the first time.",
+        "写入的名称:48 小时内以相同的键重发同一请求,返回与首次相同的结果。",
+        place="header",
+    ),
+    Parameter(
+        "If-Match",
+        "ETag of the whole record: write only if it is still this; '*': only if it is there.",
+        "整条记录的 ETag:仅当记录未变时写入;“*”表示仅当标识已存在时写入。",
+        place="header",
+    ),
+    Parameter("dryRun", "Check and answer as if it were done, and do nothing.", "只检查并返回结果,不实际写入。", _FLAG),
+)
 SELECTION: Final = (
     INDEX,
     TYPE,
@@ -119,17 +139,17 @@ def _handle_routes(handles: Handles) -> tuple[Route, ...]:
         Route(
             *("PUT", path, handles.put, "register"),
             *("Register a handle, replace it, or write some of its values.", "注册标识、替换标识或写入部分值。"),
-            parameters=(INDEX_TO_WRITE, OVERWRITE, mint, PRETTY, CALLBACK),
+            parameters=(INDEX_TO_WRITE, OVERWRITE, mint, *TERMS, PRETTY, CALLBACK),
             request={_JSON: Values},
-            responses=_json(200, 201, 400, 401, 403, 404, 408, 409, 413, 503),
+            responses=_json(200, 201, 400, 401, 403, 404, 408, 409, 412, 413, 422, 503),
             answers={200: _NAMED, 201: _NAMED},
             authenticated=True,
         ),
         Route(
             *("DELETE", path, handles.delete, "delete"),
             *("Delete a handle, or some of its values.", "删除标识或部分值。"),
-            parameters=(INDEX, PRETTY, CALLBACK),
-            responses=_json(200, 400, 401, 403, 404, 503),
+            parameters=(INDEX, *TERMS, PRETTY, CALLBACK),
+            responses=_json(200, 400, 401, 403, 404, 412, 422, 503),
             answers={200: _NAMED},
             authenticated=True,
         ),
