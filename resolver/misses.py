@@ -32,6 +32,8 @@ MAX_BATCH: Final = 256  # Names in one read: rendering their answers holds up th
 # While the database is away one probe asks again after these seconds, doubling; everybody else is refused at once.
 FIRST_PROBE: Final = 0.05
 LAST_PROBE: Final = 1.0
+# The newest full read's share of what a full read is taken to last: a single slow one does not close the queue.
+NEWEST: Final = 0.25
 
 Learn = Callable[[HandleKey, PackedRecord | None, bool], Answer]
 Told = Callable[[Answer | HandleError], None]
@@ -63,6 +65,9 @@ class Misses:
         self._window = min(MAX_BATCH * max(1, readers - 1), max(1, queue // 2))
         self._turn = asyncio.Lock()
         self._deadline = deadline
+        self._full_read = 0.0  # Seconds that one takes of late.
+        self._longest = queue  # Names that can wait and still be read in time.
+        self._readers = readers
         self._learn: Learn | None = None
         self._waiting: dict[HandleKey, _Flight] = {}
         self._reading: dict[HandleKey, _Flight] = {}
@@ -146,7 +151,7 @@ class Misses:
             raise ServerBusy("server.busy")
         flight = self._waiting.get(key)
         if flight is None:
-            if len(self._waiting) >= self._queue:
+            if len(self._waiting) >= self._longest:
                 raise ServerBusy("server.queue")
             flight = self._waiting[key] = _Flight(key, monotonic())
             if self._timer is None:
@@ -211,10 +216,13 @@ class Misses:
         try:
             self._metrics.counts.reads += 1
             self._metrics.batch.observe(len(flights))
+            begun = monotonic()
             async with asyncio.timeout(self._deadline):
                 records = await self._store.fetch_packed([flight.key for flight in flights])
             for flight in flights:
                 self._land(flight, records.get(flight.key))
+            if len(flights) == MAX_BATCH:
+                self._measure(monotonic() - begun)
         except DATABASE_AWAY as away:
             self._lose(away)
         except Exception:  # The task ends here, and those who asked must hear of it.
@@ -224,6 +232,13 @@ class Misses:
             self._free += 1
             self._refuse(flights, refusal)
             self._start_soon()
+
+    def _measure(self, seconds: float) -> None:
+        """Sets how many names may wait from how long a full read took. One read's worth always may, so that it is
+        measured again."""
+        self._full_read += (seconds - self._full_read) * (NEWEST if self._full_read else 1.0)
+        reads = self._deadline / self._full_read * self._readers
+        self._longest = min(self._queue, max(MAX_BATCH, int(reads * MAX_BATCH)))
 
     def _land(self, flight: _Flight, record: PackedRecord | None) -> None:
         assert self._learn is not None

@@ -90,6 +90,27 @@ async def test_a_full_queue_refuses_at_once_and_serves_those_that_wait():
         assert made.metrics.counts.busy == 1
 
 
+async def test_a_queue_longer_than_its_deadline_can_serve_is_not_joined_and_opens_when_reads_are_fast_again():
+    async with bench(readers=1, queue=100_000, deadline=60.0) as made:
+        misses = made.misses
+        misses._measure(30.0)  # A full read takes half of the deadline: two of them can wait.
+        askers = [made.ask(f"88.1/{number}") for number in range(MAX_BATCH)]
+        first = await made.book.next_read()
+        askers += [made.ask(f"88.1/behind-{number}") for number in range(MAX_BATCH * 3)]
+        await turns()
+        assert len(misses) == MAX_BATCH * 2
+        refused = [asker for asker in askers if asker.done()]
+        assert len(refused) == MAX_BATCH
+        assert {asker.exception().rule for asker in refused} == {"server.queue"}
+        answering = asyncio.create_task(answer_all(made))
+        first.answer()
+        await asyncio.wait_for(asyncio.wait(askers), DEADLINE)
+        again = [made.ask(f"88.1/again-{number}") for number in range(MAX_BATCH * 4)]
+        await asyncio.wait_for(asyncio.wait(again), DEADLINE)
+        answering.cancel()
+        assert [asker.result() for asker in again] == [MISSING] * (MAX_BATCH * 4)
+
+
 async def test_a_read_that_takes_too_long_is_given_up():
     async with bench(deadline=0.05) as made:
         asker = made.ask("88.1/A")
