@@ -19,6 +19,7 @@ from resolver.cli.invocation import FAILED, INTERRUPTED, SUCCESS, USAGE, Invocat
 from resolver.cli.naming import register, resolve
 from resolver.cli.options import language_option
 from resolver.cli.running import status, up
+from resolver.cli.searching import search
 from resolver.cli.shell import completion
 from resolver.cli.statistics import stats
 from resolver.cli.texts import MESSAGES
@@ -46,6 +47,7 @@ for command in (
     up,
     status,
     stats,
+    search,
     migrate,
     load,
     export,

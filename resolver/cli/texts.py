@@ -177,6 +177,15 @@ HELP: Final[Catalogue] = {
         "List the enterprises, their prefixes and how much they registered.",
         "列出企业、前缀与登记数量。",
     ),
+    "enterprise.searchable": (
+        "Make the handles of a prefix be found by values of a type, such as BATCH; those there are given their keys.",
+        "使某前缀的标识可按某类型的值检索，如 BATCH；已有标识随即建立索引。",
+    ),
+    "search": (
+        "Show the handles of a prefix that have a value of a searchable type.",
+        "显示某前缀下具有该值的标识（类型须先用 enterprise searchable 声明）。",
+    ),
+    "search.limit": ("At most so many.", "最多显示的数量。"),
     "enterprise.prefix": ("Prefix to home here for it, such as 88.168.9.", "为其开通的前缀，如 88.168.9。"),
     "enterprise.name_en": ("Name in English.", "英文名称。"),
     "enterprise.industry": ("Industry.", "所属行业。"),
@@ -281,6 +290,10 @@ MESSAGES: Final[Catalogue] = {
         "{count} 行被拒绝，原因见 {path}",
     ),
     "export.done": ("{count} identifiers exported.", "已导出 {count} 条标识。"),
+    "enterprise.searchable": (
+        "Handles of {prefix} are found by {type}; {count} were given keys.",
+        "{prefix} 的标识已可按 {type} 检索，为 {count} 个标识建立了索引。",
+    ),
     "enterprise.added": (
         "{name} has the prefix {prefix}. Keep the secret key: it is not shown again.",
         "{name} 已分配前缀 {prefix}。请保存密钥，之后不再显示。",

@@ -205,3 +205,17 @@ def on_a_terminal(program: str, **environment: str) -> str:
         return shown.decode()
     finally:
         os.close(ours)
+
+
+async def test_handles_are_found_by_a_value_once_its_type_is_searchable(database_dsn, tmp_path: Path):
+    dsn = ("--dsn", database_dsn)
+    filament(*ENTERPRISE, *dsn)
+    file = tmp_path / "made.ndjson"
+    file.write_text(lines_of("88.168.1/A", "88.168.1/B"), encoding="utf-8")
+    filament("load", str(file), *dsn)
+    wanted = ("search", "88.168.1", "SPEC", "111dtex/48f", *dsn, "--output", "json")
+    assert "not found by values of type 'SPEC'" in filament(*wanted, code=1).stderr
+    assert "2 were given keys" in filament("enterprise", "searchable", "88.168.1", "SPEC", *dsn).stderr
+    assert json.loads(filament(*wanted).stdout) == [{"handle": "88.168.1/A"}, {"handle": "88.168.1/B"}]
+    assert json.loads(filament(*wanted, "--limit", "1").stdout) == [{"handle": "88.168.1/A"}]
+    assert "不是本节点的前缀" in filament("search", "88.1", "SPEC", "x", *dsn, "--lang", "zh", code=1).stderr
