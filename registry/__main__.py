@@ -35,6 +35,7 @@ from registry.store import Store
 
 DONE, FAILED, MISUSED = 0, 1, 2
 PIECE: Final = 1 << 18  # Octets of a file read at a time.
+NICENESS: Final = 5  # Whoever registers waits a little for whoever resolves, where both want the processor.
 OPERATOR: Final = "python -m registry load"  # Who a handle's history names.
 FORMS: Final[dict[str, Form]] = {".ndjson": "ndjson", ".jsonl": "ndjson", ".csv": "csv", ".tsv": "csv", ".xlsx": "xlsx"}
 
@@ -137,6 +138,7 @@ async def _export(settings: RegistrySettings, asked: argparse.Namespace, _: Lang
 
 
 async def _serve(settings: RegistrySettings, _: argparse.Namespace, __: Language) -> int:
+    os.nice(NICENESS)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
