@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from registry.database import DATABASE_AWAY
 from registry.publication import publish
-from registry.site import Interface, InterfaceKind, Protocol, ServerInfo, SiteInfo
+from registry.site import Interface, InterfaceKind, IpAddress, Protocol, ServerInfo, SiteInfo
 from registry.store import Store
 from resolver.certificate import public_key
 from resolver.settings import ResolverSettings
@@ -42,11 +42,13 @@ class OwnSite:
             Interface(InterfaceKind.QUERY if protocol is Protocol.UDP else InterfaceKind.BOTH, protocol, port)
             for protocol, port in ports
         )
-        server = ServerInfo(1, ipaddress.ip_address(ours.public_address), self._public_key, interfaces)
+        server = ServerInfo(1, self._address(), self._public_key, interfaces)
         return SiteInfo(self._serial, (server,), (("desc", ours.description),))
 
     async def publish(self, store: Store) -> None:
         """Writes down what the node says, as soon as the book can be written."""
+        if self._leads_astray():
+            log.warning("resolver.public_address is %s: clients are told to ask themselves", self._address())
         while True:
             try:
                 self._serial = await publish(store, self.current())
@@ -54,3 +56,11 @@ class OwnSite:
             except (*DATABASE_AWAY, asyncpg.PostgresError) as error:  # an older schema, or a standby
                 log.debug("the site record is not published: %s", error)
             await asyncio.sleep(RETRY)
+
+    def _address(self) -> IpAddress:
+        return ipaddress.ip_address(self._settings().public_address)
+
+    def _leads_astray(self) -> bool:
+        """Whether others can reach the node, and are not told where."""
+        listening = self._settings().listen
+        return self._address().is_loopback and not all(ipaddress.ip_address(one).is_loopback for one in listening)
