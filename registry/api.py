@@ -16,6 +16,7 @@ from registry.documentation import language_of, with_documentation
 from registry.enterprise_api import MAX_BODY, Enterprises
 from registry.errors import ProtocolFault
 from registry.feed_api import FeedHandlers
+from registry.history_api import HistoryHandlers
 from registry.problems import problem
 from registry.rights import Rights
 from registry.routes import Router, raw_path
@@ -40,8 +41,8 @@ def create_app(store: Store) -> web.Application:
     enterprises = Enterprises(store, callers, rights)
     statistics = StatisticsHandlers(store, callers, rights)
     search = SearchHandlers(store, callers, rights)
-    feed = FeedHandlers(store, callers, rights)
-    served = (feed.route(), *routes(bulk, enterprises, statistics, search))
+    feed, history = FeedHandlers(store, callers, rights), HistoryHandlers(store, callers, rights)
+    served = (feed.route(), *history.routes(), *routes(bulk, enterprises, statistics, search))
     router = Router(with_documentation(served, TITLES, version("filament-node")))
 
     async def answer(request: web.Request) -> web.StreamResponse:

@@ -1,0 +1,160 @@
+"""Histories over HTTP, for those who may administer a prefix: versions, differences, and going back to one."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from registry.admin import AdminPermission
+from registry.authentication import Administrator
+from registry.callers import Callers
+from registry.documentation import LANGUAGE_PARAMETER
+from registry.errors import HandleNotFound, InvalidHandle, ProtocolFault
+from registry.handle import NAMING_AUTHORITY, Handle
+from registry.history import MAX_VERSIONS, NEWEST, History, Version, difference
+from registry.registration import Registration
+from registry.rest import values_to_json
+from registry.rights import Rights
+from registry.routes import Parameter, Route, percent_decode
+from registry.store import Store
+from registry.value import HandleValue, Permission
+
+_PROBLEM: Final = "application/problem+json"
+_PATH: Final = "/api/history/{handle}"
+_NUMBER: Final = {"type": "integer", "minimum": 1, "maximum": NEWEST}
+_REFUSED: Final = dict.fromkeys((400, 401, 403, 404, 503), _PROBLEM)
+_OBJECT: Final = {"type": "object"}
+
+
+class HistoryHandlers:
+    """Handlers of /api/history."""
+
+    def __init__(self, store: Store, callers: Callers, rights: Rights) -> None:
+        self._callers = callers
+        self._rights = rights
+        self._history = History(store)
+        self._registration = Registration(store, store.settings.administrators)
+
+    def routes(self) -> tuple[Route, ...]:
+        version = Parameter("version", "This version.", "该版本。", _NUMBER)
+        since = Parameter(
+            "since", "With version: what changed since this one.", "与 version 同用:自该版本以来的变化。", _NUMBER
+        )
+        return (
+            Route(
+                *("GET", _PATH, self.show, "history"),
+                "The versions of a handle; one of them, by number or time; or the difference of two.",
+                "标识的历史版本;按版本号或时间查看其一;或比较两个版本。",
+                (
+                    version,
+                    Parameter("at", "As it was at this time (ISO 8601).", "该时刻的内容(ISO 8601)。"),
+                    since,
+                    Parameter("before", "List the versions below this one.", "列出该版本之前的版本。", _NUMBER),
+                    LANGUAGE_PARAMETER,
+                ),
+                responses=_REFUSED | {200: "application/json"},
+                authenticated=True,
+                answers={200: _OBJECT},
+            ),
+            Route(
+                *("POST", _PATH, self.restore, "restore"),
+                "Give a handle the values of one of its versions again.",
+                "将标识恢复为某一历史版本。",
+                (Parameter("version", "The version.", "版本号。", _NUMBER, required=True), LANGUAGE_PARAMETER),
+                responses=_REFUSED | {200: "application/json", 201: "application/json"},
+                authenticated=True,
+                answers={200: _OBJECT, 201: _OBJECT},
+            ),
+        )  # fmt: skip
+
+    async def show(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
+        handle, _ = await self._asked(request, placeholders)
+        spelled = str(await self._history.spelled(handle))
+        number, since, at = _number(request, "version"), _number(request, "since"), _time(request)
+        if number is None and at is None:
+            versions = await self._history.versions(handle, before=_number(request, "before") or NEWEST)
+            listed = [_summary(version) for version in versions]
+            return _json({"handle": spelled, "versions": listed, "more": len(listed) == MAX_VERSIONS})
+        version = await self._version(handle, number, at)
+        form = {"handle": spelled, **_summary(version)}
+        if since is None:
+            return _json(form | {"values": _shown(version.values)})
+        made = difference((await self._history.of_version(handle, since)).values, version.values)
+        changed = [{"from": _shown((old,)), "to": _shown((new,))} for old, new in made.changed]
+        return _json(form | {"since": since, "added": _shown(made.added), "removed": _shown(made.removed),
+                             "changed": changed})  # fmt: skip
+
+    async def restore(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
+        handle, by = await self._asked(request, placeholders)
+        number = _number(request, "version")
+        if number is None:
+            raise ProtocolFault("http.parameter", name="version", value="", rule="is missing")
+        version = await self._history.of_version(handle, number)
+        if version.deleted:
+            raise HandleNotFound("handle.not_found", handle=f"{handle} (version {number})")
+        spelled = await self._history.spelled(handle)
+        written = await self._registration.put_record(spelled, version.values, by)
+        form = {"handle": str(spelled), "restored": number, "version": written.record.version}
+        return _json(form, 201 if written.created else 200)
+
+    async def _asked(self, request: web.Request, placeholders: Mapping[str, str]) -> tuple[Handle, Administrator]:
+        """The handle that is asked about, by somebody who may list its prefix."""
+        by = await self._callers.administrator(request)
+        try:
+            handle = Handle.from_text(percent_decode(placeholders["handle"]).decode())
+        except UnicodeDecodeError:
+            raise InvalidHandle("handle.not_utf8") from None
+        prefix_handle = Handle(NAMING_AUTHORITY, handle.prefix)
+        await self._rights.check_prefix(prefix_handle, by, AdminPermission.LIST_HANDLES)
+        return handle, by
+
+    async def _version(self, handle: Handle, number: int | None, at: datetime | None) -> Version:
+        if number is not None:
+            return await self._history.of_version(handle, number)
+        assert at is not None
+        return await self._history.of_time(handle, at)
+
+
+def _summary(version: Version) -> dict[str, Any]:
+    return {
+        "version": version.version,
+        "deleted": version.deleted,
+        "since": version.since,
+        "until": version.until,
+        "replacedBy": version.replaced_by,
+    }
+
+
+def _shown(values: Iterable[HandleValue]) -> list[dict[str, Any]]:
+    """Values as administrators may read them."""
+    return values_to_json([one for one in values if one.is_public or one.permissions & Permission.ADMIN_READ])
+
+
+def _number(request: web.Request, name: str) -> int | None:
+    text = request.query.get(name)
+    if text is None:
+        return None
+    if text.isascii() and text.isdecimal() and len(text) <= 10 and 1 <= int(text) <= NEWEST:
+        return int(text)
+    raise ProtocolFault("http.parameter", name=name, value=text[:40], rule=f"is not between 1 and {NEWEST}")
+
+
+def _time(request: web.Request) -> datetime | None:
+    text = request.query.get("at")
+    if text is None:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+        return at if at.tzinfo else at.replace(tzinfo=UTC)
+    except ValueError:
+        rule = "is no date or time as ISO 8601 writes it"
+        raise ProtocolFault("http.parameter", name="at", value=text[:40], rule=rule) from None
+
+
+def _json(form: Mapping[str, Any], status: int = 200) -> web.Response:
+    body = orjson.dumps(form, option=orjson.OPT_UTC_Z)
+    return web.Response(
+        body=body, status=status, headers={"Cache-Control": "no-store"}, content_type="application/json"
+    )
