@@ -72,9 +72,11 @@ class Contest:
         """The group's servers, each of them stopped until it is its turn."""
         async with AsyncExitStack() as stack:
             servers: dict[Any, Server] = {}
+            tried = set()
             for contestant in group:
-                if contestant.start in servers:
+                if contestant.start in tried:
                     continue
+                tried.add(contestant.start)
                 try:
                     server = await stack.enter_async_context(contestant.start(self.task))
                 except (Absent, RuntimeError) as reason:
