@@ -121,8 +121,13 @@ async def _loaded(asked: argparse.Namespace, store: Store) -> dict[str, Any]:
     async with store.connection() as connection:
         figures["log_octets_a_row"] = round((await connection.fetchval(LOG_POSITION) - before) / asked.rows, 1)
     figures["sizes"] = await _sizes(store, asked.rows)
-    # Not part of the load: it spares the first readers of each page the writing of what they learn about it.
-    return figures | await _phase("vacuum", _run(store, "VACUUM handle"))
+    # Not part of the load: they spare the first readers of each page the writing of what they learn about it, and the
+    # server's end a long wait.
+    return (
+        figures
+        | await _phase("vacuum", _run(store, "VACUUM handle"))
+        | await _phase("checkpoint", _run(store, "CHECKPOINT"))
+    )
 
 
 async def _phase(name: str, work: Any) -> dict[str, Any]:
@@ -150,17 +155,27 @@ async def _load_parts(asked: argparse.Namespace, store: Store) -> dict[str, Any]
         await asyncio.create_subprocess_exec(*command, "--part", str(part), stdout=subprocess.PIPE)
         for part in range(asked.loads)
     ]
-    parts = []
-    for process in processes:
-        out, _ = await process.communicate()
-        if process.returncode:
-            raise SystemExit(f"a load ended with status {process.returncode}; run the same command again to go on")
-        parts.append(orjson.loads(out))
+    async with asyncio.TaskGroup() as group:
+        running = [group.create_task(_outcome(process)) for process in processes]
+    parts = [one.result() for one in running]
     seconds = max(part["seconds"] for part in parts)
     rows = sum(part["created"] for part in parts)
     if any(part["refused"] for part in parts):
         raise SystemExit(f"rows were refused: {parts}")
     return {"rows_a_second": round(rows / seconds), "parts": parts}
+
+
+async def _outcome(process: asyncio.subprocess.Process) -> dict[str, Any]:
+    """What a load says at its end. It is ended when another one failed."""
+    try:
+        out, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode:
+        raise RuntimeError(f"a load ended with status {process.returncode}; run the same command again to go on")
+    return dict(orjson.loads(out))
 
 
 async def _load_part(asked: argparse.Namespace) -> dict[str, Any]:
