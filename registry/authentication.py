@@ -4,24 +4,23 @@ Keys are values of handles, HS_SECKEY and HS_PUBKEY, and are read from this node
 replaced is a key revoked. What an administrator may then do is another question: `registry.rights`.
 """
 
-import asyncio
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, rsa
 from cryptography.x509.oid import NameOID
 
+from registry.aside import Aside
 from registry.errors import (
     AuthenticationFailed,
     HandleError,
     InvalidCredential,
-    ServerBusy,
     UnableToAuthenticate,
 )
 from registry.handle import Handle
@@ -36,8 +35,6 @@ from registry.value import HandleValue, Reference, type_matches
 MAX_PROOFS: Final = 64
 # Keys tried when an identity leaves its index open: each may cost what MAX_ITERATIONS allows.
 MAX_KEYS: Final = 8
-
-Result = TypeVar("Result")
 
 _DSA = b"\0\0\0\x0bDSA_PUB_KEY"  # How the data of an HS_PUBKEY with such a key begins.
 
@@ -65,7 +62,7 @@ class Authenticator:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._proofs = 0
+        self._proofs = Aside(MAX_PROOFS)
 
     async def by_password(self, identity: str, password: bytes) -> Administrator:
         """The secret key itself, over a connection that hides it. Raises AuthenticationFailed, UnableToAuthenticate.
@@ -89,9 +86,9 @@ class Authenticator:
         keys = await self._keys(claimed, proof.type)
         challenge = nonce + proof.cnonce
         if proof.type == "HS_SECKEY":
-            key = await self._aside(_first_secret, keys, challenge, proof)
+            key = await self._proofs.do(_first_secret, keys, challenge, proof)
         else:
-            key = await self._aside(_first_signature, keys, challenge, proof)
+            key = await self._proofs.do(_first_signature, keys, challenge, proof)
         if key is None:
             raise AuthenticationFailed("authentication.failed")
         return Administrator(Reference(claimed.handle, key.index))
@@ -134,16 +131,6 @@ class Authenticator:
         if not keys:
             raise UnableToAuthenticate("authentication.no_key", identity=str(claimed))
         return keys[:MAX_KEYS]
-
-    async def _aside(self, prove: Callable[..., Result], *arguments: object) -> Result:
-        """Computes on another thread, so that nobody else waits for it."""
-        if self._proofs >= MAX_PROOFS:
-            raise ServerBusy("server.queue")
-        self._proofs += 1
-        try:
-            return await asyncio.to_thread(prove, *arguments)
-        finally:
-            self._proofs -= 1
 
 
 def identity_from_text(text: str) -> Reference:

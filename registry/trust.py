@@ -5,7 +5,6 @@ that leaves it cannot be followed, and vouches for nothing here. So a question h
 unknown. `vouches` wants the first, and `check`, when something is written, refuses only the second.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import time
 from typing import Final
@@ -14,9 +13,10 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from registry.aside import Aside
 from registry.authentication import Administrator, identity_from_text
 from registry.claims import SIGNATURE, SIGNATURE_HASHES, Claims
-from registry.errors import HandleError, InvalidValue, ServerBusy
+from registry.errors import HandleError, InvalidValue
 from registry.handle import Handle
 from registry.keys import PublicKey
 from registry.octets import Truncated
@@ -56,7 +56,7 @@ class Trust:
         self._store = store
         self._rights = rights
         self._clock = clock
-        self._verifying = 0
+        self._verifying = Aside(MAX_VERIFYING)
 
     async def vouches(self, record: HandleRecord, values: Iterable[HandleValue]) -> bool:
         """Whether trusted signatures of this handle cover all of these values. Raises ServerBusy."""
@@ -172,14 +172,8 @@ class Trust:
         return claims.is_current(self._clock()) and await self._is_signed_by(claims, key)
 
     async def _is_signed_by(self, claims: Claims, key: PublicKey) -> bool:
-        """Verified on another thread, one at a time for one request: the longest key takes a millisecond."""
-        if self._verifying >= MAX_VERIFYING:
-            raise ServerBusy("server.queue")
-        self._verifying += 1
-        try:
-            return await asyncio.to_thread(_is_signed_by, claims, key)
-        finally:
-            self._verifying -= 1
+        """One at a time for one request: the longest key takes a millisecond."""
+        return await self._verifying.do(_is_signed_by, claims, key)
 
     def _is_root(self, identity: str) -> bool:
         reference = _reference(identity)

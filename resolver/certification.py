@@ -5,13 +5,12 @@ request id, so none can be kept: each costs more than a millisecond of a core, a
 than a few may wait.
 """
 
-import asyncio
 from collections.abc import Sequence
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from registry.errors import ServerBusy
+from registry.aside import Aside
 from registry.exchanges import Exchanges, NativeSession
 from resolver.wire.codes import OpFlag
 from resolver.wire.credential import with_mac, with_signature
@@ -34,7 +33,7 @@ class Protection:
     def __init__(self, exchanges: Exchanges, key: RSAPrivateKey) -> None:
         self._exchanges = exchanges
         self._key = key
-        self._waiting = 0
+        self._signatures = Aside(MAX_WAITING)
 
     async def apply(
         self, messages: Sequence[Message], request: Message, session: NativeSession | None, *, private: bool
@@ -53,13 +52,7 @@ class Protection:
         return [with_mac(message, session.key, number) for number, message in enumerate(messages, first)]
 
     async def _signed(self, message: Message) -> Message:
-        if self._waiting >= MAX_WAITING:
-            raise ServerBusy("server.queue")
-        self._waiting += 1
-        try:
-            return await asyncio.to_thread(with_signature, message, self._key)
-        finally:
-            self._waiting -= 1
+        return await self._signatures.do(with_signature, message, self._key)
 
 
 def _encrypts_by_itself(request: Message) -> bool:

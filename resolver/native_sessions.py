@@ -5,20 +5,19 @@ its version is so old that it can be told to go without. What a session is, is k
 over any connection, to any worker.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
-from typing import Final, TypeVar
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from registry.aside import Aside
 from registry.authentication import Administrator, Authenticator, identity_from_text
 from registry.errors import (
     AuthenticationFailed,
     InvalidCredential,
     InvalidSessionKey,
     InvalidSessionSetup,
-    ServerBusy,
     SessionFailed,
     SessionMessageRejected,
     SessionUnknown,
@@ -47,8 +46,6 @@ from resolver.wire.session_setup import (
     SessionSetup,
 )
 
-Result = TypeVar("Result")
-
 # Below, sessions encrypt with DES and name no cipher. Such clients work without sessions when they are refused one.
 SESSIONS_FROM: Final[Version] = (2, 4)
 MAX_EXCHANGES: Final = 32  # Keys computed or waited for at one time: half a second of a core at the most.
@@ -62,9 +59,8 @@ class NativeSessions:
         self._authenticator = authenticator
         self._node_key = node_key
         self._public_key = public_key(node_key).to_wire()
-        self._exchanging = 0
         # One at a time: each holds the interpreter for all of its milliseconds, and the event loop waits among them.
-        self._turn = asyncio.Semaphore(1)
+        self._keys = Aside(MAX_EXCHANGES, at_once=1)
         # What the client is told, and the key; None for the key that it is to make.
         self._modes: Mapping[int, Callable[[SessionSetup, Version], Awaitable[tuple[bytes, bytes | None]]]] = {
             SessionMode.CLIENT_KEY: self._for_client_key,
@@ -90,7 +86,7 @@ class NativeSessions:
         """Completes a session with the key that the client made. Raises Truncated and the refusals of sessions."""
         sent = EncryptedSessionKey.from_wire(request.body)
         try:
-            key = await self._aside(unwrapped, sent.octets, self._node_key)
+            key = await self._keys.do(unwrapped, sent.octets, self._node_key)
         except UnusableKey:
             raise InvalidSessionKey("session.key") from None
         if not await self._exchanges.give_key(request.session_id, key):
@@ -164,19 +160,9 @@ class NativeSessions:
 
     async def _agreed(self, agree: Callable[[bytes], tuple[bytes, bytes]], theirs: bytes) -> tuple[bytes, bytes]:
         try:
-            return await self._aside(agree, theirs)
+            return await self._keys.do(agree, theirs)
         except UnusableKey as error:
             raise InvalidSessionSetup("session.public_key", reason=str(error)) from None
-
-    async def _aside(self, compute: Callable[..., Result], *arguments: object) -> Result:
-        if self._exchanging >= MAX_EXCHANGES:
-            raise ServerBusy("server.queue")
-        self._exchanging += 1
-        try:
-            async with self._turn:
-                return await asyncio.to_thread(compute, *arguments)
-        finally:
-            self._exchanging -= 1
 
 
 def administrator_of(session: NativeSession) -> Administrator | None:

@@ -158,10 +158,10 @@ async def test_a_public_key_that_is_no_key_proves_nothing(store):
 
 async def test_more_proofs_at_once_than_allowed_are_told_to_come_back(store, monkeypatch):
     monkeypatch.setattr(authentication, "MAX_PROOFS", 0)
-    authenticator = Authenticator(store)
     with pytest.raises(ServerBusy):
-        await authenticator.by_proof(SHA1, SHA1_NONCE)
+        await Authenticator(store).by_proof(SHA1, SHA1_NONCE)
     monkeypatch.setattr(authentication, "MAX_PROOFS", 1)
+    authenticator = Authenticator(store)
     assert await authenticator.by_proof(SHA1, SHA1_NONCE)
     assert await authenticator.by_proof(SHA1, SHA1_NONCE), "a proof that is over must not be counted"
 
