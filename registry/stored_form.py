@@ -7,7 +7,7 @@ taken; where one made of the chunk itself would serve much better, it is propose
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from registry.deflating import Dictionary, body_of
+from registry.deflating import LONGEST_DICTIONARY, Dictionary, body_of
 from registry.preparation import Prepared
 from registry.search_keys import search_keys
 
@@ -47,7 +47,8 @@ def _best(prepared: Prepared, dictionaries: Sequence[Dictionary]) -> Dictionary 
     """The dictionary that serves best, if any serves; and a proposal where a new one would serve much better."""
     rows = prepared.packed
     step = max(1, len(rows) // SAMPLE // 2) * 2
-    sample = rows[::step]
+    # Rows longer than what a dictionary can say tell nothing about it, and would take long.
+    sample = [packed for packed in rows[::step] if len(packed) <= LONGEST_DICTIONARY]
     octets = {dictionary: _octets(dictionary, sample) for dictionary in dictionaries}
     best = min(dictionaries, key=octets.__getitem__, default=None)
     smallest = sum(map(len, sample)) if best is None else octets[best]

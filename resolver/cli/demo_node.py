@@ -15,9 +15,11 @@ import click
 from bench.enterprises import ENTERPRISES, SECONDARY_NODE
 from bench.forms import ndjson_blocks
 from bench.identifiers import SEED, records
+from bench.vocabulary import BATCH
 from registry.bulk import load
 from registry.enterprise import add_enterprise, list_enterprises
 from registry.language import text
+from registry.search import declare
 from registry.store import Store
 from resolver.cli.client import Node, handle_path
 from resolver.cli.invocation import Failed, Invocation
@@ -119,6 +121,9 @@ class _Demo:
                 "secret_key": granted.secret_key,
             }
             _write_private(file, credentials)  # after each: a key that is not written down is lost
+            prefix = store.prefixes.find(each.prefix.encode())
+            assert prefix is not None
+            await declare(store, prefix, BATCH[1])
         self._invocation.say("demo.enterprises", count=len(ENTERPRISES), prefix=SECONDARY_NODE)
 
     async def _load(self, store: Store) -> None:
