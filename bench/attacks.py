@@ -76,32 +76,35 @@ def crowd(http_port: int, native_port: int, seconds: float, names: list[str]) ->
 def slow(http_port: int, native_port: int, seconds: float, names: list[str]) -> Figures:
     """Connections that say an octet of a request's head each second, and are made again when they are ended."""
     head = f"GET /api/handles/{names[0]} HTTP/1.1\r\nHost: localhost\r\nX-Slow: ".encode() + b"y" * 1000
-    message = question(names[0], 1)
-    places, ended = sources(), 0
-    said = {http_port: head, native_port: message[:-1]}
-    open_: list[tuple[socket.socket, int, int]] = [
-        (connected(port, next(places)), port, 0) for port in said for _ in range(SLOW)
-    ]
+    said = {http_port: head, native_port: question(names[0], 1)[:-1]}
+    places, ended, spoken = sources(), 0, 0
+    open_ = [(connected(port, next(places)), port, 0) for _ in range(SLOW) for port in said]
     begun = monotonic()
-    for turn in itertools.count(1):
-        sleep(max(0.0, begun + turn - monotonic()))
-        if turn > seconds:
-            break
-        for number, (connection, port, place) in enumerate(open_):
-            try:
-                if place < len(said[port]):
-                    connection.send(said[port][place : place + 1])
-                if connection.recv(1000) == b"":
-                    raise ConnectionResetError
-            except BlockingIOError:
-                open_[number] = connection, port, place + 1
-            except OSError:
+    while (elapsed := monotonic() - begun) < seconds:
+        for number in range(spoken, int(elapsed * len(open_))):  # one after another, not all at once
+            connection, port, place = open_[number % len(open_)]
+            if _says(connection, said[port][place : place + 1]):
+                open_[number % len(open_)] = connection, port, place + 1
+            else:
                 connection.close()
                 ended += 1
-                open_[number] = connected(port, next(places)), port, 0
+                open_[number % len(open_)] = connected(port, next(places)), port, 0
+        spoken = int(elapsed * len(open_))
+        sleep(0.005)
     for connection, _, _ in open_:
         connection.close()
     return {"connections": len(open_), "ended_by_the_node": ended}
+
+
+def _says(connection: socket.socket, octets: bytes) -> bool:
+    """Whether a connection takes an octet more, and was not ended."""
+    try:
+        connection.send(octets)
+        return connection.recv(1000) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
 
 
 class Datagrams:

@@ -105,7 +105,9 @@ class UdpAsker(asyncio.DatagramProtocol):
         return self._right
 
     def end(self) -> None:
-        """The next request has another number; the socket stays."""
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
 
 
 Asker = HttpAsker | TcpAsker | UdpAsker

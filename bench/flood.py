@@ -123,7 +123,7 @@ async def under(attack: str, node: BenchNode, good: GoodClients, names: Path, se
         },
         "good_asked": len(through),
         "good_unanswered": sum(one.seconds < 0 for one in through),
-        "recovered_after_seconds": _recovered(good, ended, WITHIN * calm),
+        "recovered_after_seconds": recovered(good, ended, WITHIN * calm),
         "resident_mib": [round(octets / 2**20, 1) for octets in (before, most, resident(node))],
         "did": said,
     }
@@ -149,7 +149,7 @@ async def _greatest(node: BenchNode, process: asyncio.subprocess.Process) -> int
     return most
 
 
-def _recovered(good: GoodClients, ended: float, limit: float) -> float | None:
+def recovered(good: GoodClients, ended: float, limit: float) -> float | None:
     """Seconds after the end until no window is above the limit any more; None when that was not seen."""
     windows = int(RECOVERY / WINDOW) - 1
     above = [
