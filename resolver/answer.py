@@ -6,7 +6,8 @@ in front. A million answers are kept, so an answer is one object, its name and i
 record is read back from the text, and the octets of the native protocol are made when they are first asked for.
 """
 
-import zlib
+import re
+from functools import lru_cache
 from typing import Any, ClassVar, Final
 
 import orjson
@@ -26,10 +27,13 @@ SURROUNDINGS: Final = 256
 STRING: Final = 41  # A string beside its octets: its head, and what its allocation is rounded up by.
 RECORD: Final = 400  # A packed record beside its octets: four objects.
 MISSING_TTL: Final = 10  # Seconds a client may keep "not found": the registration that ends it cannot be announced.
+# Of tags: the next letter when records are rendered in another way, so that no client takes an old body for the new.
+FORM: Final = "a"
 NOT_KEPT: Final = float("-inf")
 # What stands before the spelling asked for; a number in a format would cost as much as the rest of the body.
 _HEADS: Final = {code: b'{"responseCode":%d,"handle":' % code for code in ResponseCode}
 FOUND_HEAD: Final = _HEADS[ResponseCode.SUCCESS]
+_TAG: Final = re.compile(rf'"{FORM}([0-9a-f]{{1,8}})-[0-9a-f]{{1,16}}"')
 _TAIL_HEAD: Final = b',"values":'
 # Forms of data that say every octet; of others it is tried.
 _EXACT_FORMS: Final = frozenset({"string", "base64"})
@@ -47,15 +51,22 @@ class Answer:
     registered: ClassVar[bool] = True
 
     # Ten places at most: with an eleventh, every answer takes sixteen octets more.
-    __slots__ = ("checked", "expires", "name", "packed", "tail", "ttl", "used", "version", "wire")
+    __slots__ = ("checked", "expires", "name", "packed", "tag", "tail", "ttl", "used", "version", "wire")
 
     def __init__(
-        self, name: bytes, tail: bytes, ttl: int, version: int = 1, packed: PackedRecord | None = None
+        self,
+        name: bytes,
+        tail: bytes,
+        ttl: int,
+        version: int = 1,
+        written_at: int = 0,
+        packed: PackedRecord | None = None,
     ) -> None:
         self.name = name
         self.tail = tail
         self.ttl = ttl
         self.version = version
+        self.tag = _tag(version, written_at) if self.registered else b""
         self.packed = packed
         self.wire: bytes | None = None
         self.expires = NOT_KEPT
@@ -65,8 +76,7 @@ class Answer:
     @property
     def etag(self) -> str:
         """A tag for the body, the same in every process of the node."""
-        # The version alone would not do: a book that was restored from a backup counts the same versions again.
-        return f'"{self.version:x}-{zlib.crc32(self.tail):08x}"' if self.registered else ""
+        return self.tag.decode()
 
     @property
     def restricted(self) -> bool:
@@ -140,7 +150,20 @@ def found(packed: PackedRecord, kept_until: int) -> Answer:
     tail = b"".join((_TAIL_HEAD, orjson.dumps(forms), b"}"))
     says_all = len(values) == len(every) and all(map(_says, forms, values))
     name = packed.handle.octets
-    return Answer(name, tail, ttl_of(values, kept_until), packed.version, None if says_all else packed)
+    ttl = ttl_of(values, kept_until)
+    return Answer(name, tail, ttl, packed.version, packed.written_at, None if says_all else packed)
+
+
+@lru_cache(maxsize=4096)  # Most handles were registered with many others in the same second: they share one string.
+def _tag(version: int, written_at: int) -> bytes:
+    # The version alone would not do: a book that was restored from a backup counts the same versions again, later.
+    return b'"%b%x-%x"' % (FORM.encode("ascii"), version, written_at)
+
+
+def version_of(etag: str) -> int | None:
+    """The version of the record that a tag was made for; None for one that is not of an answer of ours."""
+    found = _TAG.fullmatch(etag)
+    return None if found is None else int(found[1], 16)
 
 
 def _says(form: dict[str, Any], value: HandleValue) -> bool:

@@ -1,6 +1,5 @@
 """On which terms a request writes: If-Match, Idempotency-Key and ?dryRun= (RFC 9110, section 13.1.1)."""
 
-import re
 from typing import Final
 
 from aiohttp import web
@@ -8,11 +7,10 @@ from aiohttp import web
 from registry.authentication import Administrator
 from registry.receipts import Receipt
 from registry.writing import ANY_VERSION, Terms
+from resolver.answer import version_of
 from resolver.listeners.http.query import Query
 
 NO_VERSION: Final = -1  # Of a validator that none of our answers has: it matches nothing.
-
-_VERSION = re.compile(r'"([0-9a-f]{1,7})-[0-9a-f]{8}"')  # As resolver/answer.py makes them.
 
 
 def terms_of(request: web.Request, query: Query, by: Administrator | None, body: bytes = b"") -> Terms:
@@ -29,5 +27,5 @@ def _version(condition: str | None) -> int | None:
         return None
     if condition.strip() == "*":
         return ANY_VERSION
-    found = _VERSION.fullmatch(condition.strip())
-    return NO_VERSION if found is None else int(found[1], 16)
+    version = version_of(condition.strip())
+    return NO_VERSION if version is None else version
