@@ -62,6 +62,8 @@ class Counts:
     closed_idle: int = 0
     closed_slow: int = 0
     closed_crowd: int = 0
+    http_slow: int = 0
+    http_crowd: int = 0
 
 
 # Field of Counts -> (name, help, labels). Label values are fixed here, so that the number of series is.
@@ -103,6 +105,10 @@ COUNTERS: Final[dict[str, tuple[str, str, dict[str, str]]]] = {
         )
         for reason in ("nonsense", "idle", "slow", "crowd")
     },
+    **{
+        f"http_{reason}": ("filament_http_closed", "Connections of HTTP that the node gave up.", {"reason": reason})
+        for reason in ("slow", "crowd")
+    },
 }
 GAUGES: Final[dict[str, tuple[str, str]]] = {
     "cache_octets": ("filament_cache_bytes", "Memory that kept answers stand for."),
@@ -110,6 +116,7 @@ GAUGES: Final[dict[str, tuple[str, str]]] = {
     "missing_entries": ("filament_cache_missing_entries", "Names kept as not registered."),
     "waiting": ("filament_reads_waiting", "Names that wait to be read."),
     "native_connections": ("filament_native_connections", "Connections of the native protocol that are open."),
+    "http_connections": ("filament_http_connections", "Connections of HTTP that are open."),
     "ready_way": ("filament_short_way_workers", "Processes whose kept answers take the short way over HTTP."),
     "burst_way": ("filament_udp_burst_sockets", "Sockets whose datagrams are read and written several at a time."),
     "staleness": ("filament_staleness_seconds", "Seconds since changes were last heard; 0 while they are."),
@@ -140,6 +147,7 @@ class Metrics:
         self.missing_entries = 0
         self.waiting = 0
         self.native_connections = 0
+        self.http_connections = 0
         self.ready_way = 0
         self.burst_way = 0
         self.staleness = 0.0

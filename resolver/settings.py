@@ -146,6 +146,13 @@ class ResolverSettings:
     keepalive: float = setting(
         75.0, "Seconds for which an idle connection of HTTP is kept.", "HTTP 空闲连接保持的秒数。", low=1, high=3600
     )
+    http_connections: int = setting(
+        20_000,
+        "Connections of HTTP to each process; beyond them the longest idle ones are closed.",
+        "每个进程的 HTTP 连接数上限;超出时关闭空闲最久的连接。",
+        low=1,
+        high=1_000_000,
+    )
     native_idle: float = setting(
         300.0,
         "Seconds for which an idle connection of the native protocol is kept.",

@@ -22,6 +22,8 @@ FIRST_OCTET_TIMEOUT: Final = 10.0  # Seconds; an honest client speaks at once, a
 HANDSHAKE_TIMEOUT: Final = 10.0  # Seconds for all round trips of TLS, over a bad mobile link too.
 MAX_UNDECIDED: Final = 1024  # Beyond it the oldest silent connection is dropped: new ones are likelier to speak.
 MAX_HANDSHAKES: Final = 1024  # Connections between accept and their protocol; each costs a task.
+# Milliseconds that an answer may lie unread and not grow less: a client that never reads would keep its connection.
+UNREAD: Final = 30_000
 OUT_OF_FILES_PAUSE: Final = 0.5  # Seconds; accepting again at once would only spin.
 
 _OUT_OF_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
@@ -87,6 +89,8 @@ class Port:
                 return
             connection.setblocking(False)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; it holds for a window that stays shut, too.
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD)
             self._peek(connection)
 
     def _pause(self, error: OSError) -> None:

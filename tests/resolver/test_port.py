@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from resolver.certificate import Certificate
-from resolver.listeners.port import Port, listen
+from resolver.listeners.port import UNREAD, Port, listen
 from tests.resolver.http.lab import any_certificate
 
 DEADLINE = 20.0
@@ -135,3 +135,19 @@ async def test_processes_of_one_node_share_a_port():
 async def test_an_address_that_is_not_ours_is_refused_and_nothing_stays_open():
     with pytest.raises(OSError):  # in the words of the system
         listen(("127.0.0.1", "192.0.2.1"), 0)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="this system has no such time")
+async def test_an_answer_may_not_lie_unread_for_ever(tmp_path: Path):
+    noted: list[int] = []
+
+    class Noting(Echo):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            super().connection_made(transport)
+            accepted = transport.get_extra_info("socket")
+            noted.append(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT))
+
+    async with port_of(tmp_path) as port:
+        port._protocol_factory = Noting
+        await say(port.number, b"x")
+        assert noted == [UNREAD]

@@ -6,6 +6,7 @@ There is no application object and there are no middlewares: every request costs
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from heapq import nsmallest
 from time import monotonic
 from typing import Final
 
@@ -31,6 +32,7 @@ from resolver.tally import Protocol, Tally
 log = logging.getLogger(__name__)
 
 API: Final = "/api/"
+CROWDED_OUT: Final = 64  # The longest idle connections, which give way together when there are too many.
 
 
 class Dispatcher:
@@ -125,13 +127,44 @@ class HttpServer(web.Server):
         self._keepalive = parts.settings.resolver.keepalive
         self._guarded = bool(parts.settings.resolver.client_ca)
         self._metrics = parts.metrics
+        self._most = parts.settings.resolver.http_connections
         self._prepared = ReadyAnswers(parts.resolver, parts.resolver.store.key_of, parts.metrics)
         self._ready: ReadyAnswers | None = None
 
     def __call__(self) -> Connection:
         if self._ready is None:
-            return Connection(self, keepalive=self._keepalive)
-        return ReadyConnection(self, self._ready, keepalive=self._keepalive, guarded=self._guarded)
+            return Connection(self, keepalive=self._keepalive, on_slow=self._count_slow)
+        return ReadyConnection(
+            self, self._ready, keepalive=self._keepalive, guarded=self._guarded, on_slow=self._count_slow
+        )
+
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        """Takes a connection, in place of those that have been idle longest when there are too many."""
+        if len(self._connections) >= self._most:
+            self._make_room()
+        super().connection_made(handler, transport)
+        if len(self._connections) > self._most:
+            self._metrics.counts.http_crowd += 1
+            transport.abort()
+        self._metrics.http_connections += 1
+
+    def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
+        super().connection_lost(handler, exc)
+        self._metrics.http_connections -= 1
+
+    def _make_room(self) -> None:
+        since = {
+            connection: idle_since
+            for connection in self._connections
+            if isinstance(connection, Connection) and (idle_since := connection.idle_since) is not None
+        }
+        for connection in nsmallest(CROWDED_OUT, since, key=since.__getitem__):
+            self._metrics.counts.http_crowd += 1
+            del self._connections[connection]
+            connection.force_close()
+
+    def _count_slow(self) -> None:
+        self._metrics.counts.http_slow += 1
 
     async def shorten(self, connection: type[ReadyConnection] = ReadyConnection) -> None:
         """From here on kept answers take the short way, if it fits."""

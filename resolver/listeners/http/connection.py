@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Final
 
-from aiohttp import web
+from aiohttp import EMPTY_PAYLOAD, StreamReader, web
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.web_protocol import _ErrInfo
 
@@ -13,18 +14,25 @@ from resolver.listeners.http.responses import refusal
 
 log = logging.getLogger(__name__)
 
-FIRST_REQUEST_TIMEOUT: Final = 10.0  # Seconds for the head of the first request; it fits in one packet.
+HEAD_TIMEOUT: Final = 10.0  # Seconds for a head, the first one's from the connection on; it fits in one packet.
+HEAD_END: Final = b"\r\n\r\n"
 LINGERING: Final = 5.0  # Seconds for what a client still sends after its refusal, so that it gets to read that.
 
 
 class Connection(web.RequestHandler):
-    """Between requests it waits as long as the settings say, which bounds the head of every later request too."""
+    """Between requests it waits as long as the settings say."""
 
-    __slots__ = ("_first_request", "_first_request_timeout", "_refused")
+    __slots__ = ("_first_head", "_head_timeout", "_last_body", "_later_head", "_on_slow", "_refused")
 
     def __init__(
-        self, manager: web.Server, *, keepalive: float, first_request_timeout: float = FIRST_REQUEST_TIMEOUT
+        self,
+        manager: web.Server,
+        *,
+        keepalive: float,
+        head_timeout: float = HEAD_TIMEOUT,
+        on_slow: Callable[[], None] | None = None,
     ) -> None:
+        """`on_slow` is told when a client is given up because its head did not come."""
         super().__init__(
             manager,
             loop=asyncio.get_running_loop(),
@@ -33,31 +41,60 @@ class Connection(web.RequestHandler):
             access_log=None,  # type: ignore[arg-type]  # None is what switches it off
             auto_decompress=False,
         )
-        self._first_request: asyncio.TimerHandle | None = None
-        self._first_request_timeout = first_request_timeout
+        self._head_timeout = head_timeout
+        self._on_slow = on_slow
+        self._first_head: asyncio.TimerHandle | None = None
+        self._later_head: asyncio.TimerHandle | None = None
+        self._last_body: StreamReader = EMPTY_PAYLOAD
         self._refused = False
+
+    @property
+    def idle_since(self) -> float | None:
+        """A number that grows with the time of the last answer; None while a request is being served."""
+        waiter = self._waiter
+        return None if waiter is None or waiter.done() else self._next_keepalive_close_time
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._first_request = asyncio.get_running_loop().call_later(self._first_request_timeout, self._end_silent)
+        self._first_head = self._loop.call_later(self._head_timeout, self._end_silent)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        if self._first_request is not None:
-            self._first_request.cancel()
+        for timer in (self._first_head, self._later_head):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """What follows nonsense is nonsense too: aiohttp would parse and refuse every piece of it anew."""
         if self._refused:
             return
+        in_head, before = self._last_body.is_eof() and bool(data), len(self._messages)
         super().data_received(data)
-        if self._messages and isinstance(fault := self._messages[-1][0], _ErrInfo):
-            self._refused = True
-            _let_go(fault.exc)
+        if len(self._messages) > before:
+            message, self._last_body = self._messages[-1]
+            in_head = self._last_body is EMPTY_PAYLOAD and not data.endswith(HEAD_END)
+            if self._later_head is not None:
+                self._later_head.cancel()
+                self._later_head = None
+            if isinstance(message, _ErrInfo):
+                self._refused = True
+                _let_go(message.exc)
+        if in_head and self._later_head is None and self._request_count:
+            self._later_head = self._loop.call_later(self._head_timeout, self._end_slow)
 
     def _end_silent(self) -> None:
         if not self._request_count:
-            self.force_close()
+            self._give_up()
+
+    def _end_slow(self) -> None:
+        self._later_head = None
+        if self.idle_since is not None:  # Else what came may be waiting for its turn.
+            self._give_up()
+
+    def _give_up(self) -> None:
+        if self._on_slow is not None:
+            self._on_slow()
+        self.force_close()
 
     def handle_error(
         self,

@@ -22,6 +22,7 @@ from registry.language import preferred
 from registry.rest import STATUS
 from resolver.answer import MISSING, NOT_RESPONSIBLE, Answer
 from resolver.listeners.http.conditional import caching_headers
+from resolver.listeners.http.connection import HEAD_END
 from resolver.listeners.http.handles import NO_VALUES, PREFIX_START, Name, shows, whole_body, whole_headers
 from resolver.listeners.http.manner import ANY_TAG, Manner, manner_of
 from resolver.listeners.http.responses import BASE_HEADERS, JSON, refusal_form, refusal_head
@@ -31,7 +32,6 @@ from resolver.tally import Asker, Cell
 
 PATH: Final = "/api/handles/"
 QUESTION: Final = b"GET " + PATH.encode()
-HEAD_END: Final = b"\r\n\r\n"
 MAX_BLOCKS: Final = 4096  # Kinds of clients at a time; each kind sends the same headers with every question.
 MAX_BLOCK: Final = 8192  # Octets; browsers with many cookies send about 4,000. All blocks take 32 MiB at most.
 MAX_HEADS: Final = 1024  # Times to live in use at a time; most registries use a handful.
@@ -90,7 +90,7 @@ class ReadyAnswers:
             self._tick()
         return b'%b%b%b%bContent-Length: %d%b{"responseCode":1,"handle":"%b"%b' % (
             before,
-            answer.etag.encode("ascii"),
+            answer.tag,
             behind,
             manner.opening,
             len(_BODY) + len(name) + len(tail),

@@ -10,6 +10,7 @@ one with a request in progress, which is waited for when the node stops.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from functools import partial
 from time import monotonic
 from typing import Final
@@ -17,9 +18,9 @@ from typing import Final
 from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
 
-from resolver.listeners.http.connection import Connection
+from resolver.listeners.http.connection import HEAD_END, Connection
 from resolver.listeners.http.manner import is_whole, manner_of
-from resolver.listeners.http.ready import HEAD_END, PATH, QUESTION, ReadyAnswers
+from resolver.listeners.http.ready import PATH, QUESTION, ReadyAnswers
 from resolver.tally import Asker
 
 log = logging.getLogger(__name__)
@@ -54,8 +55,16 @@ class ReadyConnection(Connection):
 
     __slots__ = ("_asker", "_asking", "_at_boundary", "_guarded", "_held", "_held_back", "_ready")
 
-    def __init__(self, manager: web.Server, ready: ReadyAnswers, *, keepalive: float, guarded: bool = False) -> None:
-        super().__init__(manager, keepalive=keepalive)
+    def __init__(
+        self,
+        manager: web.Server,
+        ready: ReadyAnswers,
+        *,
+        keepalive: float,
+        guarded: bool = False,
+        on_slow: Callable[[], None] | None = None,
+    ) -> None:
+        super().__init__(manager, keepalive=keepalive, on_slow=on_slow)
         self._asker: Asker
         self._ready: ReadyAnswers | None = ready
         self._guarded = guarded
@@ -63,6 +72,10 @@ class ReadyConnection(Connection):
         self._asking = False  # Whether an answer is being read.
         self._held = b""
         self._held_back = False  # Whether the client has to wait because of it.
+
+    @property
+    def idle_since(self) -> float | None:
+        return None if self._asking else super().idle_since
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)

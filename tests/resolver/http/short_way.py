@@ -57,11 +57,11 @@ class Line:
 class Bout:
     """A server that takes the short way and one that does not, over one resolver."""
 
-    def __init__(self, made: Bench) -> None:
+    def __init__(self, made: Bench, **limits: int) -> None:
         self.made = made
         self.metrics = made.metrics
         self.reading = asyncio.create_task(_answer_reads(made))  # Until it is cancelled, every read is answered.
-        settings = Settings(RegistrySettings(), ResolverSettings())
+        settings = Settings(RegistrySettings(), ResolverSettings(**limits))
         parts = Parts(made.resolver, None, None, None, settings, made.metrics, None, lambda: None, None)
         self.long, self.short = HttpServer(parts), HttpServer(parts)
 
@@ -82,10 +82,10 @@ class Bout:
 
 
 @asynccontextmanager
-async def a_bout() -> AsyncIterator[Bout]:
+async def a_bout(**limits: int) -> AsyncIterator[Bout]:
     async with bench() as made:
         made.book.records |= {key(name): record(name, name) for name in HELD}
-        bout = Bout(made)
+        bout = Bout(made, **limits)
         for name in (*HELD, ABSENT, f"{ENGINE}#x"):
             await made.resolver.resolve(key(name))
         await bout.short.shorten()

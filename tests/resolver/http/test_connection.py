@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from registry.changes import Change, ChangeKind
 from registry.errors import HandleError
 from registry.routes import Route
 from resolver.listeners.http.app import Dispatcher
@@ -21,6 +22,7 @@ from resolver.node import Node
 from resolver.tally import Tally
 from tests.journeys.servers import a_server
 from tests.resolver.http.lab import Client, basic, lab
+from tests.resolver.http.short_way import Line, a_bout, question
 
 DEADLINE = 20.0
 PATH = b"/api/handles/88.118.1/READ"
@@ -117,7 +119,7 @@ async def serving(
 
     class Server(web.Server):
         def __call__(self) -> Connection:
-            return Connection(self, keepalive=limits.get("keepalive", 60.0), first_request_timeout=limits["first"])
+            return Connection(self, keepalive=limits.get("keepalive", 60.0), head_timeout=limits["head"])
 
         def make(self, message, payload, protocol, writer, task) -> web.BaseRequest:
             return web.Request(message, payload, protocol, writer, task, self._loop)
@@ -145,7 +147,7 @@ async def test_a_fault_of_ours_is_logged_with_its_traceback_and_told_without(cap
     table = [Route("GET", "/api/broken", broken, "broken", "Break.", "损坏。")]
     observed: list[float] = []
     dispatcher = Dispatcher(table, None, observed.append, Tally())
-    async with serving(dispatcher.serve, first=10.0) as port:
+    async with serving(dispatcher.serve, head=10.0) as port:
         answer = await say(port, b"GET /api/broken HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
     assert status_and_code(answer) == (500, 2)
     assert b"secret" not in answer
@@ -157,16 +159,73 @@ async def test_a_fault_of_ours_is_logged_with_its_traceback_and_told_without(cap
 
 @pytest.mark.parametrize("sent", [b"G", b"GET / HTTP/1.1\r\nHost: a\r\nX: "])
 async def test_a_head_that_never_ends_does_not_hold_its_connection(sent: bytes):
-    async with serving(answer_at_once, first=0.2) as port:
+    async with serving(answer_at_once, head=0.2) as port:
         assert await say(port, sent) == b""
 
 
-async def test_an_idle_connection_and_a_slow_second_head_are_ended():
-    async with serving(answer_at_once, first=10.0, keepalive=0.2) as port:
-        for more in (b"", b"GET / HT"):
-            answer = await say(port, GET + more)
-            assert answer.endswith(b"here")
-            assert answer.count(b"HTTP/1.1") == 1
+async def test_an_idle_connection_is_ended():
+    async with serving(answer_at_once, head=10.0, keepalive=0.2) as port:
+        answer = await say(port, GET)
+        assert answer.endswith(b"here")
+        assert answer.count(b"HTTP/1.1") == 1
+
+
+async def test_a_later_head_that_never_ends_does_not_hold_its_connection_either():
+    async with serving(answer_at_once, head=0.2) as port:
+        answer = await say(port, GET + GET + b"GET / HT")
+        assert answer.count(b"here") == 2
+
+
+@pytest.mark.parametrize("short_way", [False, True])
+async def test_no_time_runs_while_a_connection_is_idle_between_two_heads(short_way: bool):
+    async with a_bout() as bout:
+        line = Line((bout.short if short_way else bout.long)())
+        connection = line.connection
+        body = b"POST /api/handles/88.1/ENGINE HTTP/1.1\r\nHost: node\r\nContent-Length: 9\r\n\r\n{   "
+        await line.say(question(), body)
+        assert connection._later_head is None
+        assert b'"responseCode":1,' in await line.say(b"    }")
+        await line.say(question(), question())
+        assert connection._later_head is None
+        await line.say(question()[:20])
+        assert connection._later_head is not None
+        await line.say(question()[20:])
+        assert connection._later_head is None
+        await line.hang_up()
+
+
+async def test_when_there_are_too_many_connections_the_longest_idle_ones_give_way():
+    async with a_bout(http_connections=3) as bout:
+        lines = [Line(bout.short()) for _ in range(3)]
+        for line in lines:
+            await line.say(question())
+        bout.made.resolver.forget(Change(ChangeKind.EVERYTHING))
+        bout.reading.cancel()
+        lines[0].connection.data_received(question())
+        for order, line in enumerate(lines):
+            line.connection._next_keepalive_close_time = order
+        newcomer = Line(bout.short())
+        assert [line.transport.closing for line in (*lines, newcomer)] == [False, True, True, False]
+        assert bout.metrics.counts.http_crowd == 2
+        (await bout.made.book.next_read()).answer()
+        assert b'"responseCode":1,' in await lines[0].say()
+        for line in (*lines, newcomer):
+            await line.hang_up()
+        assert bout.metrics.http_connections == 0
+
+
+async def test_when_all_connections_are_being_served_a_new_one_is_refused():
+    async with a_bout(http_connections=1) as bout:
+        line = Line(bout.short())
+        bout.made.resolver.forget(Change(ChangeKind.EVERYTHING))
+        bout.reading.cancel()
+        await line.say(question())
+        newcomer = Line(bout.short())
+        assert (line.transport.closing, newcomer.transport.closing) == (False, True)
+        (await bout.made.book.next_read()).answer()
+        assert b'"responseCode":1,' in await line.say()
+        for one in (line, newcomer):
+            await one.hang_up()
 
 
 async def test_a_body_that_comes_too_slowly_is_refused():
@@ -180,7 +239,7 @@ async def test_a_body_that_comes_too_slowly_is_refused():
             return response
         raise AssertionError("the body was read")
 
-    async with serving(answer, first=10.0) as port, asyncio.timeout(DEADLINE):
+    async with serving(answer, head=10.0) as port, asyncio.timeout(DEADLINE):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\n{")
         head = await reader.readuntil(b"\r\n\r\n")

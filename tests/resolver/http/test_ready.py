@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from registry.changes import Change, ChangeKind
 from resolver.answer import found
-from resolver.listeners.http.ready import HEAD_END, MAX_BLOCKS
+from resolver.listeners.http.connection import HEAD_END
+from resolver.listeners.http.ready import MAX_BLOCKS
 from resolver.listeners.http.ready_connection import MAX_HELD, SEGMENT, ReadyConnection
 from resolver.listeners.http.trial import misfit
 from tests.resolver.books import key, record
