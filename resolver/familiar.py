@@ -10,10 +10,12 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Final
 
+from registry.errors import ResponseCode
 from registry.handle import HandleKey, KeyOf
-from resolver.answer import Answer
+from resolver.answer import NOT_RESPONSIBLE, Answer
 from resolver.queries import NO_FILTERS, PUBLIC_ONLY, Queries
 from resolver.replies import Replies
+from resolver.tally import Cell
 from resolver.wire.codes import OpCode, OpFlag
 from resolver.wire.envelope import ENVELOPE, SUGGESTED_MAJOR, ProtocolError
 from resolver.wire.message import HEADER, Message
@@ -49,7 +51,7 @@ class FamiliarQueries:
         self._until = 0
         self._forms: dict[bytes, Form] = {}
 
-    def answer(self, octets: bytes) -> bytes | None:
+    def answer(self, octets: bytes, cell: Cell) -> bytes | None:
         """★ The answer; None leaves the octets to the ordinary way, and nothing was counted then."""
         if octets[-12:] != ENDING:
             return None
@@ -62,13 +64,21 @@ class FamiliarQueries:
         name = octets[48:-12]
         if len(octets) != size or b"/" not in name:
             return None
-        answer = self._peek(self._key_of(name))
+        key = self._key_of(name)
+        answer = self._peek(key)
         if answer is None:
             return None
         values = answer.wire
+        prefix = key.partition(b"/")[0]
         if not values or (answer.restricted and not only_public):
             message = self._queries.respond_with(Message.from_wire(octets), name, answer)
-            return None if message is None else message.to_wire()
+            if message is None:
+                return None
+            known = b"" if answer is NOT_RESPONSIBLE else prefix
+            cell.count(known, found=message.response_code == ResponseCode.SUCCESS)
+            return message.to_wire()
+        counts = cell.found
+        counts[prefix] = counts.get(prefix, 0) + 1
         length = size - 56 + len(values)  # of the body: the name, its length, the values
         head = _HEAD(versions, octets[4:12], length + 28, header, length)
         return b"".join((head, octets[44:-12], values, NO_CREDENTIAL))

@@ -13,7 +13,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from registry.authentication import Administrator, Authenticator
-from registry.database import DATABASE_AWAY, refusal_of
+from registry.database import DATABASE_AWAY
 from registry.errors import (
     AuthenticationNeeded,
     HandleError,
@@ -22,6 +22,7 @@ from registry.errors import (
     OperationNotSupported,
     ProtocolFault,
     ResponseCode,
+    ServerBusy,
     SessionFailed,
     SessionUnknown,
 )
@@ -71,7 +72,8 @@ _SUPPORTED: Final = _ADMINISTRATION | {
 class Operations:
     """Answers native requests. `site` is asked for now and then, `node_key` is the one that stands in it.
 
-    `ready` takes the octets of a whole message and gives those of its answer, or None: then they are to be read.
+    `ready` takes the octets of a whole message, and the cell of who asks, and gives those of its answer, or None: then
+    they are to be read.
     """
 
     def __init__(
@@ -220,8 +222,8 @@ class Operations:
             return await self._challenge(request, session, conversation)
         except (Truncated, HandleError) as error:
             replies = (_refusal(request, error),)
-        except DATABASE_AWAY as error:
-            replies = (refusal(refusal_of(error)),)
+        except DATABASE_AWAY:
+            replies = (refusal(ServerBusy("server.busy")),)
         return await self._written(request, replies, session, answer)
 
     async def _replies_to(
@@ -309,13 +311,13 @@ def _check(request: Message, transport: Transport) -> None:
 
 
 def _refusal(request: Answer, error: Exception) -> Reply:
-    """What went wrong, as a reply."""
+    """What went wrong, as a reply; a database that is away is busy."""
     if isinstance(error, HandleError):
         return refusal(error)
     if isinstance(error, Truncated):
         operation = request.op_code if isinstance(request, Message) else 0
         return refusal(ProtocolFault("message.malformed", operation=operation, reason=str(error)))
-    return refusal(refusal_of(error))
+    return refusal(ServerBusy("server.busy"))
 
 
 def _is_in_session(request: Message, answer: Message) -> bool:

@@ -52,9 +52,9 @@ class Cell:
         self.found: dict[bytes, int] = {}
         self.missed: dict[bytes, int] = {}
 
-    def count(self, prefix: bytes, *, found: bool) -> None:
+    def count(self, prefix: bytes, *, found: bool, times: int = 1) -> None:
         counts = self.found if found else self.missed
-        counts[prefix] = counts.get(prefix, 0) + 1
+        counts[prefix] = counts.get(prefix, 0) + times
 
 
 Address = str | bytes
@@ -87,10 +87,11 @@ class Tally:
         self._known: dict[Protocol, set[str]] = {protocol: set() for protocol in PROTOCOLS}
         self._sending: Counted | None = None
 
-    def count(self, protocol: Protocol, address: Address, key: HandleKey, *, found: bool) -> None:
-        """Counts a request, and a success if content was shown."""
+    def count(self, protocol: Protocol, address: Address, key: HandleKey, *, found: bool, times: int = 1) -> None:
+        """Counts requests, and as many successes if content was shown."""
         prefix = key.partition(b"/")[0] if found or self._prefixes().of(key) is not None else _ELSEWHERE
-        self.cells[protocol][address].count(prefix, found=found)
+        if times:
+            self.cells[protocol][address].count(prefix, found=found, times=times)
 
     def count_later_success(self, protocol: Protocol, address: Address, key: HandleKey) -> None:
         """A request that was counted as one without success has become one: its asker has proved who he is."""

@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 from mmap import mmap
+from operator import itemgetter
 from typing import Final
 
 from resolver.listeners.budget import IPV4_NETWORK, IPV6_NETWORK
@@ -113,6 +114,7 @@ class BurstDatagrams:
         self._controls = array("Q", [control] * AT_ONCE)
         self._interfaces = memoryview(self._sent.places).cast("I")[(_NAME + interface) // 4 :: _PLACE // 4]
         self._slots = [(number * HEARD, slice(number * _PLACE, (number + 1) * _PLACE)) for number in range(AT_ONCE)]
+        self.host_of = itemgetter(slice(4, 8) if bound.family == socket.AF_INET else slice(8, 24))  # The address alone.
         self._loop.add_reader(bound, self._read)
 
     def network_of(self, source: bytes) -> bytes:
@@ -120,8 +122,7 @@ class BurstDatagrams:
         return source[self._network]
 
     def address_of(self, source: bytes) -> str:
-        place = slice(4, 8) if self._family == socket.AF_INET else slice(8, 24)
-        return socket.inet_ntop(self._family, source[place])
+        return socket.inet_ntop(self._family, self.host_of(source))
 
     def send(self, datagrams: Sequence[bytes], sources: Sequence[bytes]) -> int:
         """★ Sends each to its source; returns how many had to be dropped, as too many were not taken before."""

@@ -14,6 +14,7 @@ from resolver.conversation import Conversation
 from resolver.listeners.budget import network_of
 from resolver.listeners.turns import PATIENCE, is_costly
 from resolver.log_in import is_of_sdk
+from resolver.tally import Cell
 from resolver.wire.codes import OpCode, OpFlag
 from resolver.wire.envelope import ENVELOPE, NEWEST, ProtocolError
 from resolver.wire.message import Message, SealedMessage, message_from_wire
@@ -38,13 +39,14 @@ _LOG_INS: Final = frozenset({OpCode.LOG_IN_BY_PASSWORD, OpCode.LOG_IN_BY_KEY})
 class Connection(asyncio.Protocol):
     """One client. It is busy while an answer, its next turn or its own reading is waited for."""
 
-    __slots__ = ("_begun_at", "_busy", "_conversation", "_ended", "_listener", "_stays", "_stream", "_task",
-                 "_times_heard", "_transport", "_unread_since", "heard_at")  # fmt: skip
+    __slots__ = ("_address", "_begun_at", "_busy", "_conversation", "_ended", "_listener", "_stays", "_stream",
+                 "_task", "_times_heard", "_transport", "_unread_since", "heard_at")  # fmt: skip
 
     def __init__(self, listener: "TcpListener") -> None:
         self.heard_at = listener.now
         self._listener = listener
         self._transport: asyncio.Transport | None = None
+        self._address = ""  # of the client, once it has said something
         self._stream: MessageStream | None = None  # there is one while octets wait
         self._conversation: Conversation | None = None
         self._task: asyncio.Task[None] | None = None
@@ -82,6 +84,8 @@ class Connection(asyncio.Protocol):
         """★"""
         self.heard_at = self._listener.now
         self._times_heard += 1
+        if not self._address:
+            self._address = self._peer()
         if self._stream is None:
             if self._times_heard > 1 and not self._busy and not self._unread_since:
                 data = self._answer_familiar(data)
@@ -136,9 +140,10 @@ class Connection(asyncio.Protocol):
     def _answer_familiar(self, data: bytes) -> bytes:
         """★ Answers the familiar queries in front, in one write; what is left of the octets."""
         ready, answers, start, size = self._listener.ready, [], 0, 0
+        cell = self._listener.cells[self._address]
         while len(data) - start >= ENVELOPE and size < WRITE_AT_ONCE:
             end = start + ENVELOPE + int.from_bytes(data[start + 16 : start + 20], "big")
-            answer = ready(data[start:end]) if end <= len(data) else None
+            answer = ready(data[start:end], cell) if end <= len(data) else None
             if answer is None:
                 break
             answers.append(answer)
@@ -164,7 +169,7 @@ class Connection(asyncio.Protocol):
             return
         if self._times_heard == 1:
             self._stays = _will_stay(message)
-        answer = self._listener.respond_now(message)
+        answer = self._listener.respond_now(message, self._address)
         if answer is None:
             self._wait_for(message)
         elif self._transport is not None:
@@ -179,6 +184,7 @@ class Connection(asyncio.Protocol):
         if self._busy:  # until it has read
             return
         answers: list[bytes] = []
+        cell = self._listener.cells[self._address]
         size = 0
         message: Message | SealedMessage | None = None
         try:
@@ -186,7 +192,7 @@ class Connection(asyncio.Protocol):
                 octets = stream.cut()
                 if octets is None:
                     break
-                answer = self._answer_now(octets)
+                answer = self._answer_now(octets, cell)
                 if not isinstance(answer, bytes):
                     message = answer
                     break
@@ -206,14 +212,14 @@ class Connection(asyncio.Protocol):
         else:
             self._rest(transport, answered=bool(answers))
 
-    def _answer_now(self, octets: bytes) -> bytes | Message | SealedMessage:
+    def _answer_now(self, octets: bytes, cell: Cell) -> bytes | Message | SealedMessage:
         """★ The octets of the answer, or the message when it must be waited for. Raises ProtocolError."""
-        ready = self._listener.ready(octets)
+        ready = self._listener.ready(octets, cell)
         if ready is not None:
             self._listener.count_messages(1)
             return ready
         message = message_from_wire(octets)
-        answer = self._listener.respond_now(message)
+        answer = self._listener.respond_now(message, self._address)
         return message if answer is None else answer.to_wire()
 
     def _rest(self, transport: asyncio.Transport, *, answered: bool) -> None:
@@ -235,7 +241,7 @@ class Connection(asyncio.Protocol):
     async def _answer(self, message: Message | SealedMessage) -> None:
         """The answers to one request, which stay together."""
         if self._conversation is None:
-            self._conversation = Conversation("tcp", self._peer())
+            self._conversation = Conversation("tcp", self._address)
         try:
             if is_costly(message) and not await self._turn(self._conversation.peer):
                 self._listener.count("crowd")

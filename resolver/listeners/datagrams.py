@@ -36,6 +36,10 @@ class SingleDatagrams(asyncio.DatagramProtocol):
         """★"""
         self._hear([data], [addr])
 
+    def host_of(self, source: Source, /) -> str:
+        """★"""
+        return source[0]
+
     def network_of(self, source: Source) -> bytes:
         """★"""
         return network_of(source[0])

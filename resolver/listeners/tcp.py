@@ -45,6 +45,7 @@ class TcpListener:
     ) -> None:
         self.operations = operations
         self.ready = operations.ready
+        self.cells = metrics.tally.cells["tcp"]
         self.turns = turns
         self.idle = idle
         self.message_timeout = message_timeout
@@ -87,10 +88,10 @@ class TcpListener:
         if self._sweeping is not None:
             self._sweeping.cancel()
 
-    def respond_now(self, message: Message | SealedMessage) -> Message | None:
+    def respond_now(self, message: Message | SealedMessage, address: str) -> Message | None:
         """★"""
         self._metrics.counts.native_tcp += 1
-        return None if isinstance(message, SealedMessage) else self.operations.respond_now(message, "tcp")
+        return None if isinstance(message, SealedMessage) else self.operations.respond_now(message, "tcp", address)
 
     def count_messages(self, number: int) -> None:
         """★ Counts messages that `ready` answered."""

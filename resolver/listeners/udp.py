@@ -18,6 +18,7 @@ from resolver.listeners.datagrams import SingleDatagrams
 from resolver.listeners.turns import Turns, is_costly
 from resolver.metrics import Metrics
 from resolver.operations import Operations
+from resolver.tally import Address
 from resolver.wire.codes import OpCode
 from resolver.wire.datagram import MAX_DATAGRAM, Reassembly, split
 from resolver.wire.envelope import ENVELOPE, TRUNCATED, ProtocolError
@@ -42,6 +43,7 @@ Source = Any
 class Datagrams(Protocol):
     """A socket: `burst.BurstDatagrams`, or `SingleDatagrams` where the system has no bursts."""
 
+    def host_of(self, source: Source, /) -> Address: ...
     def network_of(self, source: Source) -> bytes: ...
     def address_of(self, source: Source) -> str: ...
     def send(self, datagrams: Sequence[bytes], sources: Sequence[Source]) -> int: ...
@@ -55,6 +57,7 @@ class UdpListener:
         self._operations = operations
         self._metrics = metrics
         self._counts = metrics.counts
+        self._cells = metrics.tally.cells["udp"]
         self._budget = budget
         self._turns = turns
         self._loop = asyncio.get_running_loop()
@@ -97,11 +100,13 @@ class UdpListener:
         places: list[Source] = []
         last: Source = None
         account: Account | None = None
-        for octets, source in zip(datagrams, sources, strict=True):
-            answer = ready(octets)
+        assert self._datagrams is not None
+        cells, hosts = self._cells, map(self._datagrams.host_of, sources)
+        for octets, source, host in zip(datagrams, sources, hosts, strict=True):
+            answer = ready(octets, cells[host])
             if answer is not None:
                 counts.native_udp += 1
-            elif (answer := self._answer_read(octets, source, now)) is None:
+            elif (answer := self._answer_read(octets, source, host, now)) is None:
                 continue
             if account is None or source != last:
                 account, last = self._account(source, now), source
@@ -117,7 +122,7 @@ class UdpListener:
         if answers and self._datagrams is not None:
             counts.dropped_queue += self._datagrams.send(answers, places)
 
-    def _answer_read(self, octets: bytes, source: Source, now: float) -> bytes | None:
+    def _answer_read(self, octets: bytes, source: Source, host: Address, now: float) -> bytes | None:
         """The answer to octets of no familiar form, when there is one and none that must be waited for."""
         try:
             message = self._message(octets, source, now)
@@ -132,7 +137,7 @@ class UdpListener:
             if message.response_code:
                 self._counts.dropped_nonsense += 1  # An answer: two nodes must not answer each other for ever.
                 return None
-            answer = self._operations.respond_now(message, "udp")
+            answer = self._operations.respond_now(message, "udp", host)
             if answer is not None:
                 return answer.to_wire()
         account = self._account(source, now)

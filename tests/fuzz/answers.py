@@ -16,6 +16,7 @@ from registry.store import Store
 from registry.value import HandleValue
 from resolver.answer import MISSING, NOT_RESPONSIBLE, Answer, found
 from resolver.operations import Operations
+from resolver.tally import Cell
 from resolver.wire.envelope import ProtocolError
 from resolver.wire.message import Message, message_from_wire
 
@@ -56,8 +57,8 @@ def answers(octets: bytes) -> None:
     """What is answered from octets to octets is answered as the message that they are, and no other octets are."""
     operations = kept_operations()
     CLOCK.now += 1 / 64
-    operations.ready(octets[:NAME] + octets[NAME:-12][::-1] + octets[-12:])  # whose form this one may have
-    ready = operations.ready(octets)
+    operations.ready(octets[:NAME] + octets[NAME:-12][::-1] + octets[-12:], Cell())  # whose form this one may have
+    ready = operations.ready(octets, Cell())
     try:
         read = message_from_wire(octets)
     except ProtocolError as error:

@@ -6,6 +6,7 @@ from typing import Any
 
 from resolver.listeners.connection import Connection
 from resolver.listeners.turns import Turns
+from resolver.tally import Cell, Cells
 from resolver.wire.envelope import ENVELOPE
 from resolver.wire.message import Message, SealedMessage
 from tests.fuzz.answers import kept_operations
@@ -52,13 +53,14 @@ class Listener:
     def __init__(self) -> None:
         self.loop = self.operations = self
         self.turns = Turns(lambda: self.now)
+        self.cells = Cells()
         self._later: deque[Callable[[], object]] = deque()
 
-    def ready(self, octets: bytes) -> bytes | None:
-        return kept_operations().ready(octets)
+    def ready(self, octets: bytes, cell: Cell) -> bytes | None:
+        return kept_operations().ready(octets, cell)
 
-    def respond_now(self, message: Message | SealedMessage) -> Message | None:
-        return None if isinstance(message, SealedMessage) else kept_operations().respond_now(message, "tcp")
+    def respond_now(self, message: Message | SealedMessage, address: str) -> Message | None:
+        return None if isinstance(message, SealedMessage) else kept_operations().respond_now(message, "tcp", address)
 
     async def respond(self, message: Message | SealedMessage, conversation: object) -> list[Message]:
         """In place of what needs a database: an answer that tells which request it belongs to."""

@@ -28,10 +28,10 @@ class Operations:
         self.conversations: list[Any] = []
         self.sealed: list[SealedMessage] = []
 
-    def ready(self, octets: bytes) -> bytes | None:
+    def ready(self, octets: bytes, cell: object) -> bytes | None:
         """Nothing is familiar here."""
 
-    def respond_now(self, request: Message, transport: str) -> Message | None:
+    def respond_now(self, request: Message, transport: str, address: str) -> Message | None:
         if request.body.startswith((SLOW, LIST)):
             return None
         self.answered += 1

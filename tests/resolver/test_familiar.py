@@ -6,6 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from resolver.familiar import FORMS
+from resolver.tally import Cell
 from resolver.wire.codes import OpFlag
 from resolver.wire.envelope import ProtocolError
 from resolver.wire.message import Message, message_from_wire
@@ -36,7 +37,7 @@ def ordinary(octets: bytes) -> bytes | None:
 
 def is_as_ordinary(octets: bytes) -> bool:
     """Whether it was answered at once, and then as it should be."""
-    answer = kept_operations().ready(octets)
+    answer = kept_operations().ready(octets, Cell())
     assert answer is None or answer == ordinary(octets)
     return answer is not None
 
@@ -87,7 +88,7 @@ def test_forms_differ_in_every_octet_that_an_answer_depends_on():
 @example(query(NAMES[0]), [(47, b"\x01")])  # a name that says another length
 @example(query(NAMES[0]), [(43, b"\x01")])
 def test_octets_changed_in_any_place_are_answered_as_before_or_left(octets, changes):
-    kept_operations().ready(octets)
+    kept_operations().ready(octets, Cell())
     for place, written in changes:
         place %= len(octets) or 1
         octets = octets[:place] + written + octets[place + len(written) :]
@@ -107,6 +108,6 @@ def test_a_connection_answers_in_order_however_its_queries_are_cut(queries, cuts
 def test_more_forms_than_are_kept_are_left_to_the_ordinary_way():
     ready = kept_operations.__wrapped__().ready  # its own: the others keep their forms
     asked = [query(NAMES[0], recursion=number % 250, site_serial=number // 250) for number in range(FORMS + 10)]
-    answered = [ready(octets) for octets in asked]
+    answered = [ready(octets, Cell()) for octets in asked]
     assert answered[:FORMS] == list(map(ordinary, asked[:FORMS]))
     assert answered[FORMS:] == [None] * 10

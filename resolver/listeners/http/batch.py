@@ -23,7 +23,7 @@ from registry.record import public
 from resolver.answer import Answer
 from resolver.listeners.http.authorization import Authorization
 from resolver.listeners.http.batch_forms import Framing, accepted_framing, cut, framing_of, names_of
-from resolver.listeners.http.batch_names import heads_of, joined, keys_of
+from resolver.listeners.http.batch_names import heads_of, joined, keys_of, prefixes_of
 from resolver.listeners.http.body import read_body
 from resolver.listeners.http.conditional import caching_headers, private_headers
 from resolver.listeners.http.handles import NO_VALUES, values_body, whole_body
@@ -59,13 +59,14 @@ Piece = tuple[bytes, bool]
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which values are asked for, by whom, and in which language refusals are told."""
+    """Which values are asked for, by whom and from where, and in which language refusals are told."""
 
     indexes: frozenset[int]
     types: frozenset[str]
     only_public: bool
     authoritative: bool
     by: Administrator | None
+    address: str
     language: Language
 
     @property
@@ -82,6 +83,7 @@ class Batch:
         self._key_of = parts.resolver.store.key_of
         self._registration = parts.registration
         self._authorization = authorization
+        self._tally = parts.metrics.tally
         self._requests = 0
 
     async def resolve(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
@@ -118,6 +120,7 @@ class Batch:
             only_public=query.flag("publicOnly", by is None),
             authoritative=query.flag("auth", False),
             by=by,
+            address=request.remote or "",
             language=preferred(request.headers.get("Accept-Language")),
         )
 
@@ -180,12 +183,25 @@ class Batch:
         else:
             tails, others, heads = [b""] * len(names), [*range(len(names))], [b""] * len(names)
         counts["found"] += len(names) - len(others)
+        missed = []
         for place in others:
+            found = counts["found"]
             heads[place] = framing.between
             tails[place] = await self._selected(names[place], outcomes[place], selection, counts)
+            if counts["found"] == found:
+                missed.append(names[place])
+        self._count(names, plain, missed, selection.address)
         parts = [b""] * (2 * len(names))
         parts[::2], parts[1::2] = heads, tails
         return parts
+
+    def _count(self, names: Sequence[str], plain: bytes | None, missed: Sequence[str], address: str) -> None:
+        """★ Counts names for the statistics, prefix by prefix; `missed` are those without content."""
+        without = prefixes_of(missed, None)
+        for prefix, times in prefixes_of(names, plain).items():
+            key = self._key_of(f"{prefix}/".encode())
+            self._tally.count("batch", address, key, found=True, times=times - without[prefix])
+            self._tally.count("batch", address, key, found=False, times=without[prefix])
 
     async def _outcomes(
         self, names: Sequence[str], plain: bytes | None, selection: Selection

@@ -4,19 +4,21 @@ Names that need no escape are joined with line breaks, folded, framed and cut ap
 them. What any one of them has that is not plain is left to a call for each name.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import repeat
-from operator import contains
+from operator import contains, itemgetter
 from typing import Final, cast
 
 import orjson
 
-from registry.handle import MAX_HANDLE, HandleKey, KeyOf, fold_whole
+from registry.handle import MAX_HANDLE, NAMING_AUTHORITY, HandleKey, KeyOf, fold_whole
 from resolver.answer import FOUND_HEAD
 from resolver.listeners.http.handles import PREFIX_START
 
 # What JSON escapes in a string (RFC 8259, section 7), and DEL, which nobody agrees on. The line break parts the names.
 _ESCAPED: Final = bytes({*range(0x20), 0x22, 0x5C, 0x7F} - {0x0A})
+_FIRST: Final = itemgetter(0)
 
 
 def joined(names: Sequence[str]) -> bytes | None:
@@ -46,3 +48,14 @@ def heads_of(names: Sequence[str], plain: bytes | None, between: bytes) -> list[
         return [head + orjson.dumps(name) for name in names]
     head += b'"'
     return (head + plain.replace(b"\n", b'"\0' + head) + b'"').split(b"\0")
+
+
+def prefixes_of(names: Sequence[str], plain: bytes | None) -> Counter[str]:
+    """★ How many of the names have each prefix, as they are written."""
+    if plain is not None:  # A batch is a pallet or a truck as a rule: all of one enterprise.
+        first = names[0].partition("/")[0]
+        if (b"\n" + plain).count(f"\n{first}/".encode()) == len(names):
+            return Counter({first: len(names)})
+    if all(map(contains, names, repeat("/"))):
+        return Counter(map(_FIRST, map(str.partition, names, repeat("/"))))
+    return Counter(name.partition("/")[0] if "/" in name else NAMING_AUTHORITY for name in names)

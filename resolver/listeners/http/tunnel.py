@@ -54,7 +54,7 @@ class Tunnel:
             return (refused,)
         self._counts.native_http += 1
         if not isinstance(message, SealedMessage):
-            answer = self._operations.respond_now(message, "http")
+            answer = self._operations.respond_now(message, "http", request.remote or "")
             if answer is not None:
                 return (answer,)
         conversation = Conversation("http", request.remote or "", secure=self._authorization.is_private(request))
