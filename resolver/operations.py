@@ -13,7 +13,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from registry.authentication import Administrator, Authenticator
-from registry.database import DATABASE_AWAY
+from registry.database import DATABASE_AWAY, refusal_of
 from registry.errors import (
     AuthenticationNeeded,
     HandleError,
@@ -22,7 +22,6 @@ from registry.errors import (
     OperationNotSupported,
     ProtocolFault,
     ResponseCode,
-    ServerBusy,
     SessionFailed,
     SessionUnknown,
 )
@@ -222,8 +221,8 @@ class Operations:
             return await self._challenge(request, session, conversation)
         except (Truncated, HandleError) as error:
             replies = (_refusal(request, error),)
-        except DATABASE_AWAY:
-            replies = (refusal(ServerBusy("server.busy")),)
+        except DATABASE_AWAY as error:
+            replies = (refusal(refusal_of(error)),)
         return await self._written(request, replies, session, answer)
 
     async def _replies_to(
@@ -311,13 +310,13 @@ def _check(request: Message, transport: Transport) -> None:
 
 
 def _refusal(request: Answer, error: Exception) -> Reply:
-    """What went wrong, as a reply; a database that is away is busy."""
+    """What went wrong, as a reply."""
     if isinstance(error, HandleError):
         return refusal(error)
     if isinstance(error, Truncated):
         operation = request.op_code if isinstance(request, Message) else 0
         return refusal(ProtocolFault("message.malformed", operation=operation, reason=str(error)))
-    return refusal(ServerBusy("server.busy"))
+    return refusal(refusal_of(error))
 
 
 def _is_in_session(request: Message, answer: Message) -> bool:
