@@ -9,18 +9,21 @@ import argparse
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
 import orjson
 
+from bench.kept import MOST, measurements, plain
 from bench.plots import Axis, Series, Title, in_plots, plot
 from bench.report_words import BUSY, COLUMNS, HEADINGS, NOTES, PLOTS, STYLE, SURROUNDINGS, VERDICTS
 from bench.spreads import added, known_shares, pairs, percentile
 
 Result = Mapping[str, Any]
 Run = Mapping[str, Any]
+TOLD: Final = {"program", "busy", "figures", "contestants", "absent"}  # Elsewhere on the page.
 MICRO: Final = 1e6
 MIB: Final = 1 << 20
 SHARE_TICKS: Final = (0, 50, 90, 99, 99.9, 99.99, 99.999)
@@ -48,7 +51,7 @@ def page(results: Sequence[Result]) -> str:
 
 
 def _section(result: Result) -> str:
-    runs = [run for run in result.get("runs", ()) if "name" in run]
+    runs = list(measurements(result))
     name = f"{result.get('program', '')} · {result.get('at', '')} · {result.get('commit', '')}"
     parts = [f"<section><h2>{escape(name)}</h2>"]
     if result.get("busy"):
@@ -58,6 +61,7 @@ def _section(result: Result) -> str:
         _absent(result.get("absent", {})),
         _runs(runs),
         _plots(runs),
+        _rest(result),
         _surroundings(result),
     ]
     return "".join((*parts, "</section>"))
@@ -153,6 +157,13 @@ def _surroundings(result: Result) -> str:
     return _table("surroundings", rows)
 
 
+def _rest(result: Result) -> str:
+    """What a program keeps that is no measurement of single answers, in its own words."""
+    told = {name: one for name, one in result.items() if name not in SURROUNDINGS and name not in TOLD}
+    rows = [(escape(name), escape(_words(value))) for name, value in islice(plain(told), MOST)]
+    return _table("rest", rows)
+
+
 def _table(name: str, rows: Sequence[Sequence[str]]) -> str:
     if not rows:
         return ""
@@ -209,12 +220,17 @@ def _words(value: Any) -> str:
     return str(value)[:SHOWN_SETTINGS]
 
 
+def _read(path: Path) -> Result:
+    """Named after its file where the program did not write who it is: `NAME-DAY-COMMIT.json`."""
+    return {"program": path.stem.rsplit("-", 2)[0], **orjson.loads(path.read_bytes())}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.report", description="A page of what was measured.")
     parser.add_argument("results", nargs="+", type=Path, help="files that programs kept in bench/results")
     parser.add_argument("-o", "--output", type=Path, default=Path("report.html"), help="default: %(default)s")
     asked = parser.parse_args()
-    write_report([orjson.loads(path.read_bytes()) for path in asked.results], asked.output)
+    write_report([_read(path) for path in asked.results], asked.output)
     print(asked.output)
     return 0
 

@@ -17,7 +17,7 @@ th, td { border-bottom: 1px solid var(--faint); padding: .3rem .6rem; text-align
   white-space: nowrap; }
 th, th:first-child, td:first-child { white-space: normal; }
 th:first-child, td:first-child { text-align: left; }
-table.surroundings td { text-align: left; white-space: normal; }
+table.surroundings td, table.rest td { text-align: left; white-space: normal; }
 figure { margin: 1rem 0; }
 svg { width: 100%; height: auto; }
 svg text { font-size: 13px; fill: currentColor; }
@@ -36,6 +36,7 @@ HEADINGS: Final[Mapping[str, Title]] = {
     "figures": Title("Figures", "指标"),
     "absent": Title("Not here, and why", "未能取得的对手及原因"),
     "runs": Title("Measurements", "各项测量"),
+    "rest": Title("As the program kept it", "程序保存的其他数据"),
     "surroundings": Title("Where it was measured", "测量环境"),
     "throughput": Title("Throughput against latency", "吞吐量与时延"),
     "percentiles": Title("Latency by percentile", "时延百分位"),
@@ -88,7 +89,8 @@ COLUMNS: Final[Mapping[str, tuple[Title, ...]]] = {
         Title("wrong", "错误"),
         Title("lost", "丢失"),
     ),
-    "surroundings": (Title("what", "项目"), Title("", "")),
+    "rest": (Title("what", "项目"), Title("value", "数值")),
+    "surroundings": (Title("what", "项目"), Title("value", "内容")),
 }
 VERDICTS: Final[Mapping[str, Title]] = {
     "stretch": Title("stretch reached", "达到挑战线"),

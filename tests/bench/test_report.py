@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.kept import measurements, plain
 from bench.plots import Axis, Series, Title, plot
 from bench.report import main, page
 from bench.spreads import added, known_shares, percentile
@@ -141,6 +142,27 @@ def test_a_page_is_made_of_any_kept_result(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["report", str(result), "-o", str(tmp_path / "page.html")])
     assert main() == 0
     assert "cost" in (tmp_path / "page.html").read_text("utf-8")
+
+
+def test_measurements_are_found_wherever_a_program_keeps_them():
+    one, two = {"histogram": [[5.0, 2]], "answered": 2}, {"histogram": [[7.0, 1]], "answered": 1}
+    kept = {
+        "rounds": [{"round": 0, "singly": one}, {"round": 1, "singly": two}],
+        "turns": [{"registered": 10, "paced": one}, {"registered": 20, "paced": two}],
+        "days": [{"name": "a day", "seconds": 2.0, "histogram": [[5.0, 3]], "kinds": {"list": two}}],
+    }
+    names = [run["name"] for run in measurements(kept)]
+    turns = ["turns · registered 10 · paced", "turns · registered 20 · paced"]
+    assert names == ["rounds · singly", "rounds · singly", *turns, "a day", "a day · list"]
+    assert list(measurements(kept))[-1]["rate"] == 0.5
+
+
+def test_what_is_no_measurement_is_shown_as_it_was_kept():
+    kept = {"rows": 60, "search": {"p99_ms": 3.5}, "parts": [{"size": 1, "seconds": 9}], "run": {"histogram": []}}
+    shown = {"rows": 60, "search · p99_ms": 3.5, "parts · size 1 · size": 1, "parts · size 1 · seconds": 9}
+    assert dict(plain(kept)) == shown
+    text = outline({"program": "registry", **kept}).text
+    assert all("search · p99_ms 3.5" in " ".join(words.split()) for words in text.values())
 
 
 @given(st.lists(st.tuples(st.floats(1e-3, 1e12), st.floats(1e-3, 1e12)), min_size=1, max_size=20), st.booleans())
