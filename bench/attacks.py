@@ -77,19 +77,23 @@ def slow(http_port: int, native_port: int, seconds: float, names: list[str]) -> 
     """Connections that say an octet of a request's head each second, and are made again when they are ended."""
     head = f"GET /api/handles/{names[0]} HTTP/1.1\r\nHost: localhost\r\nX-Slow: ".encode() + b"y" * 1000
     said = {http_port: head, native_port: question(names[0], 1)[:-1]}
-    places, ended, spoken = sources(), 0, 0
-    open_ = [(connected(port, next(places)), port, 0) for _ in range(SLOW) for port in said]
-    begun = monotonic()
-    while (elapsed := monotonic() - begun) < seconds:
-        for number in range(spoken, int(elapsed * len(open_))):  # one after another, not all at once
-            connection, port, place = open_[number % len(open_)]
+    places, ended, number, due = sources(), 0, 0, 0.0
+    open_: list[tuple[socket.socket, int, int]] = []
+    begun = last = monotonic()
+    while (now := monotonic()) - begun < seconds:
+        while len(open_) < min(2 * SLOW, (now - begun) * CONNECTIONS_A_SECOND):
+            port = (http_port, native_port)[len(open_) % 2]
+            open_.append((connected(port, next(places)), port, 0))
+        due, last = due + (now - last) * len(open_), now
+        while due >= 1.0:  # one after another, not all at once
+            due, number = due - 1.0, (number + 1) % len(open_)
+            connection, port, place = open_[number]
             if _says(connection, said[port][place : place + 1]):
-                open_[number % len(open_)] = connection, port, place + 1
+                open_[number] = connection, port, place + 1
             else:
                 connection.close()
                 ended += 1
-                open_[number % len(open_)] = connected(port, next(places)), port, 0
-        spoken = int(elapsed * len(open_))
+                open_[number] = connected(port, next(places)), port, 0
         sleep(0.005)
     for connection, _, _ in open_:
         connection.close()

@@ -26,6 +26,8 @@ FORMS: Final = 1024
 NO_CREDENTIAL: Final = bytes(4)
 ENDING: Final = NO_FILTERS + NO_CREDENTIAL
 
+NOT_KEPT: Final = b""  # In place of an answer: the query is familiar, and what it asks for must be read.
+
 _BODY: Final = ENVELOPE + HEADER
 _NAME: Final = _BODY + 4
 _AROUND: Final = _NAME + len(ENDING)  # Octets of a query besides its name.
@@ -52,7 +54,7 @@ class FamiliarQueries:
         self._forms: dict[bytes, Form] = {}
 
     def answer(self, octets: bytes, cell: Cell) -> bytes | None:
-        """★ The answer; None leaves the octets to the ordinary way, and nothing was counted then."""
+        """★ The answer. NOT_KEPT and None leave the octets to the ordinary way; nothing was counted then."""
         if octets[-12:] != ENDING:
             return None
         if self._clock() >= self._until:
@@ -67,7 +69,7 @@ class FamiliarQueries:
         key = self._key_of(name)
         answer = self._peek(key)
         if answer is None:
-            return None
+            return NOT_KEPT
         values = answer.wire
         prefix = key.partition(b"/")[0]
         if not values or (answer.restricted and not only_public):

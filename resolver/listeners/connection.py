@@ -144,7 +144,7 @@ class Connection(asyncio.Protocol):
         while len(data) - start >= ENVELOPE and size < WRITE_AT_ONCE:
             end = start + ENVELOPE + int.from_bytes(data[start + 16 : start + 20], "big")
             answer = ready(data[start:end], cell) if end <= len(data) else None
-            if answer is None:
+            if not answer:
                 break
             answers.append(answer)
             size += len(answer)
@@ -215,7 +215,7 @@ class Connection(asyncio.Protocol):
     def _answer_now(self, octets: bytes, cell: Cell) -> bytes | Message | SealedMessage:
         """★ The octets of the answer, or the message when it must be waited for. Raises ProtocolError."""
         ready = self._listener.ready(octets, cell)
-        if ready is not None:
+        if ready:
             self._listener.count_messages(1)
             return ready
         message = message_from_wire(octets)

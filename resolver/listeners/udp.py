@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 from cachetools import TTLCache
 
 from resolver.conversation import Conversation
+from resolver.familiar import NOT_KEPT
 from resolver.listeners import burst
 from resolver.listeners.budget import Account, Budget
 from resolver.listeners.datagrams import SingleDatagrams
@@ -104,8 +105,11 @@ class UdpListener:
         cells, hosts = self._cells, map(self._datagrams.host_of, sources)
         for octets, source, host in zip(datagrams, sources, hosts, strict=True):
             answer = ready(octets, cells[host])
-            if answer is not None:
+            if answer:
                 counts.native_udp += 1
+            elif answer is NOT_KEPT and len(self._waiting) >= MAX_WAITING:
+                counts.dropped_queue += 1
+                continue
             elif (answer := self._answer_read(octets, source, host, now)) is None:
                 continue
             if account is None or source != last:

@@ -15,6 +15,7 @@ from registry.site import SiteInfo
 from registry.store import Store
 from registry.value import HandleValue
 from resolver.answer import MISSING, NOT_RESPONSIBLE, Answer, found
+from resolver.familiar import NOT_KEPT
 from resolver.operations import Operations
 from resolver.tally import Cell
 from resolver.wire.envelope import ProtocolError
@@ -70,7 +71,7 @@ def answers(octets: bytes) -> None:
             answer = operations.respond_now(read, transport)
             _is_whole(answer)
             assert answer is None or (answer.response_code and answer.request_id == read.request_id)
-            assert ready is None or (answer is not None and answer.to_wire() == ready)
+            assert ready is None or ready == (NOT_KEPT if answer is None else answer.to_wire())
 
 
 def _is_whole(answer: Message | None) -> None:

@@ -8,11 +8,13 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from resolver.listeners.budget import network_of
 from resolver.listeners.connection import READ_AHEAD, UNREAD, WRITE_AT_ONCE
 from resolver.listeners.port import listen
 from resolver.listeners.tcp import TcpListener
-from resolver.listeners.turns import Turns
+from resolver.listeners.turns import AT_ONCE, PATIENCE, TURNS, Turns
 from resolver.metrics import Metrics
+from resolver.wire.codes import OpFlag
 from resolver.wire.envelope import Envelope
 from resolver.wire.message import Message
 from resolver.wire.stream import MessageStream
@@ -344,3 +346,20 @@ async def test_an_encrypted_message_is_left_to_the_operations():
 
 def test_what_one_connection_may_hold_is_less_than_a_megabyte():
     assert READ_AHEAD + WRITE_AT_ONCE + UNREAD < 1 << 20
+
+
+async def test_a_costly_request_waits_for_the_turn_of_its_network_and_not_for_ever():
+    async with serving() as server:
+        server.operations.go.set()
+        client, costly = await server.client(), request(b"x")._replace(op_flags=int(OpFlag.CERTIFY))
+        for _ in range(AT_ONCE + 4):
+            server.listener.turns.wait(network_of("127.0.0.1"), PATIENCE)
+        asked_at = asyncio.get_running_loop().time()
+        (answer,) = await client.ask(costly._replace(body=SLOW))
+        assert answer.body == SLOW
+        assert asyncio.get_running_loop().time() - asked_at > 3 / TURNS
+        while server.listener.turns.wait(network_of("127.0.0.1"), PATIENCE) is not None:
+            pass
+        client.writer.write(octets(costly._replace(body=SLOW)))
+        assert await client.ended()
+        assert server.metrics.counts.closed_crowd == 1
