@@ -25,6 +25,7 @@ from tests.resolver.native import CALLED_FOR, answered, query
 from tests.resolver.running_node import RunningNode, arguments, ask, until
 from tests.resolver.test_cli import filament
 
+ATTEMPTS = 20  # Bursts, until one is answered within a second on a machine that has other things to do.
 SEEN, GONE, HIDDEN, FOREIGN = f"{PREFIX}/seen", f"{PREFIX}/gone", f"{PREFIX}/hidden", "10.5000/x"
 HERE, ELSEWHERE, NAMING_AUTHORITY = PREFIX, "", "0.NA"
 
@@ -206,10 +207,14 @@ async def test_two_workers_add_up_and_the_busiest_second_is_that_of_a_burst(data
     burst = 700
     async with a_book(database_dsn), a_node(database_dsn, tmp_path) as one, a_node(database_dsn, tmp_path) as other:
         asked = Asked()
-        await asyncio.sleep(1.1 - time() % 1.0)  # into a second, so that all of it is in that one
-        second = int(time())
-        await asyncio.gather(*(ask_in_one_segment(node, asked, burst // 2) for node in (one, other)))
-        assert int(time()) == second, "the machine is too slow for this test"
+        for _ in range(ATTEMPTS):
+            await asyncio.sleep(1.1 - time() % 1.0)  # into a second, so that all of it may be in that one
+            second = int(time())
+            await asyncio.gather(*(ask_in_one_segment(node, asked, burst // 2) for node in (one, other)))
+            if int(time()) == second:
+                break
+        else:
+            raise AssertionError("no burst was answered within a second")
         await asyncio.sleep(2.0 - time() % 1.0)
         await ask_in_one_segment(one, asked, 10)
     assert await counted(database_dsn) == asked.rows()
