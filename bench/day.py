@@ -13,32 +13,40 @@ import argparse
 import asyncio
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
 import orjson
-import uvloop
 
 from bench.factory import Event, Kind, Scale, day
 from bench.forms import ndjson_blocks
 from bench.generator import Plan, Target, measure
+from bench.hits import hit_ratios
 from bench.identifiers import SEED, Record
 from bench.lab import Lab, a_lab
-from bench.measured import Measured
 from bench.pools import NOTHING, PLAIN, Request, batch, http_send, resolution, write_pool
 from bench.surroundings import keep, surroundings
+from resolver.cli.invocation import run as run_to_its_end
 
-ASKING, WRITING, LOADING = range(3)  # Targets of the plan.
-CONNECTIONS: Final = {ASKING: 64, WRITING: 8, LOADING: 2}  # The registry takes two loads at a time.
+ASKING, LISTING, WRITING, LOADING = range(4)  # Targets of the plan.
+# Many scanners, few systems that send lists; the registry takes two loads at a time.
+CONNECTIONS: Final = {ASKING: 64, LISTING: 4, WRITING: 8, LOADING: 2}
 CACHE_MEGABYTES: Final = 4096
 RATE: Final = 10_000.0
 NDJSON: Final = "application/x-ndjson"
 NOT_FOUND: Final = 404
 CREATED: Final = 201
 SHOWN: Final = ("50", "99", "99.9")
+NAMES: Final = (
+    ("a day as fast as it goes", "混合负载日，尽快回放"),
+    ("the next day at a fixed rate", "次日，固定速率"),
+)
+# Bar and stretch of issue 4.
+SECONDS: Final = (60.0, 20.0)
+P99_MILLISECONDS: Final = (10.0, 2.0)
 
 Figures = dict[str, Any]
 
@@ -55,7 +63,7 @@ def requests(events: Iterable[Event], authorization: str) -> Iterator[Request]:
         elif kind is Kind.LOAD:
             yield _load(records, authorization, at)
         elif kind is Kind.LIST:
-            yield batch(names, missing, at=at, after=after, kind=kind)
+            yield batch(names, missing, at=at, after=after, target=LISTING, kind=kind)
         elif kind is Kind.MISSING:
             yield resolution(names[0], at=at, kind=kind, code=NOT_FOUND, identifiers=0)
         else:
@@ -97,27 +105,28 @@ def _load(records: Iterable[Record], authorization: str, at: float) -> Request:
     )
 
 
-async def replay(lab: Lab, scale: Scale, directory: Path, *, rate: float = 0.0, speed: float = 0.0) -> Measured:
+async def replay(lab: Lab, scale: Scale, directory: Path, *, rate: float = 0.0, speed: float = 0.0) -> Figures:
     """A day as fast as it goes, at a rate of requests, or so many times faster than it happened."""
     pool = await asyncio.to_thread(_pool, scale, directory / "day", lab.authorization)
-    ports = {ASKING: lab.node.port, WRITING: lab.node.port, LOADING: lab.registry_port}
-    targets = [Target("http", ports[number], connections) for number, connections in CONNECTIONS.items()]
+    targets = [
+        Target("http", lab.registry_port if number == LOADING else lab.node.port, connections)
+        for number, connections in CONNECTIONS.items()
+    ]
     order: dict[str, Any] = {"scheduled": True, "speed": speed} if speed else {"once": True, "rate": rate}
-    return await measure(Plan(pool, targets, check=1, servers=lab.servers, patience=60.0, **order))
-
-
-def _pool(scale: Scale, path: Path, authorization: str) -> Path:
-    return write_pool(path, requests(day(scale), authorization))
-
-
-def figures_of(scale: Scale, measured: Measured) -> Figures:
+    async with hit_ratios(lab.node.status_port) as ratios:
+        measured = await measure(Plan(pool, targets, check=1, servers=lab.servers, patience=60.0, **order))
     kinds = {kind.name.lower(): measured.kinds[kind].to_json() for kind in Kind}
     return {
         "registered_before": scale.registered,
         "registered": scale.to_register,
         **measured.to_json(),
         "kinds": kinds,
+        "hit_ratio": ratios,
     }
+
+
+def _pool(scale: Scale, path: Path, authorization: str) -> Path:
+    return write_pool(path, requests(day(scale), authorization))
 
 
 async def run(asked: argparse.Namespace) -> list[Figures]:
@@ -129,19 +138,42 @@ async def run(asked: argparse.Namespace) -> list[Figures]:
         with tempfile.TemporaryDirectory() as directory:
             scale = Scale(registered, asked.resolved, asked.seed)
             for rate in (0.0, asked.rate):
+                english, chinese = NAMES[rate > 0]
                 measured = await replay(lab, scale, Path(directory), rate=rate)
-                figures.append({"asked_rate": rate, **figures_of(scale, measured)})
+                figures.append({"name": english, "name_zh": chinese, "asked_rate": rate, **measured})
                 print(lines(figures[-1]), flush=True)
                 scale = replace(scale, registered=scale.registered + scale.to_register)
     return figures
 
 
+def judged(days: Sequence[Figures]) -> list[Figures]:
+    """The figures that have a bar. Less is better in both."""
+    first, second = days
+    reads = second["kinds"]["one"]["percentiles_us"]["99"] / 1000
+    return [
+        _figure("a whole day", "一整天的负载", "s", first["seconds"], SECONDS),
+        _figure("p99 of single resolutions at a fixed rate", "固定速率下单条解析的 p99", "ms", reads, P99_MILLISECONDS),
+        _figure(
+            "p99 of all requests at a fixed rate",
+            "固定速率下全部请求的 p99",
+            "ms",
+            second["percentiles_us"]["99"] / 1000,
+        ),
+    ]
+
+
+def _figure(
+    english: str, chinese: str, unit: str, value: float, bars: Sequence[float | None] = (None, None)
+) -> Figures:
+    bar, stretch = bars
+    named = {"figure": english, "figure_zh": chinese, "unit": unit}
+    return {**named, "median": value, "bar": bar, "stretch": stretch, "least": False}
+
+
 def lines(figures: Figures) -> str:
-    rate = figures["asked_rate"]
-    how = f"a day at {rate:,.0f} requests/s" if rate else "a day as fast as it goes"
     first = (
-        f"{how}: {figures['identifiers']:,} identifiers resolved and {figures['registered']:,} registered among "
-        f"{figures['registered_before']:,} in {figures['seconds']:.1f} s; "
+        f"{figures['name']}: {figures['identifiers']:,} identifiers resolved and {figures['registered']:,} registered "
+        f"among {figures['registered_before']:,} in {figures['seconds']:.1f} s; "
         f"wrong {figures['wrong']}, lost {figures['lost']}"
     )
     kinds = [
@@ -165,8 +197,9 @@ def main() -> None:
     asked.registered = asked.registered or (20_000 if asked.quick else 1_000_000)
     asked.resolved = asked.resolved or (50_000 if asked.quick else 1_000_000)
     where = surroundings()
-    days = uvloop.run(run(asked))
-    report = {"program": "day", **where, "seed": asked.seed, "cache_megabytes": CACHE_MEGABYTES, "days": days}
+    days = run_to_its_end(run(asked))
+    settings = {"seed": asked.seed, "rate": asked.rate, "cache_megabytes": CACHE_MEGABYTES}
+    report = {"program": "day", **where, "settings": settings, "figures": judged(days), "runs": days}
     print(orjson.dumps(report).decode())
     if asked.keep:
         print(keep("day", report), file=sys.stderr)

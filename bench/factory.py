@@ -13,6 +13,7 @@ from enum import IntEnum
 from itertools import accumulate, count, islice
 from random import Random
 from typing import Final, NamedTuple
+from zlib import crc32
 
 from bench.identifiers import SEED, Record
 from bench.production import DAYS
@@ -39,7 +40,8 @@ REGISTERED: Final = 1 / 8  # For each identifier that is resolved.
 ARRIVALS: Final = {1: 0.01, 24: 0.09, 96: 0.3, 1500: 0.6}  # Identifiers registered at once, and their share.
 
 CIRCULATION: Final = 30  # Days.
-CIRCULATING: Final = 4000  # Consignments drawn from them, and from the whole registry for what is asked anywhere.
+CIRCULATING: Final = 3000  # Consignments, up to twice as many; as many of the whole registry are asked for anywhere.
+DAMAGED: Final = 24  # One label in so many is misread whenever it is scanned.
 
 
 class Kind(IntEnum):
@@ -138,9 +140,10 @@ class _Day:
         return [(slot + self._chance.random()) * SECONDS / SLOTS for slot in slots]
 
     def _drawn(self, begin: int) -> list[str]:
-        """Names of consignments that were registered behind `begin`, in the order of registration."""
+        """Names of consignments that were registered behind `begin`, in that order; mostly yesterday's."""
         numbers = range(cut(begin)[0], cut(self._scale.registered)[0])
-        drawn = sorted(self._chance.sample(numbers, min(CIRCULATING, len(numbers))))
+        every = 1 << max(0, (len(numbers) // CIRCULATING).bit_length() - 1)
+        drawn = (number for number in numbers if crc32(b"%d:%d" % (self._scale.seed, number)) % every == 0)
         return [record.handle for number in drawn for record in consignment(number, SEED)]
 
     def _arrive(self) -> list[tuple[float, Sequence[Record]]]:
@@ -196,12 +199,12 @@ class _Day:
                 yield Event(at, Kind.LIST, asked, int(flawed), self._arrivals_until(begin + len(names) - 1 - flawed))
 
     def _missing(self, number: int) -> Iterator[Event]:
-        """Misread labels, and goods of tomorrow."""
+        """Damaged labels, and goods of tomorrow."""
+        damaged = [_misread(name) for name in self._line if crc32(name.encode()) % DAMAGED == 0]
+        damaged = damaged or [_misread(self._line[0])]
         tomorrow = [record.handle for record in line(self._scale.registered + len(self._fresh), 1 + number // 100)]
         for at in self._times(number):
-            misread = self._chance.random() < 0.8
-            name = _misread(self._chance.choice(self._line)) if misread else self._chance.choice(tomorrow)
-            yield Event(at, Kind.MISSING, (name,))
+            yield Event(at, Kind.MISSING, (self._chance.choice(damaged if self._chance.random() < 0.8 else tomorrow),))
 
 
 def _misread(name: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import socket
 import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -17,10 +18,11 @@ _TICK: Final = 1.0 / os.sysconf("SC_CLK_TCK")
 class BenchNode:
     """One worker that listens on the loopback interface."""
 
-    def __init__(self, process: asyncio.subprocess.Process, port: int, native_port: int) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, port: int, native_port: int, status_port: int = 0) -> None:
         self.process = process
         self.port = port
         self.native_port = native_port
+        self.status_port = status_port
 
     def cpu_seconds(self) -> float:
         """What the process has used, in user and kernel mode; its Postgres processes are not in it."""
@@ -54,6 +56,7 @@ class Client:
 @asynccontextmanager
 async def a_node(dsn: str, directory: Path, **settings: object) -> AsyncIterator[BenchNode]:
     """A worker over a database; `settings` are those of [resolver]."""
+    status_port = _free_port()
     environment = {
         **os.environ,
         "FILAMENT_REGISTRY_DSN": dsn,
@@ -61,22 +64,29 @@ async def a_node(dsn: str, directory: Path, **settings: object) -> AsyncIterator
         "FILAMENT_RESOLVER_LISTEN": "127.0.0.1",
         "FILAMENT_RESOLVER_PORT": "0",
         "FILAMENT_RESOLVER_NATIVE_PORT": "0",
-        "FILAMENT_STATUS_PORT": "0",
+        "FILAMENT_STATUS_PORT": str(status_port),
         **{f"FILAMENT_RESOLVER_{name.upper()}": str(value) for name, value in settings.items()},
     }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "resolver", "--workers", "1"), env=environment, stderr=asyncio.subprocess.PIPE
     )
     try:
-        node = BenchNode(process, *await _ports(process))
+        node = BenchNode(process, *await _ports(process), status_port)
         client = await Client.connect(node.port)
         while (await client.ask("0.NA/none"))[0] == 503:  # noqa: ASYNC110  # another process tells us no event
             await asyncio.sleep(0.05)
         client.close()
         yield node
     finally:
-        process.terminate()
+        if process.returncode is None:
+            process.terminate()
         await process.communicate()
+
+
+def _free_port() -> int:
+    """One that nobody listens on just now: the node tells nobody which one it took for its status."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
 
 
 async def _ports(process: asyncio.subprocess.Process) -> tuple[int, int]:

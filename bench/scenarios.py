@@ -15,9 +15,10 @@ from random import Random
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from bench.day import figures_of, registration, replay
+from bench.day import registration, replay
 from bench.factory import Scale, line
 from bench.generator import Plan, Protocol, Target, measure
+from bench.hits import hit_ratios
 from bench.identifiers import SEED, records
 from bench.lab import Lab, a_lab
 from bench.pools import Request, batch, native, resolution, write_pool
@@ -153,7 +154,10 @@ async def _one(name: str, wish: Wish, node: Node, names: Sequence[str], place: P
         processes=wish.processes,
         servers=node.servers,
     )
-    return (await measure(plan)).to_json()
+    if node.lab is None:
+        return (await measure(plan)).to_json()
+    async with hit_ratios(node.lab.node.status_port) as ratios:
+        return {**(await measure(plan)).to_json(), "hit_ratio": ratios}
 
 
 def _registrations(lab: Lab, registered: int, wish: Wish) -> Iterator[Request]:
@@ -164,4 +168,4 @@ def _registrations(lab: Lab, registered: int, wish: Wish) -> Iterator[Request]:
 
 async def _day(lab: Lab, wish: Wish, place: Path) -> dict[str, Any]:
     scale = Scale(await lab.registered(), wish.count)  # bench.day resolves a million
-    return figures_of(scale, await replay(lab, scale, place, rate=wish.rate))
+    return await replay(lab, scale, place, rate=wish.rate)
