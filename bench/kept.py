@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 # What tells the turns of one thing from those of another; what else a list holds is turns of the same.
-LABELS: Final = ("program", "attack", "way", "transport", "state", "registered", "rows", "size", "rate", "asked_rate")
+LABELS: Final = ("program", "attack", "way", "transport", "state", "registered", "rows", "size", "asked_rate")
 MOST: Final = 300  # Plain figures of a report: enough for every program that measures no single answers.
 OF_A_MEASUREMENT: Final = "histogram"
 
@@ -17,7 +17,8 @@ def measurements(kept: Any, name: str = "") -> Iterator[dict[str, Any]]:
         kinds = kept.get("kinds")
         if isinstance(kinds, Mapping):  # as far as the kinds have names
             for kind, tally in kinds.items():
-                yield {"name": f"{own} · {kind}", "seconds": kept.get("seconds", 0), **_with_rate(tally, kept)}
+                chinese = f"{kept['name_zh']} · {kind}" if "name_zh" in kept else ""
+                yield {"name": f"{own} · {kind}", "name_zh": chinese, **_with_rate(tally, kept)}
         return
     for place, one in _parts(kept, name):
         yield from measurements(one, place)
@@ -50,4 +51,4 @@ def _has_parts(kept: Any) -> bool:
 
 def _with_rate(tally: Mapping[str, Any], whole: Mapping[str, Any]) -> dict[str, Any]:
     seconds = whole.get("seconds")
-    return {**tally, **({"rate": tally.get("answered", 0) / seconds} if seconds else {})}
+    return {**tally, "rate": tally.get("answered", 0) / seconds} if seconds else dict(tally)
