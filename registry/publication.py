@@ -33,7 +33,8 @@ ON CONFLICT (node) DO UPDATE SET site = excluded.site, serial = excluded.serial,
 WHERE node_site.site <> excluded.site
 RETURNING serial
 """
-LATEST: Final = "SELECT site, serial FROM node_site ORDER BY serial DESC LIMIT 1"
+# Whoever publishes meanwhile waits, and then finds the prefix handle that is being made.
+LATEST: Final = "SELECT site, serial FROM node_site ORDER BY serial DESC LIMIT 1 FOR SHARE"
 HOSTED: Final = "SELECT spelling FROM prefix WHERE homed AND enterprise_id IS NOT NULL"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from registry.delegation import delegate_prefix
 from registry.enterprise import add_enterprise
-from registry.publication import HIGHEST, publish
+from registry.publication import HIGHEST, latest_site, publish
 from registry.site import Interface, ServerInfo, SiteInfo
 from registry.transaction import begin
 from registry.value import HandleValue
@@ -16,6 +16,8 @@ from tests.registry.books import URL, name, open_book
 
 SERVER = ServerInfo(1, IPv4Address("192.0.2.1"), b"a key", (Interface(3, 1, 2641),))
 SITE = SiteInfo(1, (SERVER,), (("desc", "ours"),))
+
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
 
 @pytest.fixture
@@ -113,3 +115,20 @@ async def test_a_record_takes_a_free_place_among_an_operators_values(store):
         await transaction.replace(record, (*record.values, HandleValue(10, "DESC", b"taken")))
     await publish(store, SITE)
     assert list(await shown(store, "88.168.1")) == [11]
+
+
+async def test_a_prefix_that_is_added_while_another_record_is_published_carries_that_one(store):
+    await publish(store, SITE)
+    moved = at(interfaces=())
+    async with begin(store, "operator") as transaction:
+        assert (await latest_site(transaction)).data == SITE.to_wire()
+        publishing = asyncio.create_task(publish(store, moved))
+        async with asyncio.timeout(30), store.connection() as watching:
+            while not await watching.fetchval(WAITING):  # noqa: ASYNC110  # Postgres tells nobody that one waits
+                await asyncio.sleep(0.01)
+        enterprise = "INSERT INTO enterprise (name, created_at) VALUES ('厂', now()) RETURNING enterprise_id"
+        await transaction.home("88.168.1", await transaction.connection.fetchval(enterprise))
+        site = await latest_site(transaction)
+        await transaction.create(name("0.NA/88.168.1"), [site])
+    serial = await publishing
+    assert await shown(store, "88.168.1") == {10: ("HS_SITE", replace(moved, serial=serial).to_wire())}
