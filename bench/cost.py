@@ -34,6 +34,8 @@ from registry.site import ServerInfo, SiteInfo
 from registry.store import Store
 from resolver.answer import found
 from resolver.cache import Cache
+from resolver.listeners.http.batch_forms import LIST
+from resolver.listeners.http.batch_names import heads_of, joined, keys_of
 from resolver.listeners.http.manner import PLAIN
 from resolver.listeners.http.ready import ReadyAnswers
 from resolver.metrics import Metrics
@@ -45,6 +47,7 @@ from resolver.wire.query import Query
 
 MICRO: Final = 1e6
 BATCHES: Final = (1, 16, 64)
+BATCH: Final = 1000  # Names of a batch over HTTP.
 LONG_WAY: Final = "Range: bytes=0-\r\n"  # Means nothing to the node, but is no ordinary question.
 ENOUGH: Final = 1 << 30  # Octets of cache: nothing is evicted.
 
@@ -113,7 +116,24 @@ def _synchronous(store: Store, keys: dict[str, HandleKey], packed: dict[HandleKe
         "unpack": cost(lambda name: packed[keys[name]].unpack(), names, rounds),
         "render": cost(lambda name: found(packed[keys[name]], 0), names, rounds),
         "keep": cost(put, names, rounds),
-    } | _native(store, resolver, names, rounds)
+        **_batch(store, resolver, names, rounds),
+        **_native(store, resolver, names, rounds),
+    }
+
+
+def _batch(store: Store, resolver: Resolver, names: list[str], rounds: int) -> Costs:
+    """What each name of a batch costs before its answer is joined; its request and its socket are not in it."""
+    chance = random.Random(3)
+    batches = {str(number): chance.choices(names, k=BATCH) for number in range(max(1, len(names) // BATCH))}
+    plain = {number: joined(batch) for number, batch in batches.items()}
+    keys = {number: keys_of(batch, plain[number], store.key_of) or [] for number, batch in batches.items()}
+    stages: dict[str, Callable[[str], object]] = {
+        "batch: join": lambda number: joined(batches[number]),
+        "batch: keys": lambda number: keys_of(batches[number], plain[number], store.key_of),
+        "batch: peek": lambda number: resolver.peek_many(keys[number]),
+        "batch: heads": lambda number: heads_of(batches[number], plain[number], LIST.between),
+    }
+    return {f"{stage}, each": cost(work, list(batches), rounds) / BATCH for stage, work in stages.items()}
 
 
 def _native(store: Store, resolver: Resolver, names: list[str], rounds: int) -> Costs:

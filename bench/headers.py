@@ -1,9 +1,10 @@
-"""What the headers of a question cost: known to the octet, parsed by aiohttp, or served by aiohttp from end to end.
+"""What the headers of a question cost: known to the octet or by their form, parsed by aiohttp, or served by it.
 
-`python -m bench.headers [--quick]` gives a kept answer over connections whose transport only keeps the last write, so
-that it is the CPU of this process without the kernel's part, which is the same for all. The ways are measured in
-turns, round by round; the table has the median of the rounds. `httptools` is measured when it is installed: it is what
-another parser of our own would cost, without giving an answer, and the node does not use it.
+`python -m bench.headers [--quick] [--keep]` gives a kept answer over connections whose transport only keeps the last
+write, so that it is the CPU of this process without the kernel's part, which is the same for all; --keep writes the
+figures to bench/results. The ways are measured in turns, round by round; the table has the median of the rounds. The
+short way sees one client that sends the same block, or another one each time. `httptools` is measured when it is
+installed: what a parser of our own would cost with the same ready answer. The node does not use it.
 """
 
 import argparse
@@ -18,11 +19,13 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from bench.surroundings import keep, surroundings
 from registry.handle import HandleKey, fold_whole
 from resolver.answer import Answer
 from resolver.listeners.http.connection import Connection
 from resolver.listeners.http.handles import whole_body, whole_headers
-from resolver.listeners.http.ready import ReadyAnswers
+from resolver.listeners.http.manner import PLAIN, TELLING
+from resolver.listeners.http.ready import PATH, ReadyAnswers
 from resolver.listeners.http.ready_connection import ReadyConnection
 from resolver.metrics import Metrics
 from resolver.misses import Told
@@ -69,12 +72,15 @@ class _Sink(asyncio.Transport):
 
 
 class _HttpTools:
-    """What another parser costs for the same head: url and headers are noted, nothing is answered."""
+    """What another parser costs for the same head and the same ready answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, ready: ReadyAnswers) -> None:
         self.headers: list[tuple[bytes, bytes]] = []
         self.url = b""
         self.parser = httptools.HttpRequestParser(self)
+        self._ready = ready
+        self._cell = ready.tally.cells["http"]["192.0.2.1"]
+        self._sink = _Sink()
 
     def on_message_begin(self) -> None:
         self.headers.clear()
@@ -86,7 +92,12 @@ class _HttpTools:
         self.headers.append((name, value))
 
     def on_message_complete(self) -> None:
-        self.parser.should_keep_alive()
+        names = {name.lower() for name, _ in self.headers}
+        if not TELLING.isdisjoint(names) or not self.parser.should_keep_alive() or self.parser.get_method() != b"GET":
+            raise AssertionError("it is an ordinary question")
+        answer = self._ready.answer(self.url[len(PATH) :], PLAIN, self._cell)
+        assert answer is not None
+        self._sink.write(answer)
 
 
 def questions(headers: int, *, varying: bool) -> Iterator[bytes]:
@@ -140,10 +151,10 @@ async def _long(asked: list[bytes], connection: Connection, sink: _Sink) -> floa
     return process_time() - begun
 
 
-async def _httptools(asked: list[bytes], notes: _HttpTools) -> float:
+async def _httptools(asked: list[bytes], other: _HttpTools) -> float:
     begun = process_time()
     for one in asked:
-        notes.parser.feed_data(one)
+        other.parser.feed_data(one)
     return process_time() - begun
 
 
@@ -158,8 +169,8 @@ async def measure(rounds: int, times: int) -> dict[str, float]:
         "aiohttp": lambda asked: _long(asked, *long),
     }
     if httptools is not None:
-        ways["httptools, parsing only"] = lambda asked: _httptools(asked, notes)
-        notes = _HttpTools()
+        ways["httptools"] = lambda asked: _httptools(asked, other)
+        other = _HttpTools(ready)
     took: dict[str, list[float]] = {}
     for headers in NUMBERS:
         for varying in (False, True):
@@ -177,14 +188,19 @@ async def measure(rounds: int, times: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.headers", description="CPU of a question by its headers.")
     parser.add_argument("--quick", action="store_true", help="rough figures in two seconds")
+    parser.add_argument("--keep", action="store_true", help="write the figures to bench/results")
     arguments = parser.parse_args()
+    where = surroundings()
     rounds, times = (3, 300) if arguments.quick else (11, 3000)
     costs = asyncio.run(measure(rounds, times))
     for kind, microseconds in costs.items():
         print(f"{kind:<50} {microseconds:8.2f} µs")
     if httptools is None:
         print("httptools is not installed and was not measured", file=sys.stderr)
-    print(json.dumps({"program": "headers", "unit": "µs", "cpu": costs}, ensure_ascii=False))
+    report = {"program": "headers", **where, "unit": "µs", "cpu": costs}
+    print(json.dumps(report, ensure_ascii=False))
+    if arguments.keep:
+        print(keep("headers", report), file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from aiohttp.http_parser import RawRequestMessage
 from resolver.listeners.http.responses import origin_headers
 
 # Headers that change the answer, announce a body, or ask for more than an answer.
-_TELLING: Final = frozenset(
+TELLING: Final = frozenset(
     {
         b"authorization",
         b"content-encoding",
@@ -32,7 +32,7 @@ _TELLING: Final = frozenset(
     }
 )
 # Headers that change the answer in a way that is known here.
-_COLOURING: Final = frozenset({b"accept-language", b"if-none-match", b"origin"})
+COLOURING: Final = frozenset({b"accept-language", b"if-none-match", b"origin"})
 # One entity tag, weak or not; lists of them are rare and left to aiohttp (RFC 9110, section 8.8.3).
 _TAG: Final = re.compile(r'(?:W/)?"([!#-~]+)"')
 ANY_TAG: Final = "*"
@@ -65,12 +65,12 @@ def manner_of(message: RawRequestMessage, payload: StreamReader) -> Manner | Non
     if not is_whole(message, payload) or message.method != "GET" or message.version != HttpVersion11:
         return None
     names = {name.lower() for name, _ in message.raw_headers}
-    if not _TELLING.isdisjoint(names):
+    if not TELLING.isdisjoint(names):
         return None
     accept = message.headers.get("Accept")
     if accept is not None and "*/*" not in accept and "json" not in accept:
         return None
-    return PLAIN if _COLOURING.isdisjoint(names) else _coloured(message)
+    return PLAIN if COLOURING.isdisjoint(names) else _coloured(message)
 
 
 def _coloured(message: RawRequestMessage) -> Manner | None:

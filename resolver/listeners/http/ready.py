@@ -1,16 +1,18 @@
 """Whole HTTP answers to ordinary questions, made of octets without any request object.
 
 Nothing here reads HTTP: a question is ordinary because aiohttp's parser said what it is, or because everything in it
-but the name is, octet by octet, what that parser has read before (a known block: all that stands behind the target).
+but the name is, octet by octet, what that parser has read before (a known block: all that stands behind the target),
+or fits its form.
 Which answers may be given is the cache's to say at every single question, so there is no second table to keep exact.
 A name that is not kept is asked for, and its answer, or its refusal, is made here when it comes.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from http import HTTPStatus
 from time import monotonic, time
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import orjson
 from aiohttp import StreamReader
@@ -21,6 +23,7 @@ from registry.handle import MAX_HANDLE, HandleKey
 from registry.language import preferred
 from registry.rest import STATUS
 from resolver.answer import MISSING, NOT_RESPONSIBLE, Answer
+from resolver.listeners.http.block_form import BlockForm, expression_of
 from resolver.listeners.http.conditional import caching_headers
 from resolver.listeners.http.connection import HEAD_END
 from resolver.listeners.http.handles import NO_VALUES, PREFIX_START, Name, shows, whole_body, whole_headers
@@ -34,6 +37,7 @@ PATH: Final = "/api/handles/"
 QUESTION: Final = b"GET " + PATH.encode()
 MAX_BLOCKS: Final = 4096  # Kinds of clients at a time; each kind sends the same headers with every question.
 MAX_BLOCK: Final = 8192  # Octets; browsers with many cookies send about 4,000. All blocks take 32 MiB at most.
+MAX_FORMS: Final = 256  # Kinds of clients at a time that send something else with every question.
 MAX_HEADS: Final = 1024  # Times to live in use at a time; most registries use a handful.
 
 # What may stand in a target without any escape, and is then the name itself (RFC 3986, section 2).
@@ -41,6 +45,8 @@ _PLAIN: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 _ESCAPED: Final = _PLAIN + b"%"
 _MARK: Final = "\0"  # Where an ETag goes; no header holds it.
 _BODY: Final = b'{"responseCode":1,"handle":""'  # What stands around a plain name in the body of a found answer.
+
+_Known = TypeVar("_Known")
 
 
 class Source(Protocol):
@@ -59,6 +65,7 @@ class ReadyAnswers:
 
     def __init__(self, source: Source, key_of: Callable[[bytes], HandleKey], metrics: Metrics) -> None:
         self.blocks: dict[bytes, Manner] = {}
+        self.forms: dict[bytes, BlockForm] = {}
         self._sights: set[int] = set()
         self._source = source
         self._peek = source.peek_fresh
@@ -121,25 +128,40 @@ class ReadyAnswers:
         self._source.ask(key, render_and_tell)
         return True
 
-    def learn(self, octets: bytes, message: object, payload: StreamReader) -> None:
-        """Knows the block of a question from its third time on. `octets` is what aiohttp parsed into `message`."""
+    def learn(self, octets: bytes, message: object, payload: StreamReader) -> BlockForm | None:
+        """Knows the block of a question from its third time on, or its form, which the connection may hold its next
+        blocks against. `octets` is what aiohttp parsed into `message`."""
         if not octets.startswith(QUESTION):
-            return
+            return None
         block = octets[octets.find(b" ", len(QUESTION)) :]
         if block in self.blocks or len(block) > MAX_BLOCK:
-            return
-        sight = hash(block)
-        if sight not in self._sights:  # Most blocks that are new are never seen again: they have a number in them.
-            if len(self._sights) >= MAX_BLOCKS:
-                self._sights.clear()
-            self._sights.add(sight)
-        elif isinstance(message, RawRequestMessage) and _agrees(octets, message):
-            manner = manner_of(message, payload)
-            if manner is None:
-                return
-            if len(self.blocks) >= MAX_BLOCKS:
-                self.blocks.clear()  # Those still in use are soon back.
-            self.blocks[block] = manner
+            return None
+        expression = expression_of(block)
+        form = self.forms.get(expression)
+        if form is not None:
+            return form
+        is_again, is_alike = self._is_again(block), self._is_again(expression)
+        if not (is_again or is_alike) or not isinstance(message, RawRequestMessage) or not _agrees(octets, message):
+            return None
+        manner = manner_of(message, payload)
+        if manner is None:
+            return None
+        if is_again:
+            _keep(self.blocks, MAX_BLOCKS, block, manner)
+            return None
+        form = BlockForm(re.compile(expression), manner)
+        _keep(self.forms, MAX_FORMS, expression, form)
+        return form
+
+    def _is_again(self, octets: bytes) -> bool:
+        """Whether they were seen before. Most blocks never are again, so that only a number is kept of them."""
+        sight = hash(octets)
+        if sight in self._sights:
+            return True
+        if len(self._sights) >= MAX_BLOCKS:
+            self._sights.clear()
+        self._sights.add(sight)
+        return False
 
     def count(self, answers: int, begun: float) -> None:
         """Counts answers that were given; `begun` is a moment of `monotonic`."""
@@ -214,6 +236,12 @@ class ReadyAnswers:
     def _tick(self) -> None:
         self._second = int(time())
         self._date = f"\r\nDate: {formatdate(self._second, usegmt=True)}\r\n\r\n".encode("ascii")
+
+
+def _keep(known: dict[bytes, _Known], most: int, key: bytes, value: _Known) -> None:
+    if len(known) >= most:
+        known.clear()  # Those still in use are soon back.
+    known[key] = value
 
 
 def _agrees(octets: bytes, message: RawRequestMessage) -> bool:

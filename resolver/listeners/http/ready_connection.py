@@ -18,9 +18,10 @@ from typing import Final
 from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
 
+from resolver.listeners.http.block_form import BlockForm
 from resolver.listeners.http.connection import HEAD_END, Connection
 from resolver.listeners.http.manner import is_whole, manner_of
-from resolver.listeners.http.ready import PATH, QUESTION, ReadyAnswers
+from resolver.listeners.http.ready import MAX_BLOCK, PATH, QUESTION, ReadyAnswers
 from resolver.tally import Asker
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ PRIVATE: Final = (
 class ReadyConnection(Connection):
     """With `guarded`, clients may show certificates, and aiohttp's way alone knows who they are."""
 
-    __slots__ = ("_asker", "_asking", "_at_boundary", "_guarded", "_held", "_held_back", "_ready")
+    __slots__ = ("_asker", "_asking", "_at_boundary", "_form", "_guarded", "_held", "_held_back", "_ready")
 
     def __init__(
         self,
@@ -69,6 +70,7 @@ class ReadyConnection(Connection):
         self._ready: ReadyAnswers | None = ready
         self._guarded = guarded
         self._at_boundary = True
+        self._form: BlockForm | None = None  # Of what this client sends, when it is another block each time.
         self._asking = False  # Whether an answer is being read.
         self._held = b""
         self._held_back = False  # Whether the client has to wait because of it.
@@ -107,15 +109,20 @@ class ReadyConnection(Connection):
     def _answer_known(self, ready: ReadyAnswers, data: bytes, begin: int) -> int:
         """★ Answers as many questions of known form as there are; returns where they end."""
         begun = monotonic()
-        blocks, asker = ready.blocks, self._asker
+        blocks, form, asker = ready.blocks, self._form, self._asker
         cell = asker.cells[asker.address]
         answers: list[bytes] = []
         octets = 0
         while octets < SEGMENT and data.startswith(QUESTION, begin):
             space = data.find(b" ", begin + _NAME)
             end = data.find(HEAD_END, space) + 4
-            if end < space or (manner := blocks.get(data[space:end])) is None:
+            if end < space:
                 break
+            manner = blocks.get(data[space:end])
+            if manner is None:
+                if form is None or end - space > MAX_BLOCK or form.pattern.fullmatch(data, space, end) is None:
+                    break
+                manner = form.manner
             name = data[begin + _NAME : space]
             answer = ready.answer(name, manner, cell)
             if answer is None:
@@ -147,7 +154,7 @@ class ReadyConnection(Connection):
             self._waiter = waiter
         messages = self._messages
         if at_boundary and self._at_boundary and len(messages) == 1 and not self._buffer_paused:
-            ready.learn(part, *messages[0])
+            self._form = ready.learn(part, *messages[0]) or self._form
         self._answer_messages(ready, waiter, begun)
         return end
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from registry.changes import Change, ChangeKind
 from resolver.answer import found
 from resolver.listeners.http.connection import HEAD_END
-from resolver.listeners.http.ready import MAX_BLOCKS
+from resolver.listeners.http.ready import MAX_BLOCKS, MAX_FORMS
 from resolver.listeners.http.ready_connection import MAX_HELD, SEGMENT, ReadyConnection
 from resolver.listeners.http.trial import misfit
 from tests.resolver.books import key, record
@@ -23,6 +23,12 @@ AGENT = question(headers="User-Agent: x/1\r\nAccept: */*\r\nAccept-Encoding: gzi
 FOREIGN = question("99.9/X")
 TAG = found(record(ENGINE, ENGINE), 0).etag
 UPGRADE = "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+
+
+def traced(value: str, headers: str = "") -> bytes:
+    """A question with a header that is another one each time."""
+    return question(headers=f"Traceparent: {value}\r\n{headers}")
+
 
 # Conversations, message by message.
 CORPUS = {
@@ -38,6 +44,16 @@ CORPUS = {
     "query": (ASK, question(f"{ENGINE}?type=DESC"), question(f"{ENGINE}?"), question(f"{ENGINE}?pretty"), ASK),
     "fragment": (ASK, question(f"{ENGINE}#x"), ASK),
     "agents": (AGENT, ASK, AGENT),
+    "varying": (*(traced(str(number), "Accept: */*\r\n") for number in range(4)), ASK),
+    "varying, and not visible": (*map(traced, ("1", "2", "3", "a\tb", "é", "4")),),
+    "varying, and malformed": (traced("1"), traced("2"), traced("3"), traced("\x7f"), traced("a\0b"), ASK),
+    "varying, and folded": (traced("1"), traced("2"), traced("3"), traced("4\r\n folded"), ASK),
+    "varying, and another line": (traced("1"), traced("2"), traced("3"), traced("4\r\nContent-Length: 3"), ASK),
+    "varying, and more spaces": (traced("1"), traced("2"), traced("3"), traced(""), traced("  4  "), ASK),
+    "varying in what matters": (
+        *(traced(str(number), f"Accept-Language: en\r\nOrigin: {number}\r\n") for number in range(4)),
+        traced("5", "Accept-Language: zh\r\nConnection: close\r\n"),
+    ),
     "accept": (
         question(headers="Accept: text/html\r\n"),
         question(headers="Accept: application/json\r\n"),
@@ -301,9 +317,43 @@ async def test_headers_that_differ_every_time_take_the_short_way_too_and_leave_n
     async with a_bout() as bout:
         line = Line(bout.short())
         for number in range(20):
-            await line.say(question(headers=f"Traceparent: {number}\r\n"))
+            await line.say(traced(str(number)))
         assert bout.metrics.counts.ready == 20
         assert not bout.short._prepared.blocks
+        assert len(bout.short._prepared.forms) == 1
+        await line.hang_up()
+
+
+async def test_a_header_that_differs_every_time_passes_the_parser_by_once_its_form_is_known():
+    async with a_bout() as bout:
+        line = Line(bout.short())
+        await line.say(traced("1"), traced("2"))
+        parser, line.connection._parser = line.connection._parser, None  # nobody to parse
+        assert (await line.say(traced("3"), traced("4") + traced("5"))).count(b'"responseCode":1,') == 3
+        line.connection._parser = parser
+        later = Line(bout.short())
+        await later.say(traced("6"))
+        assert later.connection._form is line.connection._form
+        for one in (line, later):
+            await one.hang_up()
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.text(st.characters(max_codepoint=255), max_size=12), min_size=1, max_size=3))
+async def test_both_ways_answer_the_same_whatever_an_open_header_holds(values: list[str]):
+    async with a_bout() as bout:
+        await hold_against(bout, (traced("1"), traced("2"), *[traced(value) for value in values], ASK), 0)
+        segments = [traced("1"), traced("2"), *[traced(value) for value in values], ASK]
+        assert await bout.converse(bout.short, segments) == await bout.converse(bout.long, segments)
+
+
+async def test_forms_are_bounded_in_number():
+    async with a_bout() as bout:
+        line = Line(bout.short())
+        forms = bout.short._prepared.forms
+        forms.update((b"%d" % number, None) for number in range(MAX_FORMS))
+        await line.say(traced("1"), traced("2"))
+        assert len(forms) == 1
         await line.hang_up()
 
 
