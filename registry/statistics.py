@@ -176,20 +176,25 @@ class Statistics:
                 ("day", day_of(minute)),
             )
             for period, at in places:
-                _add(added, (period, at, prefix_id, protocol), pair)
+                add_pair(added, (period, at, prefix_id, protocol), pair)
         for (period, at, prefix_id, protocol), pair in added.items():
             yield period, _time(at), prefix_id, HANDLE, protocol, *pair
 
     def _source_rows(self, sources: Mapping[tuple[int, str, bytes], Pair]) -> Iterable[Sequence[object]]:
         added: dict[tuple[int, int, str], Pair] = {}
         for (day, source, prefix), pair in sources.items():
-            _add(added, (day, self._prefix_id(prefix), source), pair)
+            add_pair(added, (day, self._prefix_id(prefix), source), pair)
         for (day, prefix_id, source), pair in added.items():
             yield _time(day), prefix_id, source, *pair
 
     def _prefix_id(self, key: bytes) -> int:
         prefix = self._store.prefixes.find(key)
         return ELSEWHERE if prefix is None else prefix.prefix_id
+
+
+def add_pair(sums: dict[Any, Pair], key: object, pair: Pair) -> None:
+    before = sums.get(key, (0, 0))
+    sums[key] = before[0] + pair[0], before[1] + pair[1]
 
 
 def day_of(second: int) -> int:
@@ -213,11 +218,6 @@ async def _is_committed(connection: asyncpg.pool.PoolConnectionProxy, transactio
     if status == "in progress":
         raise ConnectionError("the transaction before this one has not ended")
     return bool(status == "committed")
-
-
-def _add(sums: dict[Any, Pair], key: object, pair: Pair) -> None:
-    before = sums.get(key, (0, 0))
-    sums[key] = before[0] + pair[0], before[1] + pair[1]
 
 
 def _columns(rows: Iterable[Sequence[object]], width: int) -> list[list[object]]:

@@ -20,7 +20,7 @@ import asyncpg
 from registry.database import DATABASE_AWAY
 from registry.handle import HandleKey
 from registry.prefix import PrefixTable
-from registry.statistics import Counted, Pair, Statistics, day_of
+from registry.statistics import Counted, Pair, Statistics, add_pair, day_of
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +108,8 @@ class Tally:
             self._known = {protocol: set() for protocol in PROTOCOLS}
         for protocol, cells in self.cells.items():
             for address, cell in cells.items():
+                if not cell.found and not cell.missed:
+                    continue  # It sent nothing that could be counted, and takes nobody's place among the sources.
                 source = self._source(protocol, address)
                 for prefix, count in cell.found.items():
                     self._sum(second, day, protocol, source, prefix, (count, count))
@@ -132,8 +134,8 @@ class Tally:
 
     def _sum(self, second: int, day: int, protocol: Protocol, source: str, prefix: bytes, pair: Pair) -> None:
         minute = second - second % (60 if len(self._minutes) < MAX_WAITING else 3600)
-        _add(self._minutes, (minute, protocol, prefix), pair)
-        _add(self._sources, (day, source if len(self._sources) < MAX_WAITING else OTHER, prefix), pair)
+        add_pair(self._minutes, (minute, protocol, prefix), pair)
+        add_pair(self._sources, (day, source if len(self._sources) < MAX_WAITING else OTHER, prefix), pair)
 
     def _source(self, protocol: Protocol, address: Address) -> str:
         source, known = source_of(address), self._known[protocol]
@@ -217,11 +219,6 @@ def source_of(address: Address) -> str:
     if len(address) == _IPV4:
         return socket.inet_ntop(socket.AF_INET, address)
     return socket.inet_ntop(socket.AF_INET6, address[:_IPV6_NETWORK] + bytes(16 - _IPV6_NETWORK)) + "/64"
-
-
-def _add(sums: dict[Any, Pair], key: object, pair: Pair) -> None:
-    before = sums.get(key, (0, 0))
-    sums[key] = before[0] + pair[0], before[1] + pair[1]
 
 
 def _first(counts: dict[Any, Any]) -> dict[Any, Any]:

@@ -98,6 +98,17 @@ def test_sources_beyond_the_number_that_is_kept_are_one_until_the_next_day(tally
     assert counted.sources == {(DAY + 86_400, "192.0.2.9", HERE): (1, 1)}
 
 
+def test_who_sends_only_nonsense_takes_no_place_among_the_sources(tally):
+    for number in range(MAX_SOURCES):
+        tally.cells["udp"][bytes((10, 0, number >> 8, number & 255))]
+    tally.take()
+    for number in range(10):
+        tally.count("udp", f"192.0.2.{number}", key("88.1/a"), found=True)
+    tally.take()
+    tally.cells["udp"]["192.0.2.99"]
+    assert OTHER not in {source for part in taken(tally) for _, source, _ in part.sources}
+
+
 def test_counts_that_wait_long_are_folded_and_none_is_lost(tally, clock, monkeypatch):
     monkeypatch.setattr(module, "MAX_WAITING", 30)
     monkeypatch.setattr(module, "MAX_SECONDS", 20)
