@@ -63,17 +63,17 @@ class FamiliarQueries:
         if form is None:
             return None
         size, versions, header, only_public = form
-        name = octets[48:-12]
-        if len(octets) != size or b"/" not in name:
+        key = self._key_of(octets[48:-12])
+        slash = key.find(b"/")
+        if len(octets) != size or slash < 0:
             return None
-        key = self._key_of(name)
         answer = self._peek(key)
         if answer is None:
             return NOT_KEPT
         values = answer.wire
-        prefix = key.partition(b"/")[0]
+        prefix = key[:slash]
         if not values or (answer.restricted and not only_public):
-            message = self._queries.respond_with(Message.from_wire(octets), name, answer)
+            message = self._queries.respond_with(Message.from_wire(octets), octets[48:-12], answer)
             if message is None:
                 return None
             known = b"" if answer is NOT_RESPONSIBLE else prefix
