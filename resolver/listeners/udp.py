@@ -96,24 +96,27 @@ class UdpListener:
 
     def hear(self, datagrams: Sequence[bytes], sources: Sequence[Source]) -> None:
         """★ Answers what can be answered at once, all together."""
+        way = self._datagrams
+        if way is None:
+            return
         now, ready, counts = self._loop.time(), self._operations.ready, self._counts
+        host_of, cells = way.host_of, self._cells
         answers: list[bytes] = []
         places: list[Source] = []
         last: Source = None
         account: Account | None = None
-        assert self._datagrams is not None
-        cells, hosts = self._cells, map(self._datagrams.host_of, sources)
-        for octets, source, host in zip(datagrams, sources, hosts, strict=True):
-            answer = ready(octets, cells[host])
+        for octets, source in zip(datagrams, sources, strict=True):
+            if source != last:
+                last, account, cell = source, None, cells[host_of(source)]
+            answer = ready(octets, cell)
             if answer:
                 counts.native_udp += 1
             elif answer is NOT_KEPT and len(self._waiting) >= MAX_WAITING:
                 counts.dropped_queue += 1
                 continue
-            elif (answer := self._answer_read(octets, source, host, now)) is None:
+            elif (answer := self._answer_read(octets, source, now)) is None:
                 continue
-            if account is None or source != last:
-                account, last = self._account(source, now), source
+            account = account or self._account(source, now)
             if not account.pays(len(answer), len(octets)):
                 counts.dropped_budget += 1
             elif len(answer) <= MAX_DATAGRAM:
@@ -123,10 +126,10 @@ class UdpListener:
                 pieces = split(answer)
                 answers += pieces
                 places += [source] * len(pieces)
-        if answers and self._datagrams is not None:
-            counts.dropped_queue += self._datagrams.send(answers, places)
+        if answers:
+            counts.dropped_queue += way.send(answers, places)
 
-    def _answer_read(self, octets: bytes, source: Source, host: Address, now: float) -> bytes | None:
+    def _answer_read(self, octets: bytes, source: Source, now: float) -> bytes | None:
         """The answer to octets of no familiar form, when there is one and none that must be waited for."""
         try:
             message = self._message(octets, source, now)
@@ -141,7 +144,8 @@ class UdpListener:
             if message.response_code:
                 self._counts.dropped_nonsense += 1  # An answer: two nodes must not answer each other for ever.
                 return None
-            answer = self._operations.respond_now(message, "udp", host)
+            assert self._datagrams is not None
+            answer = self._operations.respond_now(message, "udp", self._datagrams.host_of(source))
             if answer is not None:
                 return answer.to_wire()
         account = self._account(source, now)
