@@ -6,18 +6,22 @@ the node above asks them where the prefix's handles are.
 """
 
 import hashlib
+import logging
 from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
 import asyncpg
 
+from registry.errors import HandleError
 from registry.handle import NAMING_AUTHORITY, Handle
 from registry.record import HandleRecord, check_values
 from registry.site import SiteInfo
 from registry.store import Store
 from registry.transaction import Transaction, begin, key_order
 from registry.value import HandleValue, type_matches
+
+log = logging.getLogger(__name__)
 
 INDEX: Final = 10  # Of the site record in a prefix handle, behind the names that it begins with, when it is free.
 HIGHEST: Final = 0xFFFE  # Of serial numbers; 0xFFFF is what a client says that knows none.
@@ -85,8 +89,12 @@ async def _show(transaction: Transaction, store: Store, shown: HandleValue, form
     for handle in key_order(store, [Handle(NAMING_AUTHORITY, prefix) for prefix in prefixes]):
         record = await transaction.lock(handle)
         values = None if record is None else _with_site(record, shown, former)
-        if record is not None and values is not None:
+        if record is None or values is None:
+            continue
+        try:
             await transaction.replace(record, check_values(values))
+        except HandleError as error:  # An enterprise that has filled its handle must not keep the node from starting.
+            log.warning("%s does not carry the site record: %s", handle, error)
 
 
 def _with_site(record: HandleRecord, shown: HandleValue, former: frozenset[bytes]) -> tuple[HandleValue, ...] | None:

@@ -9,6 +9,7 @@ import pytest
 from registry.delegation import delegate_prefix
 from registry.enterprise import add_enterprise
 from registry.publication import HIGHEST, latest_site, publish
+from registry.record import MAX_VALUES
 from registry.site import Interface, ServerInfo, SiteInfo
 from registry.transaction import begin
 from registry.value import HandleValue
@@ -132,3 +133,16 @@ async def test_a_prefix_that_is_added_while_another_record_is_published_carries_
         await transaction.create(name("0.NA/88.168.1"), [site])
     serial = await publishing
     assert await shown(store, "88.168.1") == {10: ("HS_SITE", replace(moved, serial=serial).to_wire())}
+
+
+async def test_a_prefix_handle_that_is_full_keeps_no_node_from_starting(store, caplog):
+    for prefix in ("88.168.1", "88.168.2"):
+        await add_enterprise(store, prefix, "", "", prefix, by="test")
+    async with begin(store, "enterprise") as transaction:
+        record = await transaction.lock(name("0.NA/88.168.1"))
+        more = [HandleValue(1000 + number, "DESC", b"") for number in range(MAX_VALUES - len(record.values))]
+        await transaction.replace(record, (*record.values, *more))
+    assert await publish(store, SITE) == 1
+    assert await shown(store, "88.168.1") == {}
+    assert list(await shown(store, "88.168.2")) == [10]
+    assert "0.NA/88.168.1 does not carry the site record" in caplog.text
