@@ -34,6 +34,8 @@ requirements:
 		--python-version 3.11 -o requirements/node.txt pyproject.toml
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		--python-version 3.11 --extra bench -o requirements/bench.txt pyproject.toml
+	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+		--python-version 3.11 -o bench/rivals/requirements.txt bench/rivals/requirements.in
 	for judge in pyhandle b2handle; do \
 		$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 			--python-version 3.11 -o requirements/$$judge.txt requirements/$$judge.in || exit; done
