@@ -27,7 +27,7 @@ from registry.packing import PackedRecord, pack
 from registry.value import HandleValue
 from resolver.answer import found
 from resolver.cache import Cache
-from resolver.huge_pages import ask_for_huge_pages, huge_octets
+from resolver.memory import ask_for_huge_pages, give_back_memory, huge_octets
 
 WRITTEN_AT: Final = 1_750_000_000
 BODY: Final = 408  # Octets of the whole body under a name of 27: the size that caches are compared by.
@@ -135,6 +135,7 @@ def expire(cache: Cache, before: int) -> dict[str, Any]:
         cache.sweep()
         longest = max(longest, process_time() - begun)
     gc.collect()
+    give_back_memory()
     left = max(0, resident() - before)
     return {
         "answers left when all have expired": len(cache),

@@ -26,12 +26,12 @@ from registry.statistics import Statistics
 from registry.store import ChangeReader, Store
 from resolver.cache import Cache
 from resolver.certificate import Certificate
-from resolver.huge_pages import ask_for_huge_pages
 from resolver.invalidation import Follower, follow_changes, sweep
 from resolver.listeners.http.app import create_server
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.native import NativePort
 from resolver.listeners.port import Port, listen
+from resolver.memory import ask_for_huge_pages, give_back_memory
 from resolver.metrics import Exposition, Metrics
 from resolver.misses import Misses
 from resolver.operations import Operations
@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 
 DRAIN: Final = 10.0  # Seconds for requests in flight when the node stops.
 FLUSH_INTERVAL: Final = 1.0  # Seconds between two hand-overs of the figures.
-HUGE_PAGES_INTERVAL: Final = 60.0  # Seconds: the cache grows, and what it grew by is asked for.
+MEMORY_INTERVAL: Final = 60.0  # Seconds between two looks at how the cache has grown or shrunk.
 NAMES: Final = "names-{}.warm"  # The file of names that a worker was asked for most.
 READER_PROGRAM: Final = "changes"
 # Allocations before the collector looks at young, middle and old objects. Kept answers are a million old objects that
@@ -132,7 +132,7 @@ async def running(settings: Settings, *, worker: int = 0) -> AsyncIterator[Node]
                 follow_changes(follower, ours.poll_interval, ours.stale_limit),
                 sweep(cache),
                 Warmth(names, resolver, cache, _leave_answers_alone).run(),
-                _use_huge_pages(),
+                _tend_memory(cache),
                 _flush(metrics, cache, misses, resolver),
                 reporter.take(),
                 reporter.run(),
@@ -249,9 +249,14 @@ class _Shown(Collector):
         return self._exposition.registry.collect()
 
 
-async def _use_huge_pages() -> None:
+async def _tend_memory(cache: Cache) -> None:
+    most = 0
     while True:
-        await asyncio.sleep(HUGE_PAGES_INTERVAL)
+        await asyncio.sleep(MEMORY_INTERVAL)
+        most = max(most, cache.octets)
+        if cache.octets < most // 2:
+            most = cache.octets
+            await asyncio.to_thread(give_back_memory)
         await asyncio.to_thread(ask_for_huge_pages)
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from resolver.huge_pages import huge_octets
+from resolver.memory import huge_octets
 
 PROC: Final = Path("/proc")
 

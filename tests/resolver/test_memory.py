@@ -1,11 +1,11 @@
-"""Huge pages are asked for where the system has them, and seen where they are."""
+"""Huge pages are asked for where the system has them, and what is free is given back."""
 
 import os
 
 import pytest
 
-from resolver import huge_pages
-from resolver.huge_pages import ask_for_huge_pages, huge_octets
+from resolver import memory
+from resolver.memory import ask_for_huge_pages, give_back_memory, huge_octets
 
 
 def test_memory_in_huge_pages_is_read_in_octets(tmp_path):
@@ -23,6 +23,7 @@ def test_asking_changes_nothing_that_is_held():
     held = [bytes((number,)) * 400 for number in range(256)] + [os.urandom(400) for _ in range(100_000)]
     before = hash(tuple(held))
     ask_for_huge_pages()
+    give_back_memory()
     assert hash(tuple(held)) == before
     assert huge_octets() is not None
 
@@ -30,8 +31,8 @@ def test_asking_changes_nothing_that_is_held():
 def test_nothing_is_asked_for_where_the_system_is_set_not_to_give_it(tmp_path, monkeypatch):
     enabled = tmp_path / "enabled"
     enabled.write_text("always madvise [never]\n", "ascii")
-    monkeypatch.setattr(huge_pages, "ENABLED", enabled)
-    monkeypatch.setattr(huge_pages, "PROC", tmp_path)  # where there is nothing to read
+    monkeypatch.setattr(memory, "ENABLED", enabled)
+    monkeypatch.setattr(memory, "PROC", tmp_path)  # where there is nothing to read
     ask_for_huge_pages()
 
 
@@ -46,6 +47,6 @@ def test_small_mappings_and_those_of_files_are_left_alone(tmp_path, monkeypatch)
         "560000000000-560002000000 rw-p 00000000 00:00 0 [heap]\n",
         "ascii",
     )
-    monkeypatch.setattr(huge_pages, "PROC", tmp_path)
-    mappings = [(first, end - first) for first, end in huge_pages._anonymous()]
+    monkeypatch.setattr(memory, "PROC", tmp_path)
+    mappings = [(first, end - first) for first, end in memory._anonymous()]
     assert mappings == [(0x7F0000000000, 64 << 20), (0x560000000000, 32 << 20)]
