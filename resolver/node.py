@@ -48,9 +48,10 @@ FLUSH_INTERVAL: Final = 1.0  # Seconds between two hand-overs of the figures.
 MEMORY_INTERVAL: Final = 60.0  # Seconds between two looks at how the cache has grown or shrunk.
 NAMES: Final = "names-{}.warm"  # The file of names that a worker was asked for most.
 READER_PROGRAM: Final = "changes"
-# Allocations before the collector looks at young, middle and old objects. Kept answers are a million old objects that
-# are in no cycle; looking at all of them takes a third of a second, so it is left to where it is really needed.
-COLLECT: Final = (10_000, 20, 500)
+# Allocations before the collector looks at young objects, and how often until it looks at those of middle age, and at
+# all. Kept answers are a million objects that are in no cycle: each is looked at twice when it is new, 8,000 at a time,
+# which takes some milliseconds; all of them would take a second, so that is left to where it is really needed.
+COLLECT: Final = (2_000, 4, 10_000)
 MEGABYTE: Final = 1 << 20
 
 Unready = tuple[str, Mapping[str, Any]]
