@@ -33,11 +33,15 @@ _NO_KEY = HandleKey(b"")
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What was changed: one key, every key from `key` to `last`, every key that begins with `key`, or everything."""
+    """What was changed: one key, every key from `key` to `last`, every key that begins with `key`, or everything.
+
+    Of a range that was `created` no key was there before, if it was changed at all: what is said of others still holds.
+    """
 
     kind: ChangeKind
     key: HandleKey = _NO_KEY
     last: HandleKey = _NO_KEY
+    created: bool = False
 
     def covers(self, key: HandleKey) -> bool:
         if self.kind is ChangeKind.HANDLE:

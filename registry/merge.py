@@ -16,6 +16,7 @@ from typing import Final
 
 import asyncpg
 
+from registry.changes import Operation
 from registry.deflating import Dictionary
 from registry.ledger import Batch, Connection, Tally, claim, settle
 from registry.packing import pack, unpack
@@ -73,7 +74,7 @@ FROM unnest($3::int[], $4::text[], $5::text[], $6::bytea[], $7::jsonb[])
 WHERE handle.prefix_id = changed.prefix_id AND handle.suffix = changed.suffix
 """
 LOG_RANGE: Final = """
-INSERT INTO change_log (kind, prefix_id, suffix, suffix_to, batch_id) VALUES (2, $1, $2, $3, $4)
+INSERT INTO change_log (kind, prefix_id, suffix, suffix_to, batch_id, operation) VALUES (2, $1, $2, $3, $4, $5)
 """
 
 
@@ -214,7 +215,10 @@ class Merge:
             await self._connection.execute(COUNT, prefix_id, slot, self._created[prefix_id])
 
     async def _log(self, rows: Rows) -> None:
-        """One range a prefix, from its first suffix to its last: caches hold "not registered" of new handles too."""
+        """One range a prefix, from its first suffix to its last: caches hold "not registered" of new handles too.
+
+        Where every handle was new the range says so, and caches keep what they hold of the handles in between.
+        """
         written = self._created.keys() | self._updated.keys()
         first = last = 0
         while first < len(rows.suffixes):
@@ -222,7 +226,8 @@ class Merge:
             last = first + rows.prefix_ids[first:].count(prefix_id) - 1
             if prefix_id in written:
                 bounds = (rows.suffixes[first], rows.suffixes[last])
-                await self._connection.execute(LOG_RANGE, prefix_id, *bounds, self._batch.batch_id)
+                operation = None if self._updated[prefix_id] else Operation.CREATED
+                await self._connection.execute(LOG_RANGE, prefix_id, *bounds, self._batch.batch_id, operation)
             first = last + 1
 
 

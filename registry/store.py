@@ -12,7 +12,7 @@ from typing import Final
 import asyncpg
 
 from registry import migrate
-from registry.changes import Change, ChangeKind, LoggedChange, Look
+from registry.changes import Change, ChangeKind, LoggedChange, Look, Operation
 from registry.database import CONNECT_TIMEOUT, connect, open_pool
 from registry.dictionaries import Connection, Dictionaries
 from registry.handle import Handle, HandleKey, KeyOf, fold_prefix, fold_whole
@@ -53,7 +53,7 @@ CHANGES: Final = """
 WITH s AS MATERIALIZED (SELECT pg_current_snapshot() AS snapshot)
 SELECT s.snapshot::text AS snapshot, pg_snapshot_xmin(s.snapshot)::text::bigint AS oldest,
        c.seq, c.xid::text::bigint AS transaction, extract(epoch FROM c.at)::float8 AS written_at,
-       c.kind, c.prefix_id, c.suffix, c.suffix_to
+       c.kind, c.prefix_id, c.suffix, c.suffix_to, c.operation
 FROM s LEFT JOIN change_log AS c ON c.xid >= pg_snapshot_xmin($1::text::pg_snapshot)
 ORDER BY c.xid, c.seq
 """
@@ -247,7 +247,8 @@ class ChangeReader:
         first = HandleKey(base + row["suffix"].encode())
         if row["kind"] == ChangeKind.HANDLE:
             return Change(ChangeKind.HANDLE, first)
-        return Change(ChangeKind.RANGE, first, HandleKey(base + row["suffix_to"].encode()))
+        last = HandleKey(base + row["suffix_to"].encode())
+        return Change(ChangeKind.RANGE, first, last, row["operation"] == Operation.CREATED)
 
 
 class _Reader:

@@ -7,7 +7,8 @@ once pass by, however many. A proven answer that was used since the hand last pa
 
 A changed range is not searched for, because a million entries would hold up the loop for every chunk of a bulk load: an
 answer that was put before it is held against it when it is next hit, and a sweep in small slices forgets the rest, and
-what has expired. A changed range makes every missing name doubtful, so those all go at once.
+what has expired. A changed range makes every missing name doubtful, so those all go at once; one in which handles were
+only registered makes nothing else doubtful.
 """
 
 from collections import deque
@@ -163,6 +164,8 @@ class Cache:
         """From here on nothing is given that was put before and that the change covers."""
         if change.kind is ChangeKind.HANDLE:
             self.forget_key(change.key)
+        elif change.kind is ChangeKind.RANGE and change.created:
+            self._missing = self._no_missing()
         elif change.kind is ChangeKind.RANGE:
             self._forget_range(change.key, change.last)
         elif change.kind is ChangeKind.PREFIX:

@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from registry.changes import ChangeKind
 from registry.errors import ProtocolFault
 from registry.handle import Handle
 from registry.prefix import Prefix
 from registry.record import HandleRecord
-from registry.store import Store
+from registry.store import ChangeReader, Store
 from registry.transaction import begin
 from registry.value import HandleValue
 from tests.registry.bulk_files import check_book, line, loaded, opened, refusals, table
@@ -60,6 +61,18 @@ async def test_a_changed_line_updates_its_handle_and_keeps_what_it_said_before(s
     assert after.values[1].timestamp == before.values[1].timestamp - 3600  # what was not changed keeps its time
     assert after.values[0].timestamp > after.values[1].timestamp
     await check_book(store)
+
+
+async def test_who_follows_the_changes_is_told_where_a_load_only_registered(store: Store):
+    reader = ChangeReader(store.settings, "test", store)
+    await reader.open()
+    first = await reader.first_look()
+    await loaded(store, line("88.168.1/A", "1") + line("88.168.1/C", "1"))
+    await loaded(store, line("88.168.1/A", "2") + line("88.168.1/B", "1") + line("88.168.10/A", "1"))
+    changes = [logged.change for logged in (await reader.look(first.snapshot)).changes]
+    await reader.close()
+    ranges = {(change.key, change.created) for change in changes if change.kind is ChangeKind.RANGE}
+    assert ranges == {(b"88.168.1/A", True), (b"88.168.1/A", False), (b"88.168.10/A", True)}
 
 
 async def test_a_handle_that_says_the_same_in_values_of_several_ages_is_unchanged(store: Store):

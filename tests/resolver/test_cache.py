@@ -89,7 +89,7 @@ class CacheModel(RuleBasedStateMachine):
         kept = self.model[key]
         assert got is kept.answer
         assert self.now - kept.at <= (30.0 if got is MISSING else TTL)
-        assert not any(change.covers(key) for change in kept.changes)
+        assert not any(change.covers(key) and (got is MISSING or not change.created) for change in kept.changes)
 
     @rule(seconds=st.sampled_from([1.0, 29.0, 200.0]))
     def wait(self, seconds: float) -> None:
@@ -99,7 +99,7 @@ class CacheModel(RuleBasedStateMachine):
     @rule(
         change=st.one_of(
             st.builds(Change, st.just(ChangeKind.HANDLE), KEYS),
-            st.builds(lambda a, b: Change(ChangeKind.RANGE, min(a, b), max(a, b)), KEYS, KEYS),
+            st.builds(lambda a, b, new: Change(ChangeKind.RANGE, min(a, b), max(a, b), new), KEYS, KEYS, st.booleans()),
             st.builds(lambda k: Change(ChangeKind.PREFIX, HandleKey(k.partition(b"/")[0] + b"/")), KEYS),
             st.just(EVERYTHING),
         )
@@ -136,6 +136,16 @@ def tiny_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("tiny_sweeps")
 class TestCacheModelWithTinySweeps(CacheModel.TestCase):
     settings = settings(max_examples=300, stateful_step_count=50, deadline=None)
+
+
+def test_handles_that_were_only_registered_make_what_is_missing_doubtful_and_nothing_else():
+    cache = small()
+    kept = answer()
+    cache.put(key("88.1/B"), kept)
+    cache.put(key("88.1/C"), MISSING)
+    cache.forget(Change(ChangeKind.RANGE, key("88.1/A"), key("88.1/Z"), created=True))
+    assert cache.get(key("88.1/B")) is kept
+    assert cache.get(key("88.1/C")) is None
 
 
 def test_an_answer_is_got_until_its_handle_changes():
