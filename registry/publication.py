@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 import asyncpg
+from msgspec import structs
 
 from registry.errors import HandleError
 from registry.handle import NAMING_AUTHORITY, Handle
@@ -103,12 +104,12 @@ def _with_site(record: HandleRecord, shown: HandleValue, former: frozenset[bytes
     if not services:
         taken = {value.index for value in record.values}
         index = next(index for index in range(INDEX, INDEX + len(taken) + 1) if index not in taken)
-        return (*record.values, replace(shown, index=index))
+        return (*record.values, structs.replace(shown, index=index))
     ours = {value.index for value in services if _without_serial(value.data) in former}
     if not ours:
         return None
     others = tuple(value for value in record.values if value.index not in ours)
-    return (*others, replace(shown, index=min(ours)))
+    return (*others, structs.replace(shown, index=min(ours)))
 
 
 def _is_service(value: HandleValue) -> bool:

@@ -6,11 +6,11 @@ Each change writes its change-log row in the same transaction, so that whoever h
 import random
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
 import asyncpg
+from msgspec.structs import replace
 
 from registry.changes import ChangeKind, Operation
 from registry.errors import HandleAlreadyExists, HandleNotFound, PrefixNotHomed

@@ -1,8 +1,7 @@
 """Signatures and certificates that are refused when they are written, and those that nobody here can judge."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from registry.claims import Claims
 from registry.data_forms import key_to_json

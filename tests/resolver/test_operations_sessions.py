@@ -3,11 +3,12 @@
 import asyncio
 import os
 import secrets
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import padding
+from msgspec.structs import replace
 
 from registry.keys import PublicKey
 from registry.value import HandleValue, Reference
