@@ -10,6 +10,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from threading import Lock
 from time import monotonic
 from typing import Final
 
@@ -40,6 +41,7 @@ class Warmth:
         self._cache = cache
         self._warmed = warmed
         self._unread: list[HandleKey] = []
+        self._writing = Lock()  # A thread may still be at it when the last file is written.
 
     async def run(self) -> None:
         """Until cancelled; then writes the file for the last time."""
@@ -50,10 +52,10 @@ class Warmth:
                 self._warmed()
             while True:
                 await asyncio.sleep(WRITE_INTERVAL)
-                await asyncio.to_thread(write_names, self._path, self._names())
+                await asyncio.to_thread(self._write)
         finally:
             self._sweep()
-            write_names(self._path, self._names())
+            self._write()
 
     async def _warm(self) -> None:
         count = len(self._unread)
@@ -72,9 +74,11 @@ class Warmth:
         while self._cache.sweeping and monotonic() < end:
             self._cache.sweep()
 
-    def _names(self) -> list[HandleKey]:
-        # What could not be read yet was worth it to the former process.
-        return list(dict.fromkeys([*self._cache.most_used, *self._unread]))[:WARM]
+    def _write(self) -> None:
+        with self._writing:
+            # What could not be read yet was worth it to the former process.
+            names = dict.fromkeys([*self._cache.most_used, *self._unread])
+            write_names(self._path, list(names)[:WARM])
 
 
 def write_names(path: Path, names: Sequence[HandleKey]) -> None:
