@@ -2,9 +2,10 @@
 
 `python -m bench.misses --directory DIR [--keep]` takes a registry that `bench.registry_load` made. Each name is asked
 for once, so every answer is read from Postgres; names come from all over the table, one from each consignment, so that
-hardly two share a page. Where the registry would fit into memory, memory is held until half of it is left without
-(--fits leaves it be). One by one over HTTP, then in batches of 100. Generator, resolver and Postgres share the machine.
-It says how much memory was left, and does not tell what another disk would do.
+hardly two share a page. Where the registry would fit into memory, memory is held until half of it does not; --fits
+leaves memory be, and so do registries below 8 GiB, which are not what is measured here. One by one over HTTP, then in
+batches of 100. Generator, resolver and Postgres share the machine. It says how much memory was left, and does not tell
+what another disk would do.
 """
 
 import argparse
@@ -29,6 +30,7 @@ from bench.surroundings import keep, surroundings
 
 BATCH: Final = 100  # Names of a list.
 LEFT: Final = 0.5  # Of the table and its indexes: what stays free to keep them in.
+LEAST_LEFT: Final = 4 << 30  # Octets that stay free in any case: with less the programs themselves would be starved.
 SIZE: Final = "SELECT pg_total_relation_size('handle')"
 
 Figures = dict[str, Any]
@@ -41,6 +43,7 @@ def main() -> int:
     parser.add_argument("--names", type=int, default=20_000, help="of a round (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="after one that does not count (default: %(default)s)")
     parser.add_argument("--connections", type=int, default=64, help="default: %(default)s")
+    parser.add_argument("--readers", type=int, default=4, help="connections to Postgres (default: %(default)s)")
     parser.add_argument("--fits", action="store_true", help="hold no memory")
     parser.add_argument("--keep", action="store_true", help="write the figures into bench/results")
     asked = parser.parse_args()
@@ -52,15 +55,17 @@ def main() -> int:
 
 
 async def _measure(asked: argparse.Namespace) -> Figures:
-    async with a_lab(0, asked.directory) as lab:
+    async with a_lab(0, asked.directory, readers=asked.readers) as lab:
         octets, registered = await _size(lab.dsn), await lab.registered()
         names = chosen(registered, 2 * asked.names * (asked.rounds + 1), each=1)
         asked.names = len(names) // (2 * (asked.rounds + 1))  # A small registry has fewer consignments.
-        with _memory_left(0 if asked.fits else int(octets * LEFT)) as left, tempfile.TemporaryDirectory() as directory:
+        wanted = int(octets * LEFT) if not asked.fits and octets * LEFT >= LEAST_LEFT else 0
+        with _memory_left(wanted) as left, tempfile.TemporaryDirectory() as directory:
             rounds = [one async for one in _rounds(asked, lab, names, Path(directory))]
     counted = rounds[1:]
     return {
         "registered": registered,
+        "readers": asked.readers,
         "octets_of_handle": octets,
         "octets_of_memory_left": left,
         "exceeds_memory": octets > left,
