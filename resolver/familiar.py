@@ -6,15 +6,16 @@ because the answer holds the time. A form is all octets that an answer may depen
 and the time that requesters write is passed over in every query. What has filters or a proof is of no form.
 """
 
-from collections.abc import Callable
 from struct import Struct
 from typing import Final
 
-from registry.errors import ResponseCode
-from registry.handle import HandleKey, KeyOf
+from registry.errors import HandleError, ResponseCode
+from registry.handle import HandleKey
 from resolver.answer import NOT_RESPONSIBLE, Answer
+from resolver.misses import Told
 from resolver.queries import NO_FILTERS, PUBLIC_ONLY, Queries
-from resolver.replies import Replies
+from resolver.replies import Replies, refusal
+from resolver.resolution import Resolver
 from resolver.tally import Cell
 from resolver.wire.codes import OpCode, OpFlag
 from resolver.wire.envelope import ENVELOPE, SUGGESTED_MAJOR, ProtocolError
@@ -42,13 +43,12 @@ Form = tuple[int, bytes, bytes, bool]
 class FamiliarQueries:
     """Answers what it can, and leaves the rest to `Operations`."""
 
-    def __init__(
-        self, queries: Queries, replies: Replies, peek: Callable[[HandleKey], Answer | None], key_of: KeyOf
-    ) -> None:
+    def __init__(self, queries: Queries, replies: Replies, resolver: Resolver) -> None:
         self._queries = queries
         self._replies = replies
-        self._peek = peek
-        self._key_of = key_of
+        self._resolver = resolver
+        self._peek = resolver.peek
+        self._key_of = resolver.store.key_of
         self._clock = replies.clock
         self._until = 0
         self._forms: dict[bytes, Form] = {}
@@ -71,19 +71,33 @@ class FamiliarQueries:
         if answer is None:
             return NOT_KEPT
         values = answer.wire
-        prefix = key[:slash]
         if not values or (answer.restricted and not only_public):
-            message = self._queries.respond_with(Message.from_wire(octets), octets[48:-12], answer)
-            if message is None:
-                return None
-            known = b"" if answer is NOT_RESPONSIBLE else prefix
-            cell.count(known, found=message.response_code == ResponseCode.SUCCESS)
-            return message.to_wire()
-        counts = cell.found
+            return self._answer_otherwise(octets, key, answer, cell)
+        counts, prefix = cell.found, key[:slash]
         counts[prefix] = counts.get(prefix, 0) + 1
         length = size - 56 + len(values)  # of the body: the name, its length, the values
         head = _HEAD(versions, octets[4:12], length + 28, header, length)
         return b"".join((head, octets[44:-12], values, NO_CREDENTIAL))
+
+    def read(self, octets: bytes, told: Told) -> None:
+        """Has read what a familiar query asks for that is not kept; `told` is called once, and not within this call."""
+        self._resolver.ask(self._key_of(octets[48:-12]), told)
+
+    def answer_with(self, octets: bytes, outcome: Answer | HandleError, cell: Cell) -> bytes | None:
+        """The answer to a familiar query of what was read for it; None leaves it to the ordinary way, uncounted."""
+        key = self._key_of(octets[48:-12])
+        if isinstance(outcome, Answer):
+            return self._answer_otherwise(octets, key, outcome, cell)
+        cell.count(key.partition(b"/")[0], found=False)
+        return self._replies.answer(Message.from_wire(octets), refusal(outcome)).to_wire()
+
+    def _answer_otherwise(self, octets: bytes, key: HandleKey, answer: Answer, cell: Cell) -> bytes | None:
+        message = self._queries.respond_with(Message.from_wire(octets), octets[48:-12], answer)
+        if message is None:
+            return None
+        known = b"" if answer is NOT_RESPONSIBLE else key.partition(b"/")[0]
+        cell.count(known, found=message.response_code == ResponseCode.SUCCESS)
+        return message.to_wire()
 
     def _forget(self) -> None:
         self._forms.clear()

@@ -91,7 +91,8 @@ class Operations:
         self._replies = Replies(site, clock)
         trust = Trust(resolver.store, registration.rights, clock)
         self._queries = Queries(resolver, registration, self._replies, Referrals(resolver), trust)
-        self.ready = FamiliarQueries(self._queries, self._replies, resolver.peek, resolver.store.key_of).answer
+        self.familiar = FamiliarQueries(self._queries, self._replies, resolver)
+        self.ready = self.familiar.answer
         self._challenges = Challenges(exchanges, authenticator, self._replies)
         self._log_ins = LogIns(self._challenges, self._replies)
         self._sessions = NativeSessions(exchanges, authenticator, node_key)

@@ -4,13 +4,17 @@ Whoever sends nonsense, too much, or answers, hears nothing. Requesters that hea
 """
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final, Protocol
 
 from cachetools import TTLCache
 
+from registry.errors import HandleError
+from resolver.answer import Answer
 from resolver.conversation import Conversation
 from resolver.familiar import NOT_KEPT
 from resolver.listeners import burst
@@ -27,7 +31,9 @@ from resolver.wire.message import Message, SealedMessage, message_from_wire
 
 log = logging.getLogger(__name__)
 
-MAX_WAITING: Final = 1024  # Requests that wait for the database; more are dropped, and asked again.
+# Requests that wait for the database, as many as one read of it takes; more are dropped, and asked again. The more of
+# them there are, the longer those who ask for kept answers wait while theirs are written.
+MAX_WAITING: Final = 256
 RECEIVE_BUFFER: Final = 4 << 20  # Octets that the kernel keeps while we do something else; systems may grant less.
 # Answers to what can be said once, which are kept in case they are lost: asked again, a nonce that was used proves
 # nothing, and a session has the key that it was sent.
@@ -68,7 +74,10 @@ class UdpListener:
         self._released: TTLCache[tuple[Source, Message], list[bytes]] = TTLCache(
             RELEASED, RELEASED_LIFE, timer=self._loop.time
         )
+        self._reading: dict[tuple[Source, bytes], Account] = {}  # Familiar queries by ids, which need no task.
+        self._read_answers: list[tuple[bytes, Source]] = []
         self._forgetting: asyncio.TimerHandle | None = None
+        self._all_read = asyncio.Event()
 
     async def open(self, bound: socket.socket, *, bursts: bool = True) -> None:
         """Answers from now on, in bursts where they are wanted and the system has them."""
@@ -83,6 +92,11 @@ class UdpListener:
 
     async def close(self, drain: float) -> None:
         """Gives `drain` seconds to the requests that are being answered, and hears no more."""
+        if self._reading:
+            self._all_read.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._all_read.wait(), drain)
+            self._send_read()
         waiting = set(self._waiting.values())
         if waiting:
             await asyncio.wait(waiting, timeout=drain)
@@ -111,8 +125,8 @@ class UdpListener:
             answer = ready(octets, cell)
             if answer:
                 counts.native_udp += 1
-            elif answer is NOT_KEPT and len(self._waiting) >= MAX_WAITING:
-                counts.dropped_queue += 1
+            elif answer is NOT_KEPT:
+                self._read(octets, source, now)
                 continue
             elif (answer := self._answer_read(octets, source, now)) is None:
                 continue
@@ -128,6 +142,43 @@ class UdpListener:
                 places += [source] * len(pieces)
         if answers:
             counts.dropped_queue += way.send(answers, places)
+
+    def _read(self, octets: bytes, source: Source, now: float) -> None:
+        """Has read what a familiar query asks for, unless too many wait."""
+        place = (source, octets[4:12])
+        if place in self._reading:  # asked again before it was answered
+            return
+        if len(self._waiting) + len(self._reading) >= MAX_WAITING:
+            self._counts.dropped_queue += 1
+            return
+        self._counts.native_udp += 1
+        account = self._reading[place] = self._account(source, now)
+        account.earn(len(octets))
+        self._operations.familiar.read(octets, partial(self._told, octets, place))
+
+    def _told(self, octets: bytes, place: tuple[Source, bytes], outcome: Answer | HandleError) -> None:
+        source, account = place[0], self._reading.pop(place)
+        if self._datagrams is None:
+            return
+        cell = self._cells[self._datagrams.host_of(source)]
+        answer = self._operations.familiar.answer_with(octets, outcome, cell)
+        if answer is None:
+            self._wait_for(Message.from_wire(octets), source, account)
+        elif not account.pays(len(answer)):
+            self._counts.dropped_budget += 1
+        else:
+            if not self._read_answers:
+                self._loop.call_soon(self._send_read)
+            self._read_answers += [(piece, source) for piece in split(answer)]
+        if not self._reading:
+            self._all_read.set()
+
+    def _send_read(self) -> None:
+        """Sends together what one read of the database answered."""
+        answers, self._read_answers = self._read_answers, []
+        if answers and self._datagrams is not None:
+            pieces, sources = zip(*answers, strict=True)
+            self._counts.dropped_queue += self._datagrams.send(pieces, sources)
 
     def _answer_read(self, octets: bytes, source: Source, now: float) -> bytes | None:
         """The answer to octets of no familiar form, when there is one and none that must be waited for."""
@@ -175,7 +226,7 @@ class UdpListener:
         if isinstance(message, Message) and (released := self._released.get((source, message))) is not None:
             self._send(released, source, account)
             return
-        if len(self._waiting) >= MAX_WAITING:
+        if len(self._waiting) + len(self._reading) >= MAX_WAITING:
             self._counts.dropped_queue += 1
             return
         if is_costly(message) and self._turns.wait(self._datagrams.network_of(source), 0.0) is None:

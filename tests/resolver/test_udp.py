@@ -21,7 +21,7 @@ from resolver.wire.codes import OpCode, OpFlag
 from resolver.wire.datagram import MAX_DATAGRAM, Reassembly, split
 from resolver.wire.envelope import Envelope
 from resolver.wire.message import Message
-from tests.resolver.scripted import LIST, LONG, LONG_ANSWER, PARTS, SLOW, Operations, octets, request
+from tests.resolver.scripted import LIST, LONG, LONG_ANSWER, PARTS, SLOW, Operations, answer_to, octets, request
 
 DEADLINE = 20.0
 RATE = 1 << 24
@@ -267,6 +267,47 @@ async def test_a_familiar_query_is_not_even_read_when_it_would_have_to_wait_and_
         assert (await server.client.ask(request(b"next"))).body == b"next"
         assert [message.body for message in messages] == [b"next"]
         assert server.metrics.counts.dropped_queue == dropped + 2
+
+
+def is_familiar(octets: bytes, cell: object) -> bytes | None:
+    return NOT_KEPT if b"familiar" in octets else None
+
+
+async def test_familiar_queries_that_must_be_read_are_read_once_and_answered_together():
+    async with serving() as server:
+        operations = server.operations
+        operations.ready = is_familiar
+        asked = [request(b"familiar %d" % number) for number in range(3)]
+        server.client.send(*[octets(one) for one in (*asked, *asked)])
+        assert (await server.client.ask(request(b"next"))).body == b"next"
+        assert len(operations.told) == 3
+        for told, one in zip(operations.told, asked, strict=True):
+            told(octets(answer_to(one, b"read")))
+        assert {(await server.client.take()).request_id for _ in asked} == {one.request_id for one in asked}
+        assert server.metrics.counts.native_udp == 4
+
+
+async def test_a_familiar_query_of_which_nothing_can_be_said_at_once_goes_the_ordinary_way():
+    async with serving() as server:
+        server.operations.ready = is_familiar
+        server.operations.go.set()
+        server.client.send(octets(request(SLOW + b"familiar")))
+        assert (await server.client.ask(request(b"next"))).body == b"next"
+        server.operations.told[0](None)
+        assert (await server.client.take()).body == SLOW + b"familiar"
+
+
+async def test_a_closing_listener_waits_for_what_is_being_read():
+    async with serving() as server:
+        server.operations.ready = is_familiar
+        asked = request(b"familiar")
+        server.client.send(octets(asked))
+        assert (await server.client.ask(request(b"next"))).body == b"next"
+        closing = asyncio.create_task(server.listener.close(DEADLINE))
+        await asyncio.sleep(0)
+        server.operations.told[0](octets(answer_to(asked, b"read")))
+        assert (await server.client.take()).body == b"read"
+        await closing
 
 
 async def test_every_message_of_a_list_is_sent():
