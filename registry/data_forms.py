@@ -9,6 +9,7 @@ import binascii
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -76,19 +77,26 @@ class _SiteForm(msgspec.Struct, rename="camel"):
 
 def data_to_json(value_type: str, data: bytes) -> dict[str, Any]:
     """The `data` member of a value: its format and its value in that format."""
-    name = value_type.upper()
-    form = _FORM_OF_TYPE.get(name) or _FORM_OF_TYPE.get(name.partition(".")[0])
+    form = _form_of(value_type)
     if form is not None:
         try:
             return {"format": form, "value": _TO_JSON[form](data)}
         except Truncated:
             pass  # A value of this type that is no such record: shown as it is.
-    if not _NOT_TEXT.search(data):
-        try:
-            return {"format": "string", "value": data.decode()}
-        except UnicodeDecodeError:
-            pass
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = None
+    # Nearly all texts can be printed, which is faster to find out.
+    if text is not None and (text.isprintable() or not _NOT_TEXT.search(data)):
+        return {"format": "string", "value": text}
     return {"format": "base64", "value": base64.b64encode(data).decode()}
+
+
+@lru_cache(maxsize=4096)  # A registry uses some hundreds of types, a million times each.
+def _form_of(value_type: str) -> str | None:
+    name = value_type.upper()
+    return _FORM_OF_TYPE.get(name) or _FORM_OF_TYPE.get(name.partition(".")[0])
 
 
 def data_from_json(index: int, value_type: str, form: str, value: Any) -> bytes:
@@ -105,8 +113,7 @@ def data_from_json(index: int, value_type: str, form: str, value: Any) -> bytes:
 
 def check_data(index: int, value_type: str, data: bytes) -> None:
     """Refuses data that is not the record which its type promises, such as text in an HS_ADMIN. Raises InvalidValue."""
-    name = value_type.upper()
-    form = _FORM_OF_TYPE.get(name) or _FORM_OF_TYPE.get(name.partition(".")[0])
+    form = _form_of(value_type)
     if form is None:
         return
     try:
