@@ -31,7 +31,7 @@ SOURCE: Final = Path(__file__).with_name("load.c")
 FLAGS: Final = ("-O2", "-std=gnu11")
 WATCHED: Final = 0.5  # Seconds between two looks at the memory of the servers.
 LONGEST_LINE: Final = 1 << 24  # Octets; all histograms in one line of JSON.
-NO_COMPILER: Final = "no C compiler (cc) was found: requests are sent by Python, several times slower"
+NO_COMPILER: Final = "there is no working C compiler (cc): requests are sent by Python, several times slower"
 
 SLOW: Final = (sys.executable, "-m", "bench.slow_load")
 
@@ -74,25 +74,28 @@ class Plan:
 
 @cache
 def program() -> tuple[str, ...]:
-    """The command of the generator: compiled, or Python when there is no compiler."""
+    """The command of the generator: compiled, or Python when that cannot be."""
     compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc")
-    if sys.platform != "linux" or compiler is None:
-        print(NO_COMPILER, file=sys.stderr)
-        return SLOW
-    source = SOURCE.read_bytes()
-    name = hashlib.sha256(source + " ".join((compiler, *FLAGS)).encode()).hexdigest()[:16]
-    kept = _cache_directory() / f"load-{name}"
+    if sys.platform == "linux" and compiler is not None:
+        try:
+            return (str(_compiled(compiler)),)
+        except (OSError, subprocess.CalledProcessError) as error:
+            print(error, file=sys.stderr)
+    print(NO_COMPILER, file=sys.stderr)
+    return SLOW
+
+
+def _compiled(compiler: str) -> Path:
+    """The program of this very source, made once."""
+    name = hashlib.sha256(SOURCE.read_bytes() + " ".join((compiler, *FLAGS)).encode()).hexdigest()[:16]
+    kept = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "filament" / f"load-{name}"
     if not kept.exists():
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=kept.parent) as directory:
             made = Path(directory) / "load"
             subprocess.run([compiler, *FLAGS, "-o", str(made), str(SOURCE)], check=True)
             made.rename(kept)
-    return (str(kept),)
-
-
-def _cache_directory() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "filament"
+    return kept
 
 
 async def measure(plan: Plan, command: Sequence[str] = ()) -> Measured:

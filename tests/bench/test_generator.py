@@ -4,7 +4,6 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,8 +24,8 @@ from bench.pools import (
     resolution,
     write_pool,
 )
+from registry.value import HandleValue
 from resolver.wire.envelope import Envelope
-from tests.registry.books import DESC
 from tests.resolver.http.lab import URL, lab
 
 NAMES = [f"88.118.1/{number}" for number in range(64)]
@@ -113,7 +112,7 @@ def test_a_pool_is_read_as_it_was_written(tmp_path_factory, requests):
 
 @pytest.mark.parametrize("protocol", ["http", "tcp", "udp"])
 async def test_a_node_answers_every_request(database_dsn, tmp_path, command, protocol):
-    long = replace(DESC, data=b"x" * 700)  # several datagrams
+    long = HandleValue(2, "DESC", b"x" * 700)  # several datagrams
     async with lab(database_dsn, tmp_path, dict.fromkeys(NAMES, (URL, long))) as node:
         make = resolution if protocol == "http" else native
         target = Target(protocol, node.port if protocol == "http" else node.native_port, 4, 2)
@@ -294,3 +293,11 @@ async def test_a_generator_that_finds_nobody_says_so(tmp_path, command):
     await server.wait_closed()
     with pytest.raises(RuntimeError, match=r"(?i)connect"):
         await measure(once(tmp_path, [http_get("/")], Target("http", port, 1)), command)
+
+
+@pytest.mark.parametrize("compiler", ["false", "/nowhere/cc"])
+def test_without_a_compiler_that_works_python_sends_and_says_so(tmp_path, monkeypatch, capsys, compiler):
+    monkeypatch.setenv("CC", compiler)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert program.__wrapped__() == SLOW
+    assert "no working C compiler" in capsys.readouterr().err
