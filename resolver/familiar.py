@@ -88,7 +88,10 @@ class FamiliarQueries:
         key = self._key_of(octets[48:-12])
         if isinstance(outcome, Answer):
             return self._answer_otherwise(octets, key, outcome, cell)
-        cell.count(key.partition(b"/")[0], found=False)
+        known = (
+            self._resolver.store.prefixes.of(key) is not None
+        )  # Strangers may make up as many prefixes as they like.
+        cell.count(key.partition(b"/")[0] if known else b"", found=False)
         return self._replies.answer(Message.from_wire(octets), refusal(outcome)).to_wire()
 
     def _answer_otherwise(self, octets: bytes, key: HandleKey, answer: Answer, cell: Cell) -> bytes | None:

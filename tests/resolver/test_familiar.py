@@ -5,6 +5,7 @@ import random
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from registry.errors import ServerBusy
 from resolver.familiar import FORMS
 from resolver.tally import Cell
 from resolver.wire.codes import OpFlag
@@ -103,6 +104,14 @@ def test_octets_changed_in_any_place_are_answered_as_before_or_left(octets, chan
 )
 def test_a_connection_answers_in_order_however_its_queries_are_cut(queries, cuts):
     connection(cuts.ljust(6, b"\x50") + b"".join(queries))
+
+
+def test_a_query_that_was_read_in_vain_is_refused_under_its_id_and_counted_under_no_made_up_prefix():
+    cell = Cell()
+    octets = query(b"99.made.up/cake", 77)
+    answer = Message.from_wire(kept_operations().familiar.answer_with(octets, ServerBusy("server.busy"), cell))
+    assert (answer.request_id, answer.response_code) == (77, ServerBusy.code)
+    assert cell.missed == {b"": 1}
 
 
 def test_more_forms_than_are_kept_are_left_to_the_ordinary_way():
