@@ -37,8 +37,7 @@ MAX_BODY: Final = 4 << 20  # Octets: 10,000 names of 400; the longest that peopl
 MAX_REQUESTS: Final = 32  # Answered at a time, their bodies in memory: 128 MiB at most, and what their chunks hold.
 BODY_SECONDS: Final = 10.0  # For a body: a slow sender holds one of the few places.
 WRITE_SECONDS: Final = 30.0  # For a client to take a chunk; one that reads nothing holds a place too.
-# Handles of a chunk. It grows while chunks are light, so that the first comes at once.
-FIRST_CHUNK: Final = 256
+# Handles of a chunk: halved after one that was heavy, then doubled again. Most batches are one, since each is a write.
 MIN_CHUNK: Final = 8
 MAX_CHUNK: Final = 1024
 MAX_SELECTED: Final = 64  # Handles of a chunk that are unpacked and rendered anew: the loop is held up for a while.
@@ -154,7 +153,7 @@ class Batch:
         """An answer in pieces, and of each whether it is the last."""
         counts = {"found": 0, "notFound": 0, "refused": 0, "busy": 0}
         most = MAX_CHUNK if selection.is_whole else MAX_SELECTED
-        begin, size = 0, min(FIRST_CHUNK, most)
+        begin, size = 0, most
         is_last = False
         while not is_last:
             parts = await self._results(names[begin : begin + size], selection, framing, counts)
