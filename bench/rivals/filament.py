@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from bench import pools
 from bench.batch import Asker, request_of
+from bench.generator import Plan, Target, measure
 from bench.nodes import BenchNode, a_node
 from bench.rivals import job
 from bench.rivals.processes import Server, Task
@@ -25,6 +27,7 @@ async def node_cached(task: Task) -> AsyncIterator[Server]:
     directory.mkdir(exist_ok=True)
     async with a_node(task.dsn, directory, **settings) as node:
         await _warm(node, task.keys)
+        await _warm_natively(node, task)
         yield Server(node.process.pid, node.port, node.native_port)
 
 
@@ -48,3 +51,13 @@ async def _warm(node: BenchNode, keys: int) -> None:
         else:
             raise RuntimeError(f"not all names were found: {answer[-80:]!r}")
     asker.transport.close()
+
+
+async def _warm_natively(node: BenchNode, task: Task) -> None:
+    """Asks for every name once more: the native octets of an answer are made when they are first asked for."""
+    pool = pools.write_pool(
+        task.directory / "every-name.pool", (pools.native(job.name(number)) for number in range(task.keys))
+    )
+    measured = await measure(Plan(pool, (Target("tcp", node.native_port, 16, 16),), once=True))
+    if measured.right != task.keys:
+        raise RuntimeError(f"{measured.right} of {task.keys} names were answered natively")
