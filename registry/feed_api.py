@@ -12,13 +12,12 @@ import msgspec
 import orjson
 from aiohttp import web
 
-from registry.admin import AdminPermission
+from registry import asked
 from registry.callers import Callers
 from registry.database import DATABASE_AWAY
 from registry.documentation import LANGUAGE_PARAMETER
-from registry.errors import PrefixNotHomed, ProtocolFault, ServerBusy
+from registry.errors import ServerBusy
 from registry.feed import MAX_EVENTS, Cursor, Feed, Page
-from registry.handle import NAMING_AUTHORITY, Handle
 from registry.prefix import Prefix
 from registry.rights import Rights
 from registry.routes import Parameter, Route
@@ -84,16 +83,14 @@ class FeedHandlers:
         )
 
     async def show(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
-        prefix = await self._prefix(request)
-        limit = _limit(request)
+        prefix = await asked.prefix(request, self._callers, self._rights)
+        limit = asked.number(request, "limit", MAX_EVENTS) or MAX_EVENTS
         if EVENT_STREAM in request.headers.get("Accept", ""):
             begin = request.headers.get("Last-Event-ID") or request.query.get("cursor", "now")
             return await self._stream(request, await self._cursor(begin), prefix)
         page = await self._feed.read(await self._cursor(request.query.get("cursor", "oldest")), prefix, limit)
         form = {"cursor": str(page.cursor), "more": page.more, "events": [event.form for event in page.events]}
-        return web.Response(
-            body=orjson.dumps(form), headers={"Cache-Control": "no-store"}, content_type="application/json"
-        )
+        return asked.json_answer(form)
 
     async def _stream(self, request: web.Request, cursor: Cursor, prefix: Prefix | None) -> web.StreamResponse:
         with self._place():
@@ -122,19 +119,6 @@ class FeedHandlers:
                 await asyncio.sleep(INTERVAL)
             page = await self._feed.read(page.cursor, prefix)
 
-    async def _prefix(self, request: web.Request) -> Prefix | None:
-        """The prefix asked about, if its askers may list it; without one, only the node's administrators may ask."""
-        by = await self._callers.administrator(request)
-        named = request.query.get("prefix")
-        if named is None:
-            self._rights.check_node(by)
-            return None
-        await self._rights.check_prefix(Handle(NAMING_AUTHORITY, named), by, AdminPermission.LIST_HANDLES)
-        prefix = self._store.prefixes.find(self._store.key_of(f"{named}/".encode())[:-1])
-        if prefix is None:
-            raise PrefixNotHomed("prefix.not_homed")
-        return prefix
-
     async def _cursor(self, text: str) -> Cursor:
         if text == "oldest":
             return await self._feed.oldest()
@@ -149,11 +133,3 @@ class FeedHandlers:
             yield
         finally:
             self._streams -= 1
-
-
-def _limit(request: web.Request) -> int:
-    text = request.query.get("limit", str(MAX_EVENTS))
-    if not (text.isascii() and text.isdecimal() and 1 <= len(text) <= 4 and 1 <= int(text) <= MAX_EVENTS):
-        rule = f"is not between 1 and {MAX_EVENTS}"
-        raise ProtocolFault("http.parameter", name="limit", value=text[:40], rule=rule)
-    return int(text)

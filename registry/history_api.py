@@ -1,12 +1,12 @@
 """Histories over HTTP, for those who may administer a prefix: versions, differences, and going back to one."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
-import orjson
 from aiohttp import web
 
+from registry import asked
 from registry.admin import AdminPermission
 from registry.authentication import Administrator
 from registry.callers import Callers
@@ -72,23 +72,27 @@ class HistoryHandlers:
     async def show(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         handle, _ = await self._asked(request, placeholders)
         spelled = str(await self._history.spelled(handle))
-        number, since, at = _number(request, "version"), _number(request, "since"), _time(request)
+        number, since, at = (
+            asked.number(request, "version", NEWEST),
+            asked.number(request, "since", NEWEST),
+            asked.time(request, "at"),
+        )
         if number is None and at is None:
-            versions = await self._history.versions(handle, before=_number(request, "before") or NEWEST)
+            versions = await self._history.versions(handle, before=asked.number(request, "before", NEWEST) or NEWEST)
             listed = [_summary(version) for version in versions]
-            return _json({"handle": spelled, "versions": listed, "more": len(listed) == MAX_VERSIONS})
+            return asked.json_answer({"handle": spelled, "versions": listed, "more": len(listed) == MAX_VERSIONS})
         version = await self._version(handle, number, at)
         form = {"handle": spelled, **_summary(version)}
         if since is None:
-            return _json(form | {"values": _shown(version.values)})
+            return asked.json_answer(form | {"values": _shown(version.values)})
         made = difference((await self._history.of_version(handle, since)).values, version.values)
         changed = [{"from": _shown((old,)), "to": _shown((new,))} for old, new in made.changed]
-        return _json(form | {"since": since, "added": _shown(made.added), "removed": _shown(made.removed),
+        return asked.json_answer(form | {"since": since, "added": _shown(made.added), "removed": _shown(made.removed),
                              "changed": changed})  # fmt: skip
 
     async def restore(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         handle, by = await self._asked(request, placeholders)
-        number = _number(request, "version")
+        number = asked.number(request, "version", NEWEST)
         if number is None:
             raise ProtocolFault("http.parameter", name="version", value="", rule="is missing")
         version = await self._history.of_version(handle, number)
@@ -97,7 +101,7 @@ class HistoryHandlers:
         spelled = await self._history.spelled(handle)
         written = await self._registration.put_record(spelled, version.values, by)
         form = {"handle": str(spelled), "restored": number, "version": written.record.version}
-        return _json(form, 201 if written.created else 200)
+        return asked.json_answer(form, 201 if written.created else 200)
 
     async def _asked(self, request: web.Request, placeholders: Mapping[str, str]) -> tuple[Handle, Administrator]:
         """The handle that is asked about, by somebody who may list its prefix."""
@@ -130,31 +134,3 @@ def _summary(version: Version) -> dict[str, Any]:
 def _shown(values: Iterable[HandleValue]) -> list[dict[str, Any]]:
     """Values as administrators may read them."""
     return values_to_json([one for one in values if one.is_public or one.permissions & Permission.ADMIN_READ])
-
-
-def _number(request: web.Request, name: str) -> int | None:
-    text = request.query.get(name)
-    if text is None:
-        return None
-    if text.isascii() and text.isdecimal() and len(text) <= 10 and 1 <= int(text) <= NEWEST:
-        return int(text)
-    raise ProtocolFault("http.parameter", name=name, value=text[:40], rule=f"is not between 1 and {NEWEST}")
-
-
-def _time(request: web.Request) -> datetime | None:
-    text = request.query.get("at")
-    if text is None:
-        return None
-    try:
-        at = datetime.fromisoformat(text)
-        return at if at.tzinfo else at.replace(tzinfo=UTC)
-    except ValueError:
-        rule = "is no date or time as ISO 8601 writes it"
-        raise ProtocolFault("http.parameter", name="at", value=text[:40], rule=rule) from None
-
-
-def _json(form: Mapping[str, Any], status: int = 200) -> web.Response:
-    body = orjson.dumps(form, option=orjson.OPT_UTC_Z)
-    return web.Response(
-        body=body, status=status, headers={"Cache-Control": "no-store"}, content_type="application/json"
-    )

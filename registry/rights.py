@@ -15,9 +15,10 @@ from typing import Final
 
 from registry.admin import AdminPermission, AdminRecord, is_admin, permissions_to_replace, value_list_from_wire
 from registry.authentication import Administrator, identity_from_text
-from registry.errors import InsufficientPermission, InvalidAdministrator, InvalidHandle
+from registry.errors import InsufficientPermission, InvalidAdministrator, InvalidHandle, PrefixNotHomed
 from registry.handle import NAMING_AUTHORITY, Handle, HandleKey
 from registry.octets import Truncated
+from registry.prefix import Prefix
 from registry.record import HandleRecord
 from registry.store import Store
 from registry.value import HandleValue, Permission, Reference, type_matches
@@ -76,6 +77,14 @@ class Rights:
         """Refuses whoever lacks a right over a prefix. Raises InvalidAdministrator."""
         if not await self.grants(await self._fetch(prefix_handle), by, needed):
             raise self._refusal(prefix_handle, by, needed)
+
+    async def listable(self, named: str, by: Administrator) -> Prefix:
+        """The prefix of this name, homed here now or before. Raises InvalidAdministrator, PrefixNotHomed."""
+        await self.check_prefix(Handle(NAMING_AUTHORITY, named), by, AdminPermission.LIST_HANDLES)
+        prefix = self._store.prefixes.find(self._store.key_of(f"{named}/".encode())[:-1])
+        if prefix is None:
+            raise PrefixNotHomed("prefix.not_homed")
+        return prefix
 
     async def check(self, record: HandleRecord, by: Administrator, needed: AdminPermission) -> None:
         """Refuses whoever lacks a right over a handle. Raises InvalidAdministrator."""
