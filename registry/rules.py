@@ -123,7 +123,7 @@ RULES: Catalogue = {
     "http.too_slow": ("no octet of the body came for {seconds} seconds", "{seconds} 秒内未收到请求体数据"),
     "authentication.needed": ("authentication needed", "需要身份认证"),
     "authentication.plain_http": (
-        "authentication is refused over plain HTTP; use HTTPS, or on this very machine the setting plain_authentication",
+        "authentication is refused over plain HTTP; use HTTPS, or on this machine the setting plain_authentication",
         "不接受明文 HTTP 上的身份认证,请使用 HTTPS;在本机上也可启用设置 plain_authentication",
     ),
     "authentication.malformed": ("Authorization: {reason}", "Authorization 头有误:{reason}"),
