@@ -16,10 +16,10 @@ from registry.handle import NAMING_AUTHORITY, Handle
 from registry.history import MAX_VERSIONS, NEWEST, History, Version, difference
 from registry.registration import Registration
 from registry.rest import values_to_json
-from registry.rights import Rights
+from registry.rights import Rights, is_readable
 from registry.routes import Parameter, Route, percent_decode
 from registry.store import Store
-from registry.value import HandleValue, Permission
+from registry.value import HandleValue
 
 _PROBLEM: Final = "application/problem+json"
 _PATH: Final = "/api/history/{handle}"
@@ -70,7 +70,7 @@ class HistoryHandlers:
         )  # fmt: skip
 
     async def show(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
-        handle, _ = await self._asked(request, placeholders)
+        handle, by = await self._asked(request, placeholders)
         spelled = str(await self._history.spelled(handle))
         number, since, at = _number(request, "version"), _number(request, "since"), _time(request)
         if number is None and at is None:
@@ -80,10 +80,10 @@ class HistoryHandlers:
         version = await self._version(handle, number, at)
         form = {"handle": spelled, **_summary(version)}
         if since is None:
-            return _json(form | {"values": _shown(version.values)})
+            return _json(form | {"values": _shown(version.values, by)})
         made = difference((await self._history.of_version(handle, since)).values, version.values)
-        changed = [{"from": _shown((old,)), "to": _shown((new,))} for old, new in made.changed]
-        return _json(form | {"since": since, "added": _shown(made.added), "removed": _shown(made.removed),
+        changed = [{"from": _shown((old,), by), "to": _shown((new,), by)} for old, new in made.changed]
+        return _json(form | {"since": since, "added": _shown(made.added, by), "removed": _shown(made.removed, by),
                              "changed": changed})  # fmt: skip
 
     async def restore(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
@@ -127,9 +127,9 @@ def _summary(version: Version) -> dict[str, Any]:
     }
 
 
-def _shown(values: Iterable[HandleValue]) -> list[dict[str, Any]]:
-    """Values as administrators may read them."""
-    return values_to_json([one for one in values if one.is_public or one.permissions & Permission.ADMIN_READ])
+def _shown(values: Iterable[HandleValue], by: Administrator) -> list[dict[str, Any]]:
+    """Values as this administrator may read them."""
+    return values_to_json([one for one in values if is_readable(one, by)])
 
 
 def _number(request: web.Request, name: str) -> int | None:

@@ -62,12 +62,12 @@ class StatisticsHandlers:
         return _json(counts)
 
     async def show_busiest(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
-        self._rights.check_node(await self._callers.administrator(request))
+        self._rights.check_node(await self._callers.administrator(request, "stats"))
         return _json(await self._statistics.busiest(*_times(request, "day")))
 
     async def _prefix(self, request: web.Request) -> Prefix | None:
         """The prefix that is asked about, if its askers may know; without one, only the node's administrators may."""
-        by = await self._callers.administrator(request)
+        by = await self._callers.administrator(request, "stats")
         named = request.query.get("prefix")
         if named is None:
             self._rights.check_node(by)
