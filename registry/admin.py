@@ -30,6 +30,8 @@ class AdminPermission(IntFlag):
 
 ALL_PERMISSIONS: Final = 0xFFF
 PREFIX_ADMINISTRATOR: Final = 0xFF3  # All but derived prefixes: what an enterprise gets over its own prefix.
+# Index of the group of administrators in the handle of a prefix, as the reference server has it.
+ADMINISTRATORS: Final = 200
 
 
 def permissions_to_text(permissions: int) -> str:

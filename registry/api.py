@@ -4,26 +4,40 @@ import asyncio
 import logging
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from typing import Final
 
 from aiohttp import web
 
 from registry.api_routes import routes
+from registry.applications import Applications
+from registry.applications_api import ApplicationHandlers
 from registry.authentication import Authenticator
+from registry.bodies import MAX_BODY
 from registry.bulk_api import BulkHandlers
 from registry.callers import Callers
 from registry.documentation import language_of, with_documentation
-from registry.enterprise_api import MAX_BODY, Enterprises
+from registry.enterprise_api import Enterprises
 from registry.errors import ProtocolFault
+from registry.evidence import EvidenceFiles
 from registry.feed_api import FeedHandlers
 from registry.history_api import HistoryHandlers
+from registry.passwords import Passwords
+from registry.people import People
+from registry.people_api import PeopleHandlers
+from registry.personal import Vault
 from registry.problems import problem
 from registry.rights import Rights
-from registry.routes import Router, raw_path
+from registry.routes import Route, Router, raw_path
 from registry.search_api import SearchHandlers
 from registry.settings import RegistrySettings
+from registry.standing import Standing
+from registry.standing_api import StandingHandlers
 from registry.statistics_api import StatisticsHandlers
+from registry.stewardship import Stewardship
 from registry.store import Store
+from registry.tokens import Tokens
+from registry.tokens_api import TokenHandlers
 from registry.upkeep import Unready, Upkeep
 
 log = logging.getLogger(__name__)
@@ -35,14 +49,20 @@ PROGRAM: Final = "registry"
 
 def create_app(store: Store) -> web.Application:
     """The application over an open store, or over one whose database is still to come."""
-    callers = Callers(Authenticator(store), store.settings)
+    tokens = Tokens(store)
+    callers = Callers(Authenticator(store), tokens, store.settings)
     rights = Rights(store, store.settings.administrators)
     bulk = BulkHandlers(store, callers, rights)
     enterprises = Enterprises(store, callers, rights)
     statistics = StatisticsHandlers(store, callers, rights)
     search = SearchHandlers(store, callers, rights)
     feed, history = FeedHandlers(store, callers, rights), HistoryHandlers(store, callers, rights)
-    served = (feed.route(), *history.routes(), *routes(bulk, enterprises, statistics, search))
+    served = (
+        feed.route(),
+        *history.routes(),
+        *routes(bulk, enterprises, statistics, search),
+        *_routes_of_people(store, callers, tokens, rights),
+    )
     router = Router(with_documentation(served, TITLES, version("filament-node")))
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -61,6 +81,18 @@ def create_app(store: Store) -> web.Application:
     app.router.add_route("*", "/{path:.*}", answer)
     app.on_response_prepare.append(_name_ourselves)
     return app
+
+
+def _routes_of_people(store: Store, callers: Callers, tokens: Tokens, rights: Rights) -> tuple[Route, ...]:
+    passwords, vault = Passwords(), Vault(Path(store.settings.data_directory))
+    people, stewardship = People(store, tokens, passwords), Stewardship(store, rights)
+    applications = Applications(store, vault, passwords)
+    return (
+        *PeopleHandlers(callers, people, tokens, stewardship).routes(),
+        *TokenHandlers(store, callers, tokens, stewardship).routes(),
+        *ApplicationHandlers(callers, rights, applications, EvidenceFiles(store, vault), people).routes(),
+        *StandingHandlers(callers, rights, Standing(store, vault), stewardship).routes(),
+    )
 
 
 async def _name_ourselves(_: web.Request, response: web.StreamResponse) -> None:

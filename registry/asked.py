@@ -8,14 +8,15 @@ from aiohttp import web
 
 from registry.callers import Callers
 from registry.errors import ProtocolFault
+from registry.grants import Scope
 from registry.prefix import Prefix
 from registry.rights import Rights
 
 
-async def prefix(request: web.Request, callers: Callers, rights: Rights) -> Prefix | None:
+async def prefix(request: web.Request, callers: Callers, rights: Rights, *scopes: Scope) -> Prefix | None:
     """?prefix=, if its askers may list it; without one, only the node's administrators may ask. Raises what
     `Callers.administrator` and `Rights.listable` raise."""
-    by = await callers.administrator(request)
+    by = await callers.administrator(request, *scopes)
     named = request.query.get("prefix")
     if named is None:
         rights.check_node(by)

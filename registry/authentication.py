@@ -23,6 +23,7 @@ from registry.errors import (
     InvalidCredential,
     UnableToAuthenticate,
 )
+from registry.grants import Grant
 from registry.handle import Handle
 from registry.keys import PublicKey
 from registry.octets import Truncated
@@ -44,9 +45,13 @@ _NOT_UTF8 = re.compile("[\ud800-\udfff]")  # What octets that are not UTF-8 beco
 
 @dataclass(frozen=True, slots=True)
 class Administrator:
-    """Somebody who has proved to hold a key. The identity has that key's index, even where the claim left it open."""
+    """Somebody who has proved to hold a key. The identity has that key's index, even where the claim left it open.
+
+    Whoever came with a token holds no key: his grant says what he may do, and his identity names nobody.
+    """
 
     identity: Reference
+    grant: Grant | None = None
 
     @classmethod
     def from_text(cls, text: str) -> "Administrator":
@@ -54,7 +59,7 @@ class Administrator:
         return cls(identity_from_text(text))
 
     def __str__(self) -> str:
-        return str(self.identity)
+        return str(self.identity) if self.grant is None else self.grant.name
 
 
 class Authenticator:

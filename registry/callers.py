@@ -1,6 +1,5 @@
-"""Who asks, over HTTP: the connection that may carry a key, and the administrator who sent one (RFC 7617)."""
+"""Who asks, over HTTP: the connection that may carry a secret, and who sent one, a key or a token (RFC 7617, 6750)."""
 
-import ipaddress
 from typing import Final
 
 from aiohttp import web
@@ -8,43 +7,55 @@ from aiohttp import web
 from registry.authentication import Administrator, Authenticator
 from registry.credentials import basic_credentials
 from registry.errors import AuthenticationFailed, AuthenticationNeeded
+from registry.grants import Scope
 from registry.settings import RegistrySettings
+from registry.sources import IpAddress, address_from_text, is_in, networks_from, source_of
+from registry.tokens import SCHEME, Tokens
 
 CHALLENGE: Final = 'Basic realm="handle", charset="UTF-8"'
+# RFC 6750, section 3.
+INVALID_TOKEN: Final = 'Bearer realm="handle", error="invalid_token"'  # noqa: S105  # says that a token is none
+READING: Final = frozenset({"GET", "HEAD"})
 
 
 class Callers:
     """Finds out who sent a request."""
 
-    def __init__(self, authenticator: Authenticator, settings: RegistrySettings) -> None:
+    def __init__(self, authenticator: Authenticator, tokens: Tokens, settings: RegistrySettings) -> None:
         self._authenticator = authenticator
+        self._tokens = tokens
         self._plain = settings.plain_authentication
-        self._proxies = frozenset(ipaddress.ip_address(address) for address in settings.trusted_proxies)
+        self._fronts = networks_from(settings.trusted_proxies)
 
-    async def administrator(self, request: web.Request) -> Administrator:
-        """Raises AuthenticationNeeded for a stranger, and what Authenticator.by_password raises."""
+    async def administrator(self, request: web.Request, *scopes: Scope) -> Administrator:
+        """Raises AuthenticationNeeded for a stranger, and what Authenticator.by_password and Tokens raise.
+
+        A token needs one of `scopes`: where none are named, `read` to look and `registry.write` for the rest.
+        """
         header = request.headers.get("Authorization", "")
-        if not self._hides_keys(request):
-            raise AuthenticationFailed("authentication.plain_http")
+        self.check_hidden(request)
         if not header:
             raise AuthenticationNeeded("authentication.needed")
         scheme, _, rest = header.partition(" ")
+        if scheme.lower() == SCHEME:
+            needed: tuple[Scope, ...] = scopes or (("read",) if request.method in READING else ("registry.write",))
+            return await self._tokens.administrator(rest.strip(), self.source(request), *needed)
         if scheme.lower() != "basic":
-            raise AuthenticationNeeded("authentication.malformed", reason=f"scheme {scheme[:20]!r} is not Basic")
+            raise AuthenticationNeeded(
+                "authentication.malformed", reason=f"scheme {scheme[:20]!r} is neither Basic nor Bearer"
+            )
         identity, password = basic_credentials(rest)
         return await self._authenticator.by_password(identity, password)
 
-    def _hides_keys(self, request: web.Request) -> bool:
-        """Whether nobody else could read a key on its way here."""
-        remote = _address(request.remote)
-        if remote in self._proxies:
-            return request.headers.get("X-Forwarded-Proto", "").strip().lower() == "https"
-        return request.secure or (self._plain and remote is not None and remote.is_loopback)
+    def check_hidden(self, request: web.Request) -> None:
+        """Refuses a connection on which somebody else could read a secret. Raises AuthenticationFailed."""
+        remote = address_from_text(request.remote)
+        if is_in(remote, self._fronts):
+            is_hidden = request.headers.get("X-Forwarded-Proto", "").strip().lower() == "https"
+        else:
+            is_hidden = request.secure or (self._plain and remote is not None and remote.is_loopback)
+        if not is_hidden:
+            raise AuthenticationFailed("authentication.plain_http")
 
-
-def _address(text: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        address = ipaddress.ip_address((text or "").partition("%")[0])
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
+    def source(self, request: web.Request) -> IpAddress | None:
+        return source_of(request.remote, request.headers.get("X-Forwarded-For", ""), self._fronts)

@@ -10,17 +10,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from registry.admin import PREFIX_ADMINISTRATOR, AdminRecord, value_list_to_wire
+from registry.admin import ADMINISTRATORS, PREFIX_ADMINISTRATOR, AdminRecord, value_list_to_wire
 from registry.errors import InvalidHandle, InvalidValue
 from registry.handle import NAMING_AUTHORITY, Handle, check_prefix
 from registry.publication import latest_site
+from registry.quotas import check_prefixes
 from registry.record import check_values
 from registry.store import Store
-from registry.transaction import begin
+from registry.transaction import Transaction, begin
 from registry.value import HandleValue, Permission, Reference
 
 # The indexes of the reference server's own prefix handles, which operators know by heart.
-NAME, NAME_IN_ENGLISH, ADMIN, ADMINISTRATORS, SECRET_KEY = 1, 2, 100, 200, 300
+NAME, NAME_IN_ENGLISH, ADMIN, SECRET_KEY = 1, 2, 100, 300
 MAX_NAME: Final = 200  # Characters; the longest registered names of firms have some fifty.
 SECRET_OCTETS: Final = 24  # 192 random bits: 32 characters.
 
@@ -32,7 +33,7 @@ ON CONFLICT (name) DO UPDATE SET
 RETURNING enterprise_id
 """
 LIST: Final = """
-SELECT e.name, e.name_en, e.industry, p.spelling AS prefix, p.homed, p.created_at,
+SELECT e.name, e.name_en, e.industry, p.spelling AS prefix, p.homed, p.created_at, e.enterprise_id, e.state,
        coalesce((SELECT sum(c.registered) FROM handle_count AS c WHERE c.prefix_id = p.prefix_id), 0)::bigint AS handles
 FROM enterprise AS e JOIN prefix AS p USING (enterprise_id) ORDER BY e.enterprise_id, p.prefix_id
 """
@@ -58,30 +59,53 @@ class EnterprisePrefix:
     homed: bool
     created_at: datetime
     handles: int
+    enterprise_id: int = 0
+    state: str = "active"
 
 
-async def add_enterprise(store: Store, name: str, name_en: str, industry: str, prefix: str, *, by: str) -> Granted:
+async def add_enterprise(
+    store: Store, name: str, name_en: str, industry: str, prefix: str, *, by: str, hosted: bool = True
+) -> Granted:
     """Gives an enterprise a prefix and a key for it; one that is there already gets one prefix more.
 
     Raises InvalidHandle for what is no prefix, HandleAlreadyExists when somebody has it, InvalidValue for a name that
     cannot be shown.
     """
-    for text in (name, name_en or name, industry or name):
-        if not 0 < len(text) <= MAX_NAME or not text.isprintable():
-            raise InvalidValue("enterprise.name", name=text[:MAX_NAME], limit=MAX_NAME)
+    async with begin(store, by) as transaction:
+        _, granted = await grant_prefix(transaction, name, name_en, industry, prefix, hosted=hosted)
+    await store.load_prefixes()
+    return granted
+
+
+async def grant_prefix(
+    transaction: Transaction, name: str, name_en: str, industry: str, prefix: str, *, hosted: bool
+) -> tuple[int, Granted]:
+    """As `add_enterprise`, in a transaction of more; and the number of the enterprise.
+
+    A prefix that is not hosted is answered elsewhere: who asks is referred to the site in its handle, once it says one.
+    """
+    check_enterprise(name, name_en, industry)
     check_prefix(prefix)
     if prefix.startswith("0."):
         raise InvalidHandle("prefix.reserved", prefix=prefix)
     secret_key = secrets.token_urlsafe(SECRET_OCTETS)
     handle = Handle(NAMING_AUTHORITY, prefix)
-    async with begin(store, by) as transaction:
-        enterprise_id = await transaction.connection.fetchval(ADD, name, name_en, industry, transaction.at)
-        await transaction.home(prefix, enterprise_id)
-        site = await latest_site(transaction)
-        values = (*_prefix_values(handle, name, name_en, secret_key), *((site,) if site else ()))
-        await transaction.create(handle, check_values(values))
-    await store.load_prefixes()
-    return Granted(prefix, str(Reference(str(handle), SECRET_KEY)), secret_key)
+    enterprise_id = await transaction.connection.fetchval(ADD, name, name_en, industry, transaction.at)
+    await transaction.home(prefix, enterprise_id)
+    if not hosted:
+        await transaction.unhome(prefix)
+    await check_prefixes(transaction.connection, enterprise_id, name)
+    site = await latest_site(transaction) if hosted else None
+    values = (*_prefix_values(handle, name, name_en, secret_key), *((site,) if site else ()))
+    await transaction.create(handle, check_values(values))
+    return enterprise_id, Granted(prefix, str(Reference(str(handle), SECRET_KEY)), secret_key)
+
+
+def check_enterprise(name: str, name_en: str, industry: str) -> None:
+    """Raises InvalidValue for a name that cannot be shown."""
+    for text in (name, name_en or name, industry or name):
+        if not 0 < len(text) <= MAX_NAME or not text.isprintable():
+            raise InvalidValue("enterprise.name", name=text[:MAX_NAME], limit=MAX_NAME)
 
 
 async def list_enterprises(store: Store) -> list[EnterprisePrefix]:

@@ -11,7 +11,8 @@
     ├── AuthenticationFailed   403    ├── InvalidCredential      404    ├── AuthenticationTimeout 405
     ├── UnableToAuthenticate   406    ├── LogInExpired           407    ├── LogInNeeded          408
     ├── SessionUnknown         500    ├── SessionFailed          501    ├── InvalidSessionKey      502
-    └── InvalidSessionSetup    504    └── SessionMessageRejected 505
+    ├── InvalidSessionSetup    504    ├── SessionMessageRejected 505
+    └── TooManyRequests        603    └── TooManyHandles         604    └── TooManyPrefixes      605
 
 A refusal is a rule of `registry.rules` and its culprit. `str(error)` is the English sentence, `error.text("zh")` the
 Chinese one.
@@ -59,6 +60,9 @@ class ResponseCode(IntEnum):
     NEED_RSA_KEY = 503
     INVALID_SESSION_SETUP = 504
     SESSION_MESSAGE_REJECTED = 505
+    TOO_MANY_REQUESTS = 603  # The national systems' own, as are the next two.
+    TOO_MANY_HANDLES = 604
+    TOO_MANY_PREFIXES = 605
 
 
 class HandleError(Exception):
@@ -177,3 +181,15 @@ class InvalidSessionSetup(HandleError):
 
 class SessionMessageRejected(HandleError):
     code = ResponseCode.SESSION_MESSAGE_REJECTED
+
+
+class TooManyRequests(HandleError):
+    code = ResponseCode.TOO_MANY_REQUESTS
+
+
+class TooManyHandles(HandleError):
+    code = ResponseCode.TOO_MANY_HANDLES
+
+
+class TooManyPrefixes(HandleError):
+    code = ResponseCode.TOO_MANY_PREFIXES

@@ -16,10 +16,10 @@ from registry.handle import NAMING_AUTHORITY, Handle
 from registry.history import MAX_VERSIONS, NEWEST, History, Version, difference
 from registry.registration import Registration
 from registry.rest import values_to_json
-from registry.rights import Rights
+from registry.rights import Rights, is_readable
 from registry.routes import Parameter, Route, percent_decode
 from registry.store import Store
-from registry.value import HandleValue, Permission
+from registry.value import HandleValue
 
 _PROBLEM: Final = "application/problem+json"
 _PATH: Final = "/api/history/{handle}"
@@ -70,7 +70,7 @@ class HistoryHandlers:
         )  # fmt: skip
 
     async def show(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
-        handle, _ = await self._asked(request, placeholders)
+        handle, by = await self._asked(request, placeholders)
         spelled = str(await self._history.spelled(handle))
         number, since, at = (
             asked.number(request, "version", NEWEST),
@@ -84,11 +84,12 @@ class HistoryHandlers:
         version = await self._version(handle, number, at)
         form = {"handle": spelled, **_summary(version)}
         if since is None:
-            return asked.json_answer(form | {"values": _shown(version.values)})
+            return asked.json_answer(form | {"values": _shown(version.values, by)})
         made = difference((await self._history.of_version(handle, since)).values, version.values)
-        changed = [{"from": _shown((old,)), "to": _shown((new,))} for old, new in made.changed]
-        return asked.json_answer(form | {"since": since, "added": _shown(made.added), "removed": _shown(made.removed),
-                             "changed": changed})  # fmt: skip
+        changed = [{"from": _shown((old,), by), "to": _shown((new,), by)} for old, new in made.changed]
+        added, removed = _shown(made.added, by), _shown(made.removed, by)
+        form |= {"since": since, "added": added, "removed": removed, "changed": changed}
+        return asked.json_answer(form)
 
     async def restore(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         handle, by = await self._asked(request, placeholders)
@@ -131,6 +132,6 @@ def _summary(version: Version) -> dict[str, Any]:
     }
 
 
-def _shown(values: Iterable[HandleValue]) -> list[dict[str, Any]]:
-    """Values as administrators may read them."""
-    return values_to_json([one for one in values if one.is_public or one.permissions & Permission.ADMIN_READ])
+def _shown(values: Iterable[HandleValue], by: Administrator) -> list[dict[str, Any]]:
+    """Values as this administrator may read them."""
+    return values_to_json([one for one in values if is_readable(one, by)])

@@ -20,6 +20,7 @@ from registry.changes import Operation
 from registry.deflating import Dictionary
 from registry.ledger import Batch, Connection, Tally, claim, settle
 from registry.packing import pack, unpack
+from registry.quotas import check_registered
 from registry.refusal import Refusal
 from registry.store import DELETED, Store
 from registry.transaction import COUNT, COUNT_SLOTS
@@ -213,6 +214,9 @@ class Merge:
         for prefix_id in sorted(self._created):
             slot = random.randrange(COUNT_SLOTS)  # noqa: S311  # spreads writers, guards nothing
             await self._connection.execute(COUNT, prefix_id, slot, self._created[prefix_id])
+        for prefix_id in self._created:
+            if (prefix := self._store.prefixes.by_id(prefix_id)) is not None:
+                await check_registered(self._connection, prefix, None)
 
     async def _log(self, rows: Rows) -> None:
         """One range a prefix, from its first suffix to its last: caches hold "not registered" of new handles too.

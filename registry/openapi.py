@@ -53,6 +53,10 @@ TEXTS: Final[Catalogue] = {
         "User: index:handle of an HS_SECKEY value, percent-encoded because of the colon; password: the secret key.",
         "用户名为 HS_SECKEY 值的 索引:标识(其中冒号需百分号编码),密码为密钥。",
     ),
+    "bearer": (
+        "A token: of a program, or of a person who logged in. It is good for its scopes and prefixes, and no more.",
+        "令牌:由程序持有,或由用户登录取得;仅在其权限与前缀范围内有效。",
+    ),
     "handle_scheme": (
         "Challenge and response with an HS_PUBKEY or HS_SECKEY value, over the session that a 401 offers.",
         "以 HS_PUBKEY 或 HS_SECKEY 值应答 401 给出的会话质询。",
@@ -88,7 +92,12 @@ _CHINESE_STATUS: Final[Mapping[int, str]] = {
     501: "不支持该操作",
     503: "暂时不可用",
 }
-_SECURITY: Final[tuple[Mapping[str, list[str]], ...]] = ({"basic": []}, {"handle": []}, {"certificate": []})
+_SECURITY: Final[tuple[Mapping[str, list[str]], ...]] = (
+    {"basic": []},
+    {"bearer": []},
+    {"handle": []},
+    {"certificate": []},
+)
 
 
 def describe(routes: Sequence[Route], *, title: str, version: str, language: Language) -> dict[str, Any]:
@@ -176,6 +185,7 @@ def _parameter(parameter: Parameter, language: Language) -> dict[str, Any]:
 def _security_schemes(language: Language) -> dict[str, Any]:
     return {
         "basic": {"type": "http", "scheme": "basic", "description": text(TEXTS, "basic", language)},
+        "bearer": {"type": "http", "scheme": "bearer", "description": text(TEXTS, "bearer", language)},
         "handle": {"type": "http", "scheme": "Handle", "description": text(TEXTS, "handle_scheme", language)},
         "certificate": {"type": "mutualTLS", "description": text(TEXTS, "certificate", language)},
     }

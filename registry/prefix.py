@@ -19,6 +19,9 @@ class Prefix:
     homed: bool
     enterprise: str = ""
     searchable: tuple[str, ...] = ()  # Types of values by which its handles are found.
+    enterprise_id: int | None = None
+    suspended: bool = False  # Its handles are answered, and nobody but the node writes them.
+    is_limited: bool = False  # Whether its enterprise has a limit on registrations.
 
 
 class PrefixTable:
@@ -39,6 +42,10 @@ class PrefixTable:
         """The prefix of a handle, when it is homed here."""
         prefix = self._by_key.get(key.partition(b"/")[0])
         return prefix if prefix is not None and prefix.homed else None
+
+    def of_enterprise(self, enterprise_id: int) -> list[Prefix]:
+        """The prefixes of an enterprise, homed or not."""
+        return [prefix for prefix in self._by_key.values() if prefix.enterprise_id == enterprise_id]
 
     def find(self, prefix_key: bytes) -> Prefix | None:
         """The prefix with this key, homed or not."""

@@ -8,7 +8,7 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from registry.callers import CHALLENGE
+from registry.callers import CHALLENGE, INVALID_TOKEN
 from registry.database import DATABASE_AWAY, refusal_of
 from registry.errors import HandleError, ResponseCode
 from registry.language import Language
@@ -29,6 +29,11 @@ _STATUS_OF_RULE: Final[Mapping[str, int]] = {
     "http.method": 405,
     "http.body_too_long": 413,
     "http.too_slow": 408,
+    "application.state": 409,
+    "application.evidence": 409,
+    "enterprise.step": 409,
+    "prefix.in_use": 409,
+    "token.unknown": 401,
 }
 
 
@@ -39,7 +44,7 @@ def problem(error: Exception, language: Language, allowed: tuple[str, ...] = ())
     status = status or INTERNAL_ERROR
     headers = {"Vary": "Accept-Language", "Cache-Control": "no-store"}
     if status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = CHALLENGE
+        headers["WWW-Authenticate"] = CHALLENGE if refusal.rule != "token.unknown" else INVALID_TOKEN
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = RETRY_AFTER
     if allowed:

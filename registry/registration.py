@@ -246,7 +246,7 @@ class Registration:
         needed = AdminPermission.CREATE_HANDLE | AdminPermission.DELETE_HANDLE
         prefix_handle = Handle(NAMING_AUTHORITY, prefix.spelling)
         record = await self._store.fetch(self._store.key_of(prefix_handle.octets))
-        return await self.rights.grants(record, by, needed)
+        return await self.rights.grants(record, by, needed, Handle(prefix.spelling, ""))
 
     async def _home(
         self, prefix: str, by: Administrator | None, move: Callable[[Transaction, str], Awaitable[None]]

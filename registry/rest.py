@@ -37,6 +37,9 @@ STATUS: Final[Mapping[ResponseCode, int]] = {
     ResponseCode.AUTHENTICATION_NEEDED: 401,
     ResponseCode.AUTHENTICATION_FAILED: 403,
     ResponseCode.INVALID_CREDENTIAL: 403,
+    ResponseCode.TOO_MANY_REQUESTS: 429,
+    ResponseCode.TOO_MANY_HANDLES: 403,
+    ResponseCode.TOO_MANY_PREFIXES: 403,
     ResponseCode.UNABLE_TO_AUTHENTICATE: 403,  # The reference says 500; but a key that is not here is no fault of ours.
 }
 Form = TypeVar("Form")

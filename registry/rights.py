@@ -13,9 +13,17 @@ import logging
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from registry.admin import AdminPermission, AdminRecord, is_admin, permissions_to_replace, value_list_from_wire
+from registry.admin import (
+    ADMINISTRATORS,
+    AdminPermission,
+    AdminRecord,
+    is_admin,
+    permissions_to_replace,
+    value_list_from_wire,
+)
 from registry.authentication import Administrator, identity_from_text
 from registry.errors import InsufficientPermission, InvalidAdministrator, InvalidHandle, PrefixNotHomed
+from registry.grants import READING
 from registry.handle import NAMING_AUTHORITY, Handle, HandleKey
 from registry.octets import Truncated
 from registry.prefix import Prefix
@@ -58,7 +66,9 @@ class Rights:
         self._node = frozenset(self._place(identity_from_text(text)) for text in administrators)
 
     def is_of_node(self, by: Administrator) -> bool:
-        """Whether this is one of the node's own administrators."""
+        """Whether this is one of the node's own administrators, or somebody whose token is good for every prefix."""
+        if by.grant is not None:
+            return by.grant.is_everywhere
         key, index = self._place(by.identity)
         return (key, index) in self._node or (key, 0) in self._node
 
@@ -70,12 +80,13 @@ class Rights:
         """Refuses whoever may not register this handle. Raises InvalidAdministrator."""
         parent, needed = _granting(handle)
         record = await self._fetch(parent)
-        if not await self.grants(record, by, needed):
+        if not await self.grants(record, by, needed, handle):
             raise self._refusal(parent, by, needed)
 
     async def check_prefix(self, prefix_handle: Handle, by: Administrator, needed: AdminPermission) -> None:
         """Refuses whoever lacks a right over a prefix. Raises InvalidAdministrator."""
-        if not await self.grants(await self._fetch(prefix_handle), by, needed):
+        target = Handle(prefix_handle.suffix, "")
+        if not await self.grants(await self._fetch(prefix_handle), by, needed, target):
             raise self._refusal(prefix_handle, by, needed)
 
     async def listable(self, named: str, by: Administrator) -> Prefix:
@@ -111,29 +122,49 @@ class Rights:
     async def check_read(self, record: HandleRecord, values: Iterable[HandleValue], by: Administrator) -> None:
         """Refuses whoever may not read some of these values. Raises both refusals of rights."""
         restricted = [value for value in values if not value.is_public]
-        if not restricted or self.is_of_node(by):
+        if not restricted or (by.grant is None and self.is_of_node(by)):
             return
         for value in restricted:
-            if not value.permissions & Permission.ADMIN_READ:
+            if not is_readable(value, by):
                 raise InsufficientPermission("authorization.unreadable", index=value.index, handle=str(record.handle))
         await self.check(record, by, AdminPermission.AUTHORIZED_READ)
 
     async def may(self, record: HandleRecord, by: Administrator, needed: AdminPermission) -> bool:
         """Whether one HS_ADMIN value that governs this handle grants all of `needed`."""
         if any(is_admin(value) for value in record.values):
-            return await self.grants(record, by, needed)
-        return await self.grants(await self._fetch(record.handle.prefix_handle), by, needed)
+            return await self.grants(record, by, needed, record.handle)
+        return await self.grants(await self._fetch(record.handle.prefix_handle), by, needed, record.handle)
 
-    async def grants(self, record: HandleRecord | None, by: Administrator, needed: AdminPermission) -> bool:
-        """Whether one HS_ADMIN value of this very record grants all of `needed`."""
+    async def grants(
+        self, record: HandleRecord | None, by: Administrator, needed: AdminPermission, target: Handle
+    ) -> bool:
+        """Whether one HS_ADMIN value of this very record grants all of `needed`, which is wanted of `target`.
+
+        Raises InvalidAdministrator for writing under a prefix whose enterprise is suspended.
+        """
+        key, over_prefix = self._governed(target)
+        grant = by.grant
+        if grant is not None and not grant.allows(key, needed, over_prefix=over_prefix):
+            return False
         if self.is_of_node(by):
             return True
+        # Whoever holds a token of an enterprise acts as the group of its administrators.
+        who = by.identity if grant is None else Reference(f"{NAMING_AUTHORITY}/{key.decode()}", ADMINISTRATORS)
         granting = [admin for admin in _admins(record) if admin.permissions & needed == needed]
-        return await self._names([Reference(admin.handle, admin.index) for admin in granting], by)
+        if not await self._names([Reference(admin.handle, admin.index) for admin in granting], who):
+            return False
+        if needed & ~READING and (prefix := self._store.prefixes.find(key)) is not None and prefix.suspended:
+            raise InvalidAdministrator("prefix.suspended", prefix=prefix.spelling)
+        return True
 
-    async def _names(self, references: Iterable[Reference], by: Administrator) -> bool:
+    def _governed(self, handle: Handle) -> tuple[bytes, bool]:
+        """The key of the prefix that a handle belongs to; and whether it is that prefix's own handle."""
+        prefix, _, suffix = self._store.key_of(handle.octets).partition(b"/")
+        return (suffix, True) if prefix == NAMING_AUTHORITY.encode() and suffix else (prefix, False)
+
+    async def _names(self, references: Iterable[Reference], who: Reference) -> bool:
         """Whether a reference is this administrator, or a group, or a group of groups, that holds him."""
-        key, index = self._place(by.identity)
+        key, index = self._place(who)
         level = {self._place(reference) for reference in references}
         seen: set[_Place] = set()
         for _ in range(MAX_DEPTH):
@@ -144,7 +175,7 @@ class Rights:
                 return False
             seen.update(unread)
             level = await self._members(unread)
-        log.debug("%s: looked for in %d groups of administrators, %d deep", by, len(seen), MAX_DEPTH)
+        log.debug("%s: looked for in %d groups of administrators, %d deep", who, len(seen), MAX_DEPTH)
         return False
 
     async def _members(self, places: Sequence[_Place]) -> set[_Place]:
@@ -159,7 +190,7 @@ class Rights:
 
     async def _may_create(self, handle: Handle, by: Administrator) -> bool:
         parent, needed = _granting(handle)
-        return await self.grants(await self._fetch(parent), by, needed)
+        return await self.grants(await self._fetch(parent), by, needed, handle)
 
     async def _fetch(self, handle: Handle) -> HandleRecord | None:
         return await self._store.fetch(self._store.key_of(handle.octets))
@@ -177,6 +208,18 @@ class Rights:
         return InvalidAdministrator(
             "authorization.not_administrator", identity=str(by), handle=str(handle), right=right, right_zh=right_zh
         )
+
+
+def is_readable(value: HandleValue, by: Administrator) -> bool:
+    """Whether an administrator of a handle may read this value of it at all.
+
+    A secret key would let whoever holds a token be more than his token says, and longer.
+    """
+    if value.is_public:
+        return True
+    if by.grant is not None and type_matches(value.type, "HS_SECKEY."):
+        return False
+    return bool(value.permissions & Permission.ADMIN_READ)
 
 
 def read_only_index(record: HandleRecord, values: Iterable[HandleValue]) -> int | None:

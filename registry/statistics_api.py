@@ -50,7 +50,7 @@ class StatisticsHandlers:
         aspect = _choice(request, "by", ASPECTS, "prefix")
         if aspect == "source" and period != "day":
             raise asked.fault("per", period, "is not day: sources are counted by day")
-        prefix = await asked.prefix(request, self._callers, self._rights)
+        prefix = await asked.prefix(request, self._callers, self._rights, "stats")
         begin, end = _times(request, period)
         counts = await self._statistics.read(aspect, period, begin, end, prefix)
         if len(counts) > MAX_ROWS:
@@ -58,7 +58,7 @@ class StatisticsHandlers:
         return asked.json_answer([msgspec.to_builtins(row) for row in counts])
 
     async def show_busiest(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
-        self._rights.check_node(await self._callers.administrator(request))
+        self._rights.check_node(await self._callers.administrator(request, "stats"))
         return asked.json_answer(
             [msgspec.to_builtins(row) for row in await self._statistics.busiest(*_times(request, "day"))]
         )

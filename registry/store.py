@@ -33,6 +33,8 @@ WHERE h.state = 0
 """
 PREFIXES: Final = """
 SELECT p.prefix_id, p.prefix, p.spelling, p.homed, coalesce(e.name, '') AS enterprise,
+       p.enterprise_id, coalesce(e.state <> 'active', false) AS suspended,
+       coalesce(e.max_handles, e.max_rate) IS NOT NULL AS is_limited,
        array(SELECT s.type FROM searchable AS s WHERE s.prefix_id = p.prefix_id ORDER BY s.type) AS searchable
 FROM prefix AS p LEFT JOIN enterprise AS e USING (enterprise_id)
 """
@@ -119,6 +121,9 @@ class Store:
                 row["homed"],
                 row["enterprise"],
                 tuple(row["searchable"]),
+                row["enterprise_id"],
+                row["suspended"],
+                row["is_limited"],
             )
             for row in rows
         )

@@ -17,6 +17,7 @@ from registry.errors import HandleAlreadyExists, HandleNotFound, PrefixNotHomed
 from registry.handle import Handle, HandleKey
 from registry.packing import pack, unpack
 from registry.prefix import Prefix
+from registry.quotas import check_registered
 from registry.record import HandleRecord
 from registry.search_keys import search_keys
 from registry.store import ACTIVE, DELETED, Store
@@ -171,6 +172,8 @@ class Transaction:
     async def _count(self, prefix: Prefix, difference: int) -> None:
         slot = random.randrange(COUNT_SLOTS)  # noqa: S311  # spreads writers, guards nothing
         await self.connection.execute(COUNT, prefix.prefix_id, slot, difference)
+        if difference > 0:
+            await check_registered(self.connection, prefix, self.at)
 
     async def _log(self, prefix: Prefix, suffix: str, version: int, operation: Operation) -> None:
         await self.connection.execute(LOG_HANDLE, prefix.prefix_id, suffix, version, operation)

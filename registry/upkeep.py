@@ -11,12 +11,13 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, Final
 
-from registry import receipts
+from registry import quotas, receipts
 from registry.database import DATABASE_AWAY
 from registry.migrate import SchemaMismatch
 from registry.sessions import Sessions
 from registry.statistics import Statistics
 from registry.store import Store
+from registry.tokens import Tokens
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,9 @@ class Upkeep:
                 break
         async with self._store.connection() as connection:
             await receipts.trim(connection)
+            await quotas.trim(connection, datetime.now(UTC))
         await Sessions(self._store).purge()
+        await Tokens(self._store).purge()
         await Statistics(self._store).trim(datetime.now(UTC))
         return trimmed
 

@@ -3,8 +3,10 @@
 from typing import Final
 
 from registry.language import Catalogue
+from resolver.cli import people_texts
 
 HELP: Final[Catalogue] = {
+    **people_texts.HELP,
     "": ("", ""),
     "usage": ("Usage: ", "用法："),
     "options": ("Options:", "选项："),
@@ -206,6 +208,7 @@ HELP: Final[Catalogue] = {
 }
 
 MESSAGES: Final[Catalogue] = {
+    **people_texts.MESSAGES,
     "bench.not_ours": (
         "register and day write identifiers, and are measured on a node of their own only (without --url)",
         "register 与 day 会写入标识，只能在自建节点上测量（不写 --url）",
@@ -356,6 +359,7 @@ MESSAGES: Final[Catalogue] = {
 }
 
 COLUMNS: Final[Catalogue] = {
+    **people_texts.COLUMNS,
     "scenario": ("Scenario", "场景"),
     "answers_per_second": ("Answers/s", "应答/秒"),
     "identifiers_per_second": ("Identifiers/s", "标识/秒"),

@@ -4,6 +4,7 @@ import pytest
 
 from registry.registration import Registration
 from tests.registry.books import NODE, open_book
+from tests.registry.companies import open_office
 from tests.registry.interface import open_interface
 
 
@@ -22,3 +23,9 @@ def registration(store):
 async def node(database_dsn):
     async with open_interface(database_dsn) as node:
         yield node
+
+
+@pytest.fixture
+async def office(database_dsn, tmp_path):
+    async with open_office(database_dsn, tmp_path) as office:
+        yield office

@@ -1,6 +1,7 @@
 """The registry's own interface, served on a port of the loopback interface."""
 
 import base64
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -33,21 +34,24 @@ def basic(identity: str, password: str) -> dict[str, str]:
 @asynccontextmanager
 async def open_interface(dsn: str) -> AsyncIterator[Node]:
     """The interface over an empty book, with the enterprise that operates the node, 88.168.1, and another, 88.168.2."""
-    settings = RegistrySettings(dsn=dsn, administrators=(OPERATOR,), plain_authentication=True)
-    store = Store(settings, "test")
-    await store.open()
-    operator = await add_enterprise(store, "运营方", "Operator", "", "88.168.1", by="test")
-    enterprise = await add_enterprise(store, "化纤厂", "Fibre", "chemical fibre", "88.168.2", by="test")
-    runner = web.AppRunner(create_app(store))
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    address = runner.addresses[0]
-    async with aiohttp.ClientSession(f"http://{address[0]}:{address[1]}") as client:
-        yield Node(
-            store,
-            client,
-            basic(operator.identity, operator.secret_key),
-            basic(enterprise.identity, enterprise.secret_key),
+    with tempfile.TemporaryDirectory() as directory:
+        settings = RegistrySettings(
+            dsn=dsn, administrators=(OPERATOR,), plain_authentication=True, data_directory=directory
         )
-    await runner.cleanup()
-    await store.close()
+        store = Store(settings, "test")
+        await store.open()
+        operator = await add_enterprise(store, "运营方", "Operator", "", "88.168.1", by="test")
+        enterprise = await add_enterprise(store, "化纤厂", "Fibre", "chemical fibre", "88.168.2", by="test")
+        runner = web.AppRunner(create_app(store))
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        address = runner.addresses[0]
+        async with aiohttp.ClientSession(f"http://{address[0]}:{address[1]}") as client:
+            yield Node(
+                store,
+                client,
+                basic(operator.identity, operator.secret_key),
+                basic(enterprise.identity, enterprise.secret_key),
+            )
+        await runner.cleanup()
+        await store.close()

@@ -60,7 +60,12 @@ def test_operations_parameters_and_forms_come_from_the_routes():
     assert answers["404"]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Refusal"}
     assert "content" not in operations["put"]["responses"]["204"]
     assert operations["put"]["requestBody"]["content"]["application/json"]["schema"]["anyOf"]
-    assert [next(iter(scheme)) for scheme in operations["put"]["security"]] == ["basic", "handle", "certificate"]
+    assert [next(iter(scheme)) for scheme in operations["put"]["security"]] == [
+        "basic",
+        "bearer",
+        "handle",
+        "certificate",
+    ]
 
 
 def test_forms_are_described_under_the_names_that_the_json_has():

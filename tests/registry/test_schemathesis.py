@@ -21,7 +21,13 @@ EXCLUDED = (
 async def test_the_registry_keeps_to_its_own_description(database_dsn: str, tmp_path: Path):
     administrator = "300:0.NA/88.168.1"
     store = Store(
-        RegistrySettings(dsn=database_dsn, administrators=(administrator,), plain_authentication=True), "test"
+        RegistrySettings(
+            dsn=database_dsn,
+            administrators=(administrator,),
+            plain_authentication=True,
+            data_directory=str(tmp_path / "node"),
+        ),
+        "test",
     )
     await store.open()
     operator = await add_enterprise(store, "运营方", "Operator", "", "88.168.1", by="test")

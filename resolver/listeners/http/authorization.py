@@ -18,18 +18,23 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from registry.authentication import Administrator
 from registry.credentials import basic_credentials, handle_parameters, proof_from_fields
 from registry.errors import AuthenticationNeeded, ProtocolFault
+from registry.grants import SCOPES, Scope
 from registry.sessions import Session
+from registry.sources import IpAddress, address_from_text, source_of
+from registry.tokens import SCHEME, Tokens
 from resolver.listeners.http.parts import Parts
 
 BASIC_CHALLENGE: Final = 'Basic realm="handle"'
 SERVER_ALGORITHM: Final = "SHA-256"
 MAX_CNONCE: Final = 1024  # Octets of a client's nonce; clients send 16.
 
+READING: Final = frozenset({"GET", "HEAD"})
+# Public values are public: a token that is good for something else is no reason to know less.
+LOOKING: Final[tuple[Scope, ...]] = ("read", *(scope for scope in SCOPES if scope != "read"))
+
 _FORWARDED: Final = ("X-Forwarded-Proto", "X-Forwarded-For", "X-Real-IP", "Forwarded", "Via")
 _SESSION: Final = web.RequestKey("session", Session)  # One that has proved nobody yet.
 _CNONCE: Final = web.RequestKey("cnonce", bytes)  # The client's nonce, which the server is to prove itself over.
-
-IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class UnknownSession(AuthenticationNeeded):
@@ -48,6 +53,7 @@ class Authorization:
             "basic": self._by_password,
             "handle": self._by_session,
         }
+        self._tokens = Tokens(parts.resolver.store)
 
     def is_private(self, request: web.Request) -> bool:
         """Whether nobody between the client and us can read along."""
@@ -65,11 +71,17 @@ class Authorization:
         """Whether the request brings nothing that could say who asks."""
         return "Authorization" not in request.headers and self._certificate(request) is None
 
-    async def administrator(self, request: web.Request) -> Administrator | None:
-        """Who asks; None for a stranger. Raises HandleError for a claim that does not hold."""
+    async def administrator(self, request: web.Request, *scopes: Scope) -> Administrator | None:
+        """Who asks; None for a stranger. Raises HandleError for a claim that does not hold.
+
+        A token needs one of `scopes`: where none are named, `read` to look and `registry.write` for the rest.
+        """
         if self.is_anonymous(request) or not self.is_private(request):
             return None
         scheme, _, rest = request.headers.get("Authorization", "").strip().partition(" ")
+        if scheme.lower() == SCHEME:
+            needed: tuple[Scope, ...] = scopes or (("read",) if request.method in READING else ("registry.write",))
+            return await self._tokens.administrator(rest.strip(), self._source(request), *needed)
         if scheme:
             read = self._schemes.get(scheme.lower())
             return None if read is None else await read(request, rest)
@@ -124,6 +136,9 @@ class Authorization:
         request[_SESSION] = session
         return None
 
+    def _source(self, request: web.Request) -> IpAddress | None:
+        return source_of(request.remote, request.headers.get("X-Forwarded-For", ""), self._trusted)
+
     def _certificate(self, request: web.Request) -> bytes | None:
         """The certificate that this client, and not a front of ours, showed in its handshake."""
         if not self._asks_for_certificates or request.transport is None:
@@ -149,16 +164,7 @@ def cnonce_of(fields: Mapping[str, Any]) -> bytes:
 
 
 def _peer(request: web.Request) -> IpAddress | None:
-    try:
-        return _unmapped(ipaddress.ip_address((request.remote or "").partition("%")[0]))
-    except ValueError:
-        return None
-
-
-def _unmapped(address: IpAddress) -> IpAddress:
-    """An IPv4 peer of an IPv6 socket is that IPv4 address."""
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address
+    return address_from_text(request.remote)
 
 
 def _is_tls(request: web.Request) -> bool:

@@ -21,7 +21,7 @@ from registry.handle import MAX_HANDLE
 from registry.language import Language, preferred
 from registry.record import public
 from resolver.answer import Answer
-from resolver.listeners.http.authorization import Authorization
+from resolver.listeners.http.authorization import LOOKING, Authorization
 from resolver.listeners.http.batch_forms import Framing, accepted_framing, cut, framing_of, names_of
 from resolver.listeners.http.batch_names import heads_of, joined, keys_of, prefixes_of
 from resolver.listeners.http.body import read_body
@@ -112,7 +112,7 @@ class Batch:
 
     async def _selection(self, request: web.Request, query: Query) -> Selection:
         indexes, types = frozenset(query.numbers("index")), frozenset(query.every("type"))
-        by = await self._authorization.administrator(request)
+        by = await self._authorization.administrator(request, *LOOKING)
         return Selection(
             indexes,
             types,

@@ -22,7 +22,7 @@ from registry.routes import percent_decode
 from registry.value import HandleValue
 from registry.writing import Terms, Written
 from resolver.answer import Answer
-from resolver.listeners.http.authorization import Authorization
+from resolver.listeners.http.authorization import LOOKING, Authorization
 from resolver.listeners.http.body import expect_json, read_body, read_object
 from resolver.listeners.http.conditional import caching_headers, etag_of, private_headers, unchanged
 from resolver.listeners.http.parts import Parts
@@ -165,7 +165,7 @@ class Handles:
     async def _select(self, request: web.Request, asked: str, key: HandleKey, query: Query) -> web.StreamResponse:
         """The values that are asked for and may be read."""
         indexes, types = frozenset(query.numbers("index")), frozenset(query.every("type"))
-        by = await self._authorization.administrator(request)
+        by = await self._authorization.administrator(request, *LOOKING)
         only_public = query.flag("publicOnly", by is None)
         authoritative = query.flag("auth", False)
         answer = await self._resolve(key, authoritative=authoritative)

@@ -24,20 +24,20 @@ class Prefixes:
 
     async def list(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
         """The total is text, as clients know it."""
-        by = await self._authorization.administrator(request)
+        by = await self._authorization.administrator(request, "operate", "read")
         prefixes = await self._registration.homed_prefixes(by)
         form = {"responseCode": 1, "totalCount": str(len(prefixes)), "prefixes": prefixes}
         return json_response(request, form, headers=private_headers())
 
     async def home(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         prefix = request[HANDLE] = _prefix(placeholders)
-        by = await self._authorization.administrator(request)
+        by = await self._authorization.administrator(request, "operate")
         await self._registration.home_prefix(prefix, by)
         return self._done(request, prefix)
 
     async def unhome(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         prefix = request[HANDLE] = _prefix(placeholders)
-        by = await self._authorization.administrator(request)
+        by = await self._authorization.administrator(request, "operate")
         await self._registration.unhome_prefix(prefix, by)
         return self._done(request, prefix)
 

@@ -141,7 +141,7 @@ def _handle_routes(handles: Handles) -> tuple[Route, ...]:
             *("Register a handle, replace it, or write some of its values.", "注册标识、替换标识或写入部分值。"),
             parameters=(INDEX_TO_WRITE, OVERWRITE, mint, *TERMS, PRETTY, CALLBACK),
             request={_JSON: Values},
-            responses=_json(200, 201, 400, 401, 403, 404, 408, 409, 412, 413, 422, 503),
+            responses=_json(200, 201, 400, 401, 403, 404, 408, 409, 412, 413, 422, 429, 503),
             answers={200: _NAMED, 201: _NAMED},
             authenticated=True,
         ),

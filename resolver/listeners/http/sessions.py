@@ -11,7 +11,7 @@ from aiohttp import web
 
 from registry.authentication import Administrator
 from registry.credentials import handle_parameters
-from registry.errors import HandleError, ServerBusy
+from registry.errors import HandleError, ProtocolFault, ServerBusy
 from registry.language import preferred
 from registry.sessions import Session
 from resolver.listeners.http.authorization import Authorization, UnknownSession, cnonce_of, to_base64
@@ -39,6 +39,8 @@ class SessionApi:
         fields = await read_object(request, self._max_body)
         cnonce = cnonce_of(fields) if "cnonce" in fields else None
         by = await self._authorization.administrator(request)
+        if by is not None and by.grant is not None:
+            raise ProtocolFault("token.no_session")  # It would last longer than the token, and be good for more.
         session = await self._sessions.open(None if by is None else str(by))
         form = _form(session, session.identity)
         if cnonce is not None:

@@ -1,0 +1,44 @@
+"""JSON bodies of the registry's own interface: read into forms, and described."""
+
+from typing import Annotated, Final, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from registry.errors import ProtocolFault
+from registry.routes import Parameter
+
+MAX_BODY: Final = 1 << 16  # Octets of a JSON body; an enterprise has a few hundred.
+
+PROBLEM: Final = "application/problem+json"
+REFUSED: Final = dict.fromkeys((400, 401, 403, 404, 409, 413, 503), PROBLEM)
+JSON: Final = "application/json"
+OBJECT: Final = {"type": "object"}
+OBJECTS: Final = {"type": "array", "items": OBJECT}
+MAX_NUMBER: Final = 999_999_999  # Of an enterprise, a person, a token: what nine digits hold.
+_NUMBER: Final = {"type": "integer", "minimum": 1, "maximum": MAX_NUMBER}
+ENTERPRISE: Final = Parameter("enterprise", "Number of the enterprise; one's own.", "企业编号,默认为本企业。", _NUMBER)
+AFTER: Final = Parameter("after", "Only those behind this number.", "只返回该编号之后的。", _NUMBER)
+
+Form = TypeVar("Form")
+EnterpriseNumber = Annotated[int, msgspec.Meta(ge=1, lt=1 << 31)]
+
+
+async def body_of(request: web.Request, kind: type[Form]) -> Form:
+    """Raises ProtocolFault, which names the field."""
+    try:
+        return msgspec.json.decode(await request.read(), type=kind)
+    except web.HTTPRequestEntityTooLarge:
+        raise ProtocolFault("http.body_too_long", limit=MAX_BODY) from None
+    except msgspec.ValidationError as error:
+        rule, _, path = str(error).partition(" - at `")
+        raise ProtocolFault("json.field", path=path.rstrip("`") or "$", rule=rule, value="that") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ProtocolFault("json.syntax", reason=str(error)) from None
+
+
+def number_from(name: str, text: str) -> int:
+    """Raises ProtocolFault."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise ProtocolFault("http.parameter", name=name, value=text[:40], rule="is no number")
+    return int(text)
