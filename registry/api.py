@@ -18,6 +18,8 @@ from registry.bulk_api import BulkHandlers
 from registry.callers import Callers
 from registry.documentation import language_of, with_documentation
 from registry.enterprise_api import Enterprises
+from registry.enterprise_standing import Standing
+from registry.enterprise_standing_api import StandingHandlers
 from registry.errors import ProtocolFault
 from registry.evidence import EvidenceFiles
 from registry.feed_api import FeedHandlers
@@ -31,8 +33,6 @@ from registry.rights import Rights
 from registry.routes import Route, Router, raw_path
 from registry.search_api import SearchHandlers
 from registry.settings import RegistrySettings
-from registry.standing import Standing
-from registry.standing_api import StandingHandlers
 from registry.statistics_api import StatisticsHandlers
 from registry.stewardship import Stewardship
 from registry.store import Store

@@ -17,8 +17,8 @@ from resolver.cli.output import Row, write_rows
 
 if TYPE_CHECKING:
     from registry.applications import Applications
+    from registry.enterprise_standing import Standing
     from registry.people import People
-    from registry.standing import Standing
     from registry.tokens import Tokens
 
 PEOPLE: Final = ("name", "role", "active", "created_at")
@@ -267,7 +267,7 @@ def limit(
     invocation: Invocation, chosen: Chosen, name: str, handles: int | None, rate: int | None, prefixes: int | None
 ) -> None:
     async def work() -> None:
-        from registry.standing import Limits
+        from registry.enterprise_standing import Limits
 
         async with _desk(invocation, chosen) as desk:
             number = await desk.standing.named(name)
@@ -299,10 +299,10 @@ class _Desk:
 @asynccontextmanager
 async def _desk(invocation: Invocation, chosen: Chosen) -> AsyncIterator[_Desk]:
     from registry.applications import Applications
+    from registry.enterprise_standing import Standing
     from registry.passwords import Passwords
     from registry.people import People
     from registry.personal import Vault
-    from registry.standing import Standing
     from registry.tokens import Tokens
     from resolver.cli.database import opened
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from registry.applications import Application, Applications
 from registry.credit_code import check_character
+from registry.enterprise_standing import Standing
 from registry.evidence import EvidenceFiles
 from registry.passwords import Passwords
 from registry.people import People
 from registry.personal import Personal, Vault
 from registry.settings import RegistrySettings
-from registry.standing import Standing
 from registry.store import Store
 from registry.tokens import Tokens
 

@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from registry.enterprise import add_enterprise
+from registry.enterprise_standing import Standing
 from registry.grants import OF_PROGRAMS
 from registry.personal import Vault
 from registry.settings import RegistrySettings
-from registry.standing import Standing
 from registry.store import Store
 from registry.tokens import Tokens, Wanted
 from registry.transaction import begin

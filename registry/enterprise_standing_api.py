@@ -10,10 +10,10 @@ from registry import asked
 from registry.bodies import JSON, OBJECT, REFUSED, body_of, number_from
 from registry.callers import Callers
 from registry.documentation import LANGUAGE_PARAMETER
+from registry.enterprise_standing import STEP_NAMES, Limits, Standing
 from registry.errors import InvalidHandle, ProtocolFault
 from registry.rights import Rights
 from registry.routes import Route, percent_decode
-from registry.standing import STEP_NAMES, Limits, Standing
 from registry.stewardship import Stewardship
 
 _ONE: Final = "/api/enterprises/{enterprise}"

@@ -8,6 +8,7 @@ import pytest
 from registry.authentication import Authenticator
 from registry.bulk import load
 from registry.enterprise import add_enterprise, list_enterprises
+from registry.enterprise_standing import STEPS, Limits
 from registry.errors import (
     AuthenticationFailed,
     HandleAlreadyExists,
@@ -22,7 +23,6 @@ from registry.errors import (
     TooManyRequests,
 )
 from registry.registration import Registration
-from registry.standing import STEPS, Limits
 from registry.tokens import Wanted
 from tests.registry.books import DESC, URL, name
 from tests.registry.bulk_files import line
