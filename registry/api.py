@@ -9,11 +9,13 @@ from typing import Final
 from aiohttp import web
 
 from registry.api_routes import routes
+from registry.audit_api import AuditHandlers
 from registry.authentication import Authenticator
+from registry.bodies import MAX_BODY
 from registry.bulk_api import BulkHandlers
 from registry.callers import Callers
 from registry.documentation import language_of, with_documentation
-from registry.enterprise_api import MAX_BODY, Enterprises
+from registry.enterprise_api import Enterprises
 from registry.errors import ProtocolFault
 from registry.feed_api import FeedHandlers
 from registry.history_api import HistoryHandlers
@@ -22,6 +24,7 @@ from registry.rights import Rights
 from registry.routes import Router, raw_path
 from registry.search_api import SearchHandlers
 from registry.settings import RegistrySettings
+from registry.state_api import StateHandlers
 from registry.statistics_api import StatisticsHandlers
 from registry.store import Store
 from registry.upkeep import Unready, Upkeep
@@ -42,7 +45,9 @@ def create_app(store: Store) -> web.Application:
     statistics = StatisticsHandlers(store, callers, rights)
     search = SearchHandlers(store, callers, rights)
     feed, history = FeedHandlers(store, callers, rights), HistoryHandlers(store, callers, rights)
-    served = (feed.route(), *history.routes(), *routes(bulk, enterprises, statistics, search))
+    states, audit = StateHandlers(store, callers, rights), AuditHandlers(store, callers, rights)
+    newer = (feed.route(), *history.routes(), *states.routes(), audit.route())
+    served = (*newer, *routes(bulk, enterprises, statistics, search))
     router = Router(with_documentation(served, TITLES, version("filament-node")))
 
     async def answer(request: web.Request) -> web.StreamResponse:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from registry.acts import Act
 from registry.admin import PREFIX_ADMINISTRATOR, AdminRecord, value_list_to_wire
 from registry.errors import InvalidHandle, InvalidValue
 from registry.handle import NAMING_AUTHORITY, Handle, check_prefix
@@ -76,6 +77,7 @@ async def add_enterprise(store: Store, name: str, name_en: str, industry: str, p
     handle = Handle(NAMING_AUTHORITY, prefix)
     async with begin(store, by) as transaction:
         enterprise_id = await transaction.connection.fetchval(ADD, name, name_en, industry, transaction.at)
+        await transaction.keep(Act("enterprise.added", name, None, {"prefix": prefix}))
         await transaction.home(prefix, enterprise_id)
         site = await latest_site(transaction)
         values = (*_prefix_values(handle, name, name_en, secret_key), *((site,) if site else ()))

@@ -2,21 +2,17 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final, TypeVar
+from typing import Any
 
 import msgspec
 import orjson
 from aiohttp import web
 
+from registry.bodies import read_form
 from registry.callers import Callers
 from registry.enterprise import add_enterprise, list_enterprises
-from registry.errors import ProtocolFault
 from registry.rights import Rights
 from registry.store import Store
-
-MAX_BODY: Final = 1 << 16  # Octets of a JSON body; an enterprise has a few hundred.
-
-Form = TypeVar("Form")
 
 
 class EnterpriseForm(msgspec.Struct):
@@ -51,21 +47,9 @@ class Enterprises:
     async def add(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
         by = await self._callers.administrator(request)
         self._rights.check_node(by)
-        form = await _body(request, EnterpriseForm)
+        form = await read_form(request, EnterpriseForm)
         granted = await add_enterprise(self._store, form.name, form.name_en, form.industry, form.prefix, by=str(by))
         return _json(msgspec.to_builtins(granted), HTTPStatus.CREATED)
-
-
-async def _body(request: web.Request, kind: type[Form]) -> Form:
-    try:
-        return msgspec.json.decode(await request.read(), type=kind)
-    except web.HTTPRequestEntityTooLarge:
-        raise ProtocolFault("http.body_too_long", limit=MAX_BODY) from None
-    except msgspec.ValidationError as error:
-        rule, _, path = str(error).partition(" - at `")
-        raise ProtocolFault("json.field", path=path.rstrip("`") or "$", rule=rule, value="that") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ProtocolFault("json.syntax", reason=str(error)) from None
 
 
 def _json(form: Any, status: int = HTTPStatus.OK) -> web.Response:

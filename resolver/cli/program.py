@@ -21,6 +21,7 @@ from resolver.cli.options import language_option
 from resolver.cli.running import status, up
 from resolver.cli.searching import search
 from resolver.cli.shell import completion
+from resolver.cli.standing import audit, state
 from resolver.cli.statistics import stats
 from resolver.cli.texts import MESSAGES
 
@@ -48,6 +49,8 @@ for command in (
     status,
     stats,
     search,
+    state,
+    audit,
     migrate,
     load,
     export,
