@@ -12,13 +12,14 @@ from aiohttp import web
 from registry.api_routes import routes
 from registry.applications import Applications
 from registry.applications_api import ApplicationHandlers
+from registry.audit_api import AuditHandlers
 from registry.authentication import Authenticator
 from registry.bodies import MAX_BODY
 from registry.bulk_api import BulkHandlers
 from registry.callers import Callers
 from registry.documentation import language_of, with_documentation
 from registry.enterprise_api import Enterprises
-from registry.enterprise_standing import Standing
+from registry.enterprise_standing import EnterpriseStanding
 from registry.enterprise_standing_api import StandingHandlers
 from registry.errors import ProtocolFault
 from registry.evidence import EvidenceFiles
@@ -33,6 +34,7 @@ from registry.rights import Rights
 from registry.routes import Route, Router, raw_path
 from registry.search_api import SearchHandlers
 from registry.settings import RegistrySettings
+from registry.state_api import StateHandlers
 from registry.statistics_api import StatisticsHandlers
 from registry.stewardship import Stewardship
 from registry.store import Store
@@ -57,8 +59,11 @@ def create_app(store: Store) -> web.Application:
     statistics = StatisticsHandlers(store, callers, rights)
     search = SearchHandlers(store, callers, rights)
     feed, history = FeedHandlers(store, callers, rights), HistoryHandlers(store, callers, rights)
+    states, audit = StateHandlers(store, callers, rights), AuditHandlers(store, callers, rights)
     served = (
         feed.route(),
+        audit.route(),
+        *states.routes(),
         *history.routes(),
         *routes(bulk, enterprises, statistics, search),
         *_routes_of_people(store, callers, tokens, rights),
@@ -91,7 +96,7 @@ def _routes_of_people(store: Store, callers: Callers, tokens: Tokens, rights: Ri
         *PeopleHandlers(callers, people, tokens, stewardship).routes(),
         *TokenHandlers(store, callers, tokens, stewardship).routes(),
         *ApplicationHandlers(callers, rights, applications, EvidenceFiles(store, vault), people).routes(),
-        *StandingHandlers(callers, rights, Standing(store, vault), stewardship).routes(),
+        *StandingHandlers(callers, rights, EnterpriseStanding(store, vault), stewardship).routes(),
     )
 
 

@@ -10,13 +10,15 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
-from registry import ledger
+from registry import acts, ledger
+from registry.acts import Act
 from registry.chunks import Chunk, Form, csv_chunks, line_chunks
 from registry.deflating import Dictionary
 from registry.dictionaries import CANDIDATES
-from registry.errors import InsufficientPermission, PrefixNotHomed
+from registry.errors import HandleError, InsufficientPermission, PrefixNotHomed
 from registry.ledger import Batch, Tally
 from registry.merge import RETRIED, Merge, Rows
 from registry.prefix import Prefix
@@ -67,10 +69,11 @@ async def load(
     whether they are true is found out on demand (`registry.trust`).
     """
     await store.load_prefixes()
-    async with store.connection() as connection:
+    async with store.connection() as connection, connection.transaction():
         whose = {"load_key": load_key, "source": source, "form": form, "loaded_by": loaded_by}
         batch = await ledger.open_batch(connection, **whose)
-    one_load = _Load(store, batch, loaded_by, may_write or _anyone, progress)
+        await _keep(store, connection, loaded_by, Act("load.begun", source, None, {"batch": batch.batch_id}))
+    one_load = _Load(store, batch, source, loaded_by, may_write or _anyone, progress)
     report = await one_load.run(_CHUNKS_OF[form](octets, exact_suffixes=store.settings.exact_suffixes))
     log.info("load %d of %s by %s: %s", batch.batch_id, source, loaded_by, report)
     return report
@@ -87,12 +90,14 @@ class _Load:
         self,
         store: Store,
         batch: Batch,
+        source: str,
         loaded_by: str,
         may_write: MayWrite,
         progress: Callable[[Report], None] | None,
     ) -> None:
         self._store = store
         self._batch = batch
+        self._source = source
         self._by = loaded_by
         self._may_write = may_write
         self._progress = progress
@@ -115,9 +120,13 @@ class _Load:
                         await ledger.set_columns(connection, self._batch, chunk.layout.columns.names)
                 await self._take(chunk, preparation)
                 count += 1
-        async with self._store.connection() as connection:
+        async with self._store.connection() as connection, connection.transaction():
             await ledger.forget_from(connection, self._batch, count)
             await ledger.finish(connection, self._batch)
+            written: list[int | None] = [one for one, allowed in self._allowed.items() if allowed]
+            for prefix_id in written or [None]:
+                act = Act("load.finished", self._source, prefix_id, {"batch": self._batch.batch_id})
+                await _keep(self._store, connection, self._by, act)
         self._tell(self._batch.tally, Tally())
         return self._report
 
@@ -158,7 +167,7 @@ class _Load:
 
     async def _sifted(self, chunk: Chunk, prepared: Prepared) -> tuple[Rows, list[tuple[int, str, Refusal]]]:
         """The rows of prefixes that are homed here and the loader's to write; and all refusals, with their rows."""
-        rows = Rows([], [], [], [], [], prepared.dictionary)
+        rows = Rows([], [], [], [], [], [], prepared.dictionary)
         refusals = list(prepared.refusals)
         for run in prepared.runs:
             prefix = self._store.prefixes.find(run.prefix_key)
@@ -173,6 +182,7 @@ class _Load:
                 rows.spellings.extend(prepared.spellings[run.start : run.end])
                 rows.packed.extend(prepared.packed[run.start : run.end])
                 rows.keys.extend(prepared.keys[run.start : run.end])
+                rows.places.extend(prepared.places[run.start : run.end])
         refusals.sort(key=lambda one: one.place)
         return rows, [(*_line_and_text(chunk, one.place), one) for one in refusals]
 
@@ -184,16 +194,19 @@ class _Load:
     def _refused(
         self, chunk: Chunk, prepared: Prepared, run: Run, fault: PrefixNotHomed | InsufficientPermission
     ) -> list[Refusal]:
-        columns = chunk.layout.columns
-        path = "$.handle" if columns is None else columns.names[columns.handle]
+        path = _path_of_handle(chunk)
         return [Refusal.of(place, path, fault) for place in prepared.places[run.start : run.end]]
 
     async def _write(self, chunk: Chunk, lines: int, rows: Rows, refusals: list[tuple[int, str, Refusal]]) -> Tally:
+        def refuse(place: int, fault: HandleError) -> tuple[int, str, Refusal]:
+            return (*_line_and_text(chunk, place), Refusal.of(place, _path_of_handle(chunk), fault))
+
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 async with self._store.connection() as connection:
                     restamp = self._preparers.restamp
-                    merge = Merge(self._store, connection, self._batch, self._by, restamp, likely_new=self._all_new)
+                    whose = (self._store, connection, self._batch, self._by)
+                    merge = Merge(*whose, restamp, refuse, likely_new=self._all_new)
                     tally = await merge.write(chunk.number, chunk.digest, rows, lines, refusals)
                     self._all_new = tally is not None and tally.created == len(rows.suffixes)
                     # Another run of the same load was faster; what it did is read from the ledger at the end.
@@ -223,6 +236,15 @@ class _Load:
         )
         if self._progress is not None:
             self._progress(self._report)
+
+
+async def _keep(store: Store, connection: ledger.Connection, by: str, act: Act) -> None:
+    await acts.keep(connection, act, at=datetime.now(UTC), by=by, program=store.program)
+
+
+def _path_of_handle(chunk: Chunk) -> str:
+    columns = chunk.layout.columns
+    return "$.handle" if columns is None else columns.names[columns.handle]
 
 
 def _line_and_text(chunk: Chunk, place: int) -> tuple[int, str]:

@@ -26,6 +26,7 @@ class Operation(IntEnum):
     CREATED = 1
     UPDATED = 2
     DELETED = 3
+    STATE = 4
 
 
 _NO_KEY = HandleKey(b"")

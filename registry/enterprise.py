@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from registry.acts import Act
 from registry.admin import ADMINISTRATORS, PREFIX_ADMINISTRATOR, AdminRecord, value_list_to_wire
 from registry.errors import InvalidHandle, InvalidValue
 from registry.handle import NAMING_AUTHORITY, Handle, check_prefix
@@ -91,6 +92,7 @@ async def grant_prefix(
     secret_key = secrets.token_urlsafe(SECRET_OCTETS)
     handle = Handle(NAMING_AUTHORITY, prefix)
     enterprise_id = await transaction.connection.fetchval(ADD, name, name_en, industry, transaction.at)
+    await transaction.keep(Act("enterprise.added", name, None, {"prefix": prefix}))
     await transaction.home(prefix, enterprise_id)
     if not hosted:
         await transaction.unhome(prefix)

@@ -80,7 +80,7 @@ class Limits:
                 raise InvalidValue("quota.limit", name=name, limit=limit)
 
 
-class Standing:
+class EnterpriseStanding:
     """Changes how enterprises stand, and says it. Everything raises HandleNotFound for one that is not there."""
 
     def __init__(self, store: Store, vault: Vault) -> None:

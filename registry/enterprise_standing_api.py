@@ -10,7 +10,7 @@ from registry import asked
 from registry.bodies import JSON, OBJECT, REFUSED, body_of, number_from
 from registry.callers import Callers
 from registry.documentation import LANGUAGE_PARAMETER
-from registry.enterprise_standing import STEP_NAMES, Limits, Standing
+from registry.enterprise_standing import STEP_NAMES, EnterpriseStanding, Limits
 from registry.errors import InvalidHandle, ProtocolFault
 from registry.rights import Rights
 from registry.routes import Route, percent_decode
@@ -37,7 +37,9 @@ class LimitsForm(msgspec.Struct):
 class StandingHandlers:
     """Handlers of /api/enterprises/{enterprise} and /api/recycled/{prefix}."""
 
-    def __init__(self, callers: Callers, rights: Rights, standing: Standing, stewardship: Stewardship) -> None:
+    def __init__(
+        self, callers: Callers, rights: Rights, standing: EnterpriseStanding, stewardship: Stewardship
+    ) -> None:
         self._callers = callers
         self._rights = rights
         self._standing = standing

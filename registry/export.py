@@ -1,6 +1,7 @@
 """The book as NDJSON in the form that the bulk load reads: what was loaded comes out, and goes in again equal.
 
 Only the time of writing is not carried over: a handle is as old as its row in the book that it is loaded into.
+Handles that are reserved, revoked or expired are left out: a load registers active ones.
 """
 
 from collections.abc import AsyncIterator, Iterable
@@ -21,7 +22,7 @@ PAGE: Final = 1000  # Handles read at once.
 
 PAGE_OF_HANDLES: Final = """
 SELECT suffix, coalesce(spelling, suffix) AS spelling, packed FROM handle
-WHERE prefix_id = $1 AND suffix > $2 AND state = 0 ORDER BY suffix LIMIT $3
+WHERE prefix_id = $1 AND suffix > $2 AND state IN (0, 3) ORDER BY suffix LIMIT $3
 """
 
 

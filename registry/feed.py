@@ -58,6 +58,7 @@ _WORDS: Final = {
     Operation.CREATED: "created",
     Operation.UPDATED: "updated",
     Operation.DELETED: "deleted",
+    Operation.STATE: "state",
 }
 
 

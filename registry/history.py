@@ -8,7 +8,8 @@ from typing import Any, Final
 from registry.errors import HandleNotFound
 from registry.handle import Handle
 from registry.packing import unpack
-from registry.store import ACTIVE, Store
+from registry.standing import Standing, State, standing_from_json
+from registry.store import Store
 from registry.value import HandleValue
 
 NEWEST: Final = (1 << 31) - 1  # Above every version.
@@ -17,12 +18,12 @@ MAX_VERSIONS: Final = 1000  # In one list: some 100 kB.
 # A row of the history ends when the next version began, written by who replaced it; the newest version is in `handle`.
 _EVERY: Final = """
 WITH every AS (
-  SELECT version, state, packed, written_at AS since, at AS until, changed_by AS replaced_by
+  SELECT version, state, standing, packed, written_at AS since, at AS until, changed_by AS replaced_by
   FROM handle_history WHERE prefix_id = $1 AND suffix = $2
   UNION ALL
-  SELECT version, state, packed, coalesce(updated_at, created_at), NULL, NULL
+  SELECT version, state, standing, packed, coalesce(updated_at, created_at), NULL, NULL
   FROM handle WHERE prefix_id = $1 AND suffix = $2)
-SELECT version, state, packed, since, until, replaced_by FROM every
+SELECT version, state, standing, packed, since, until, replaced_by FROM every
 """
 LIST: Final = _EVERY + "WHERE version < $3 ORDER BY version DESC LIMIT $4"
 OF_VERSION: Final = _EVERY + "WHERE version = $3"
@@ -38,11 +39,16 @@ class Version:
     """
 
     version: int
-    deleted: bool
+    state: State
+    standing: Standing | None
     since: datetime
     until: datetime | None
     replaced_by: str | None
     values: tuple[HandleValue, ...]
+
+    @property
+    def deleted(self) -> bool:
+        return self.state is State.DELETED
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +103,8 @@ class History:
         return [
             Version(
                 row["version"],
-                row["state"] != ACTIVE,
+                State(row["state"]),
+                standing_from_json(row["state"], row["standing"]),
                 row["since"].astimezone(UTC),
                 row["until"] and row["until"].astimezone(UTC),
                 row["replaced_by"],

@@ -18,6 +18,7 @@ from registry.registration import Registration
 from registry.rest import values_to_json
 from registry.rights import Rights, is_readable
 from registry.routes import Parameter, Route, percent_decode
+from registry.standing import shown
 from registry.store import Store
 from registry.value import HandleValue
 
@@ -126,6 +127,8 @@ def _summary(version: Version) -> dict[str, Any]:
     return {
         "version": version.version,
         "deleted": version.deleted,
+        "state": version.state.word,
+        **_standing(version),
         "since": version.since,
         "until": version.until,
         "replacedBy": version.replaced_by,
@@ -135,3 +138,9 @@ def _summary(version: Version) -> dict[str, Any]:
 def _shown(values: Iterable[HandleValue], by: Administrator) -> list[dict[str, Any]]:
     """Values as this administrator may read them."""
     return values_to_json([one for one in values if is_readable(one, by)])
+
+
+def _standing(version: Version) -> dict[str, Any]:
+    """Who put it into its state, and why, where that is known."""
+    standing = version.standing
+    return {} if standing is None else {"by": standing.by, **shown(standing)}

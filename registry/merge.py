@@ -18,11 +18,14 @@ import asyncpg
 
 from registry.changes import Operation
 from registry.deflating import Dictionary
+from registry.errors import HandleError
+from registry.handle import Handle
 from registry.ledger import Batch, Connection, Tally, claim, settle
 from registry.packing import pack, unpack
 from registry.quotas import check_registered
 from registry.refusal import Refusal
-from registry.store import DELETED, Store
+from registry.standing import State, fixed, standing_from_json
+from registry.store import Store
 from registry.transaction import COUNT, COUNT_SLOTS
 
 # The chunk and its ledger row are lost together or not at all, so neither has to wait for the disk. The rows are named
@@ -47,17 +50,17 @@ WITH fresh AS (
 SELECT prefix_id, count(*)::int AS rows FROM fresh GROUP BY prefix_id
 """
 LOCK_CHANGED: Final = """
-SELECT loaded.place::int - 1 AS place, handle.state, handle.packed,
+SELECT loaded.place::int - 1 AS place, handle.state, handle.standing, handle.packed,
        extract(epoch FROM coalesce(handle.updated_at, handle.created_at))::bigint AS written_at
 FROM unnest($1::int[], $2::text[], $3::bytea[]) WITH ORDINALITY AS loaded (prefix_id, suffix, packed, place)
 JOIN handle ON handle.prefix_id = loaded.prefix_id AND handle.suffix = loaded.suffix
-WHERE handle.packed IS DISTINCT FROM loaded.packed OR handle.state = 1
+WHERE handle.packed IS DISTINCT FROM loaded.packed OR handle.state <> 0
 ORDER BY loaded.place FOR UPDATE OF handle
 """
 HISTORY: Final = """
-INSERT INTO handle_history (at, prefix_id, version, state, suffix, changed_by, packed, written_at)
+INSERT INTO handle_history (at, prefix_id, version, state, suffix, changed_by, packed, written_at, standing)
 SELECT $1, handle.prefix_id, handle.version, handle.state, handle.suffix, $2, handle.packed,
-       coalesce(handle.updated_at, handle.created_at)
+       coalesce(handle.updated_at, handle.created_at), handle.standing
 FROM unnest($3::int[], $4::text[]) AS changed (prefix_id, suffix)
 JOIN handle ON handle.prefix_id = changed.prefix_id AND handle.suffix = changed.suffix
 """
@@ -68,8 +71,8 @@ FROM unnest($3::int[], $4::text[], $5::bytea[], $6::jsonb[]) AS changed (prefix_
 WHERE handle.prefix_id = changed.prefix_id AND handle.suffix = changed.suffix
 """
 RECREATE: Final = """
-UPDATE handle SET created_at = $1, updated_at = NULL, batch_id = $2, state = 0, version = handle.version + 1,
-       spelling = changed.spelling, packed = changed.packed, keys = changed.keys
+UPDATE handle SET created_at = $1, updated_at = NULL, batch_id = $2, state = 0, standing = NULL,
+       version = handle.version + 1, spelling = changed.spelling, packed = changed.packed, keys = changed.keys
 FROM unnest($3::int[], $4::text[], $5::text[], $6::bytea[], $7::jsonb[])
   AS changed (prefix_id, suffix, spelling, packed, keys)
 WHERE handle.prefix_id = changed.prefix_id AND handle.suffix = changed.suffix
@@ -98,12 +101,15 @@ class Rows:
     spellings: list[str | None]
     packed: list[bytes]
     keys: list[str | None]
+    places: list[int]  # Of their rows in the chunk.
     dictionary: int | None = None  # That `packed` is deflated against.
 
 
 # Given the old images and the new values of each, and the time: new values in which what stayed keeps its time,
 # deflated against the dictionary, or None where nothing changed.
 Restamp = Callable[[Sequence[OldImage], Sequence[bytes], int, Dictionary | None], Awaitable[list[bytes | None]]]
+# Given the place of a row in the chunk and why it is not taken: what the ledger keeps of it.
+Refuse = Callable[[int, HandleError], tuple[int, str, Refusal]]
 
 
 class Merge:
@@ -116,6 +122,7 @@ class Merge:
         batch: Batch,
         loaded_by: str,
         restamp: Restamp,
+        refuse: Refuse,
         *,
         likely_new: bool,
     ) -> None:
@@ -126,6 +133,8 @@ class Merge:
         self._batch = batch
         self._by = loaded_by
         self._restamp = restamp
+        self._refuse = refuse
+        self._refused: list[tuple[int, str, Refusal]] = []
         self._at = datetime.now(UTC).replace(microsecond=0)
         self._created: Counter[int] = Counter()
         self._updated: Counter[int] = Counter()
@@ -144,9 +153,10 @@ class Merge:
             await self._count()
             await self._log(rows)
             created, updated = self._created.total(), self._updated.total()
-            unchanged = len(rows.suffixes) - created - updated
-            tally = Tally(lines, created, updated, unchanged, len(refusals))
-            await settle(self._connection, self._batch, chunk, tally, refusals)
+            unchanged = len(rows.suffixes) - created - updated - len(self._refused)
+            every = [*refusals, *self._refused]
+            tally = Tally(lines, created, updated, unchanged, len(every))
+            await settle(self._connection, self._batch, chunk, tally, every)
             return tally
 
     async def _copy(self, rows: Rows) -> bool:
@@ -172,9 +182,10 @@ class Merge:
         if self._created.total() == len(rows.suffixes):
             return
         locked = await self._connection.fetch(LOCK_CHANGED, rows.prefix_ids, rows.suffixes, rows.packed)
+        locked = [row for row in locked if not self._is_fixed(rows, row)]
         old = await self._store.plain([row["packed"] for row in locked], self._connection)
         images = [
-            OldImage(row["place"], row["state"] == DELETED, packed, row["written_at"])
+            OldImage(row["place"], row["state"] == State.DELETED, packed, row["written_at"])
             for row, packed in zip(locked, old, strict=True)
         ]
         new = await self._store.plain([rows.packed[image.place] for image in images], self._connection)
@@ -186,6 +197,19 @@ class Merge:
         await self._keep_history(rows, [image.place for image, _ in changed])
         await self._update(rows, [(image.place, packed) for image, packed in changed if not image.deleted])
         await self._recreate(rows, [(image.place, packed) for image, packed in changed if image.deleted])
+
+    def _is_fixed(self, rows: Rows, row: asyncpg.Record) -> bool:
+        """Whether a row that is there cannot be changed in its state; what would change it is refused then."""
+        if row["state"] in (State.ACTIVE, State.DELETED):
+            return False
+        place = row["place"]
+        prefix = self._store.prefixes.by_id(rows.prefix_ids[place])
+        assert prefix is not None
+        handle = Handle(prefix.spelling, rows.spellings[place] or rows.suffixes[place])
+        refusal = fixed(handle, standing_from_json(row["state"], row["standing"]))
+        if refusal is not None:
+            self._refused.append(self._refuse(rows.places[place], refusal))
+        return refusal is not None
 
     async def _keep_history(self, rows: Rows, places: list[int]) -> None:
         prefix_ids = [rows.prefix_ids[place] for place in places]

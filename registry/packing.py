@@ -14,6 +14,7 @@ from typing import Final
 from registry.handle import Handle
 from registry.octets import Reader, Truncated, put_varint
 from registry.record import HandleRecord
+from registry.standing import Standing
 from registry.value import DEFAULT_PERMISSIONS, DEFAULT_TTL, HandleValue, Reference
 
 PACKED: Final = 1
@@ -34,9 +35,15 @@ class PackedRecord:
     packed: bytes
     written_at: int
     version: int
+    standing: Standing | None = None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it has only its standing to show."""
+        return self.standing is not None and self.standing.is_closed
 
     def unpack(self) -> HandleRecord:
-        return HandleRecord(self.handle, unpack(self.packed, self.written_at), self.version)
+        return HandleRecord(self.handle, unpack(self.packed, self.written_at), self.version, self.standing)
 
 
 def pack(values: Iterable[HandleValue], written_at: int) -> bytes:

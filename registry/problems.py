@@ -34,6 +34,8 @@ _STATUS_OF_RULE: Final[Mapping[str, int]] = {
     "enterprise.step": 409,
     "prefix.in_use": 409,
     "token.unknown": 401,
+    "state.fixed": 409,
+    "state.next": 409,
 }
 
 

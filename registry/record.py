@@ -6,6 +6,7 @@ from typing import Final
 
 from registry.errors import InvalidValue, ValueAlreadyExists
 from registry.handle import Handle
+from registry.standing import Standing
 from registry.value import DEFAULT_TTL, HandleValue
 
 MAX_VALUES: Final = 2048  # A handle's values, as in the reference server.
@@ -21,6 +22,7 @@ class HandleRecord:
     handle: Handle
     values: tuple[HandleValue, ...]
     version: int = 1
+    standing: Standing | None = None  # None where nobody said anything of its state: it is active.
 
     def select(self, indexes: Collection[int] = (), types: Collection[str] = ()) -> tuple[HandleValue, ...]:
         """The union of the values at some index and of some type; all of them when nothing is asked for."""

@@ -311,5 +311,23 @@ RULES: Catalogue = {
     "load.wrong_form": ("the file is {form}", "文件格式不符:{form}"),
     "load.workbook": ("the workbook cannot be read: {reason}", "无法读取工作簿:{reason}"),
     "load.not_found": ("there is no load {batch}", "没有编号为 {batch} 的导入"),
+    "state.reserved": (
+        "handle {handle!r} is reserved since {since} and not in use yet{why}",
+        "标识 {handle!r} 自 {since} 起预留,尚未启用{why_zh}",
+    ),
+    "state.revoked": ("handle {handle!r} was revoked at {since}{why}", "标识 {handle!r} 已于 {since} 注销{why_zh}"),
+    "state.expired": ("handle {handle!r} expired at {since}{why}", "标识 {handle!r} 已于 {since} 过期{why_zh}"),
+    "state.fixed": (
+        "handle {handle!r} is {state} and cannot be changed{why}",
+        "标识 {handle!r} 处于“{state_zh}”状态,不能修改{why_zh}",
+    ),
+    "state.next": (
+        "handle {handle!r} is {state}, and cannot become {wanted} but only {allowed}",
+        "标识 {handle!r} 处于“{state_zh}”状态,不能变为 {wanted},只能变为 {allowed}",
+    ),
+    "state.node": (
+        "handle {handle!r} was made {state} by the operator of this node, who alone can change that",
+        "标识 {handle!r} 由节点运营方设为“{state_zh}”,只有运营方可以更改",
+    ),
     "operation.unsupported": ("operation {operation} is not supported", "不支持操作 {operation}"),
 }

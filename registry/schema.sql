@@ -77,6 +77,7 @@ CREATE TABLE handle (
   spelling text COLLATE "C",
   packed bytea NOT NULL,
   keys jsonb,
+  standing jsonb,
   PRIMARY KEY (prefix_id, suffix)
 ) WITH (fillfactor = 95);
 CREATE INDEX handle_keys ON handle USING gin (keys jsonb_path_ops) WHERE keys IS NOT NULL;
@@ -86,11 +87,12 @@ COMMENT ON COLUMN handle.updated_at IS 'When it was last changed; NULL until the
 COMMENT ON COLUMN handle.prefix_id IS 'Its prefix.';
 COMMENT ON COLUMN handle.version IS 'How often it was written; goes on counting through a deletion.';
 COMMENT ON COLUMN handle.batch_id IS 'The bulk load that wrote it last, if one did.';
-COMMENT ON COLUMN handle.state IS '0 active, 1 deleted.';
+COMMENT ON COLUMN handle.state IS '0 active, 1 deleted, 2 reserved, 3 frozen, 4 revoked, 5 expired.';
 COMMENT ON COLUMN handle.suffix IS 'Key: folded unless the node keeps suffixes exact.';
 COMMENT ON COLUMN handle.spelling IS 'The suffix as registered, when that is not the key.';
 COMMENT ON COLUMN handle.packed IS 'Its values, in the form of registry/packing.py.';
-COMMENT ON COLUMN handle.keys IS 'Of active handles: short sums of the values it is found by, as registry/search_keys.py makes them.';
+COMMENT ON COLUMN handle.keys IS 'Of handles that are not deleted: short sums of the values it is found by, as registry/search_keys.py makes them.';
+COMMENT ON COLUMN handle.standing IS 'Since when it is in its state, by whom and why, as registry/standing.py has it; NULL where nobody chose it.';
 
 CREATE TABLE dictionary (
   number int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -122,6 +124,7 @@ CREATE TABLE handle_history (
   changed_by text NOT NULL,
   packed bytea NOT NULL,
   written_at timestamptz NOT NULL,
+  standing jsonb,
   PRIMARY KEY (prefix_id, suffix, version)
 );
 COMMENT ON TABLE handle_history IS 'What a handle said before each change.';
@@ -133,6 +136,7 @@ COMMENT ON COLUMN handle_history.suffix IS 'Key of its suffix.';
 COMMENT ON COLUMN handle_history.changed_by IS 'Administrator who replaced it, as index:handle, or the program.';
 COMMENT ON COLUMN handle_history.packed IS 'Its values then.';
 COMMENT ON COLUMN handle_history.written_at IS 'When this version was written: the time its values carry.';
+COMMENT ON COLUMN handle_history.standing IS 'What was known of its state then.';
 
 CREATE TABLE handle_count (
   prefix_id int NOT NULL,
@@ -167,7 +171,7 @@ COMMENT ON COLUMN change_log.prefix_id IS 'Prefix of kinds 1 to 3.';
 COMMENT ON COLUMN change_log.suffix IS 'Suffix, or the first of a range.';
 COMMENT ON COLUMN change_log.suffix_to IS 'Last suffix of a range.';
 COMMENT ON COLUMN change_log.version IS 'Version that was written, of kind 1.';
-COMMENT ON COLUMN change_log.operation IS 'Of kind 1: 1 registered, 2 changed, 3 deleted.';
+COMMENT ON COLUMN change_log.operation IS 'Of kind 1: 1 registered, 2 changed, 3 deleted, 4 put into a state.';
 COMMENT ON COLUMN change_log.batch_id IS 'Of kind 2: the bulk load.';
 
 CREATE TABLE import_batch (
@@ -342,6 +346,73 @@ COMMENT ON COLUMN receipt.created IS 'Whether it, or its values, were new.';
 COMMENT ON COLUMN receipt.version IS 'Its version then.';
 COMMENT ON COLUMN receipt.made_at IS 'When it was written.';
 
+CREATE TABLE handle_expiry (
+  prefix_id int NOT NULL,
+  suffix text COLLATE "C" NOT NULL,
+  at timestamptz NOT NULL,
+  PRIMARY KEY (prefix_id, suffix)
+);
+CREATE INDEX handle_expiry_at ON handle_expiry (at);
+COMMENT ON TABLE handle_expiry IS 'Handles whose time is limited.';
+COMMENT ON COLUMN handle_expiry.prefix_id IS 'The prefix.';
+COMMENT ON COLUMN handle_expiry.suffix IS 'Key of the suffix.';
+COMMENT ON COLUMN handle_expiry.at IS 'When it expires.';
+
+CREATE TABLE act (
+  xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
+  seq bigint GENERATED ALWAYS AS IDENTITY,
+  at timestamptz NOT NULL,
+  by text NOT NULL,
+  program text NOT NULL,
+  act text NOT NULL,
+  prefix_id int,
+  subject text NOT NULL,
+  detail text NOT NULL,
+  PRIMARY KEY (xid, seq)
+);
+COMMENT ON TABLE act IS 'Acts that are not chained yet, each written by the transaction that it is of.';
+COMMENT ON COLUMN act.xid IS 'That transaction.';
+COMMENT ON COLUMN act.seq IS 'Order inside the transaction.';
+COMMENT ON COLUMN act.at IS 'When it was done.';
+COMMENT ON COLUMN act.by IS 'Who did it: an administrator as index:handle, or a command.';
+COMMENT ON COLUMN act.program IS 'The program that it was done through.';
+COMMENT ON COLUMN act.act IS 'What was done, as registry/acts.py names it.';
+COMMENT ON COLUMN act.prefix_id IS 'The prefix that it concerns, when it is one.';
+COMMENT ON COLUMN act.subject IS 'What it was done to.';
+COMMENT ON COLUMN act.detail IS 'What else belongs to it: JSON.';
+
+CREATE TABLE audit (
+  number bigint PRIMARY KEY,
+  at timestamptz NOT NULL,
+  by text NOT NULL,
+  program text NOT NULL,
+  act text NOT NULL,
+  prefix_id int,
+  subject text NOT NULL,
+  detail text NOT NULL,
+  chain bytea NOT NULL
+);
+CREATE INDEX audit_prefix_id ON audit (prefix_id, number);
+COMMENT ON TABLE audit IS 'The audit log: rows are added and never changed.';
+COMMENT ON COLUMN audit.number IS 'Place in the log, from 1 and without a gap.';
+COMMENT ON COLUMN audit.at IS 'When it was done.';
+COMMENT ON COLUMN audit.by IS 'Who did it: an administrator as index:handle, or a command.';
+COMMENT ON COLUMN audit.program IS 'The program that it was done through.';
+COMMENT ON COLUMN audit.act IS 'What was done, as registry/acts.py names it.';
+COMMENT ON COLUMN audit.prefix_id IS 'The prefix that it concerns, when it is one.';
+COMMENT ON COLUMN audit.subject IS 'What it was done to.';
+COMMENT ON COLUMN audit.detail IS 'What else belongs to it: JSON.';
+COMMENT ON COLUMN audit.chain IS 'SHA-256 of the row before''s and of this row.';
+
+CREATE TABLE audit_head (
+  single boolean PRIMARY KEY DEFAULT true CHECK (single),
+  number bigint NOT NULL,
+  chain bytea NOT NULL
+);
+COMMENT ON TABLE audit_head IS 'Where the audit log ends.';
+COMMENT ON COLUMN audit_head.single IS 'One row only.';
+COMMENT ON COLUMN audit_head.number IS 'Number of its last row; 0 before the first.';
+COMMENT ON COLUMN audit_head.chain IS 'The last row''s chain.';
 CREATE TABLE quota_use (
   enterprise_id int NOT NULL,
   minute timestamptz NOT NULL,

@@ -11,6 +11,8 @@ from typing import Final
 
 import asyncpg
 
+from registry import acts
+from registry.acts import Act
 from registry.changes import ChangeKind
 from registry.errors import InvalidValue, ProtocolFault
 from registry.packing import unpack
@@ -25,19 +27,20 @@ PAGE: Final = 1000  # Rows given their keys in one transaction.
 # Seconds after a declaration before rows are given keys: every process that writes has heard of it by then, and what it
 # had prepared without keys is in the book.
 SETTLING: Final = 5.0
+DECLARER: Final = "filament enterprise searchable"  # Who an audit log names, where nobody else declares.
 
 # Fenced: asked for the first rows in order, the planner would walk the whole prefix instead of the index of keys.
 FIND: Final = """
 WITH found AS MATERIALIZED (
   SELECT suffix, coalesce(spelling, suffix) AS spelling, packed FROM handle
-  WHERE keys @> $1::jsonb AND prefix_id = $2 AND suffix > $3 AND state = 0)
+  WHERE keys @> $1::jsonb AND prefix_id = $2 AND suffix > $3 AND state <> 1)
 SELECT suffix, spelling, packed FROM found ORDER BY suffix LIMIT $4
 """
 DECLARE: Final = """
 INSERT INTO searchable (prefix_id, type, created_at) VALUES ($1, $2, $3) ON CONFLICT (prefix_id, type) DO NOTHING
 """
 ROWS: Final = """
-SELECT suffix, packed FROM handle WHERE prefix_id = $1 AND suffix > $2 AND state = 0
+SELECT suffix, packed FROM handle WHERE prefix_id = $1 AND suffix > $2 AND state <> 1
 ORDER BY suffix LIMIT $3 FOR UPDATE
 """
 SET_KEYS: Final = """
@@ -81,12 +84,17 @@ async def search(
             return Found(handles, after)
 
 
-async def declare(store: Store, prefix: Prefix, value_type: str, *, settling: float = SETTLING) -> int:
+async def declare(
+    store: Store, prefix: Prefix, value_type: str, *, by: str = DECLARER, settling: float = SETTLING
+) -> int:
     """Makes handles of a prefix be found by values of a type, and says how many rows were given keys."""
     if not 0 < len(value_type.encode()) <= MAX_TYPE or not value_type.isprintable():
         raise InvalidValue("value.type", index=0, type=value_type[:MAX_TYPE], rule=f"must have 1 to {MAX_TYPE} octets")
     async with store.connection() as connection, connection.transaction():
-        await connection.execute(DECLARE, prefix.prefix_id, value_type, datetime.now(UTC))
+        at = datetime.now(UTC)
+        await connection.execute(DECLARE, prefix.prefix_id, value_type, at)
+        act = Act("type.declared", prefix.spelling, prefix.prefix_id, {"type": value_type})
+        await acts.keep(connection, act, at=at, by=by, program=store.program)
         # Writers learn of it with the prefixes, which they read anew when they hear of this.
         await connection.execute(LOG, ChangeKind.PREFIX, prefix.prefix_id, None, None, None)
     await store.load_prefixes()

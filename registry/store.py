@@ -20,16 +20,14 @@ from registry.packing import PackedRecord
 from registry.prefix import Prefix, PrefixTable
 from registry.record import HandleRecord
 from registry.settings import RegistrySettings
-
-ACTIVE: Final = 0
-DELETED: Final = 1
+from registry.standing import standing_from_json
 
 FETCH: Final = """
-SELECT h.prefix_id, h.suffix, h.spelling, h.version, h.packed,
+SELECT h.prefix_id, h.suffix, h.spelling, h.version, h.state, h.standing, h.packed,
        extract(epoch FROM coalesce(h.updated_at, h.created_at))::bigint AS written_at
 FROM unnest($1::int[], $2::text[]) AS asked (prefix_id, suffix)
 JOIN handle AS h ON h.prefix_id = asked.prefix_id AND h.suffix = asked.suffix
-WHERE h.state = 0
+WHERE h.state <> 1
 """
 PREFIXES: Final = """
 SELECT p.prefix_id, p.prefix, p.spelling, p.homed, coalesce(e.name, '') AS enterprise,
@@ -40,7 +38,7 @@ FROM prefix AS p LEFT JOIN enterprise AS e USING (enterprise_id)
 """
 LIST: Final = """
 SELECT coalesce(spelling, suffix) AS spelling, suffix FROM handle
-WHERE prefix_id = $1 AND suffix > $2 AND state = 0 ORDER BY suffix LIMIT $3 OFFSET $4
+WHERE prefix_id = $1 AND suffix > $2 AND state <> 1 ORDER BY suffix LIMIT $3 OFFSET $4
 """
 COUNT: Final = "SELECT coalesce(sum(registered), 0)::bigint FROM handle_count WHERE prefix_id = $1"
 COUNTS: Final = """
@@ -76,7 +74,7 @@ class Store:
         self.key_of: KeyOf = fold_prefix if settings.exact_suffixes else fold_whole
         self.prefixes = PrefixTable()
         self.dictionaries = Dictionaries()
-        self._program = program
+        self.program = program
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
         self._readers: asyncio.LifoQueue[_Reader] = asyncio.LifoQueue()
@@ -106,7 +104,7 @@ class Store:
         if self._pool is None:
             async with self._opening:
                 if self._pool is None:
-                    self._pool = await open_pool(self.settings, self._program)
+                    self._pool = await open_pool(self.settings, self.program)
         async with self._pool.acquire(timeout=CONNECT_TIMEOUT) as connection:
             yield connection
 
@@ -132,11 +130,12 @@ class Store:
         return (await self.fetch_many([key])).get(key)
 
     async def fetch_many(self, keys: Sequence[HandleKey]) -> dict[HandleKey, HandleRecord]:
-        """The active handles among `keys`, in one read. Keys of prefixes that are not homed here are not found."""
-        return {key: packed.unpack() for key, packed in (await self.fetch_packed(keys)).items()}
+        """The handles among `keys` that are resolved, in one read. Keys of prefixes not homed here are not found."""
+        found = await self.fetch_packed(keys)
+        return {key: packed.unpack() for key, packed in found.items() if not packed.is_closed}
 
     async def fetch_packed(self, keys: Sequence[HandleKey]) -> dict[HandleKey, PackedRecord]:
-        """As `fetch_many`, with the values packed."""
+        """As `fetch_many`, with the values packed, and with those that have only their standing to show."""
         if not len(self.prefixes):  # Not opened yet, for the database was away: 0.NA is homed in every registry.
             await self.load_prefixes()
         asked = [place for key in keys if (place := self.place(key)) is not None]
@@ -177,7 +176,9 @@ class Store:
         suffix = row["suffix"]
         handle = Handle(prefix.spelling, suffix if row["spelling"] is None else row["spelling"])
         key = HandleKey(prefix.key + b"/" + suffix.encode())
-        return key, PackedRecord(handle, packed, row["written_at"], row["version"])
+        state, form = row["state"], row["standing"]
+        standing = standing_from_json(state, form) if state or form else None  # Of one in a million.
+        return key, PackedRecord(handle, packed, row["written_at"], row["version"], standing)
 
     async def list_handles(
         self, prefix: Prefix, limit: int | None, *, after: str = "", offset: int = 0
@@ -189,12 +190,12 @@ class Store:
         return names, rows[-1]["suffix"] if rows else after
 
     async def count(self, prefix: Prefix) -> int:
-        """Active handles of a prefix, exact."""
+        """Handles of a prefix that are not deleted, exact."""
         async with self.connection() as connection:
             return int(await connection.fetchval(COUNT, prefix.prefix_id))
 
     async def counts(self) -> dict[int, int]:
-        """Active handles by prefix number."""
+        """Handles that are not deleted, by prefix number."""
         async with self.connection() as connection:
             return {row["prefix_id"]: row["registered"] for row in await connection.fetch(COUNTS)}
 

@@ -4,14 +4,15 @@ Each change writes its change-log row in the same transaction, so that whoever h
 """
 
 import random
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 from msgspec.structs import replace
 
+from registry.acts import COLUMNS, OF_HANDLE, Act, keep, row_of
 from registry.changes import ChangeKind, Operation
 from registry.errors import HandleAlreadyExists, HandleNotFound, PrefixNotHomed
 from registry.handle import Handle, HandleKey
@@ -20,13 +21,16 @@ from registry.prefix import Prefix
 from registry.quotas import check_registered
 from registry.record import HandleRecord
 from registry.search_keys import search_keys
-from registry.store import ACTIVE, DELETED, Store
+from registry.standing import Standing, State, fixed, shown, standing_from_json, standing_to_json
+from registry.store import Store
 from registry.value import HandleValue
 
 COUNT_SLOTS: Final = 8  # Rows a prefix in handle_count: with as many writers, seldom two meet in one.
+NOTHING_MORE: Final[Mapping[str, Any]] = {}
 
 LOCK: Final = """
-SELECT spelling, version, state, packed, extract(epoch FROM coalesce(updated_at, created_at))::bigint AS written_at
+SELECT spelling, version, state, standing, packed,
+       extract(epoch FROM coalesce(updated_at, created_at))::bigint AS written_at
 FROM handle WHERE prefix_id = $1 AND suffix = $2 FOR UPDATE
 """
 INSERT: Final = """
@@ -34,8 +38,8 @@ INSERT INTO handle (created_at, prefix_id, suffix, spelling, packed, keys) VALUE
 ON CONFLICT (prefix_id, suffix) DO NOTHING RETURNING version
 """
 RECREATE: Final = """
-UPDATE handle SET created_at = $1, updated_at = NULL, spelling = $4, packed = $5, keys = $6, state = 0, batch_id = NULL,
-       version = version + 1
+UPDATE handle SET created_at = $1, updated_at = NULL, spelling = $4, packed = $5, keys = $6, state = 0, standing = NULL,
+       batch_id = NULL, version = version + 1
 WHERE prefix_id = $2 AND suffix = $3 AND state = 1 RETURNING version
 """
 UPDATE: Final = """
@@ -43,12 +47,22 @@ UPDATE handle SET updated_at = $1, packed = $4, keys = $5, version = version + 1
 WHERE prefix_id = $2 AND suffix = $3 RETURNING version
 """
 DELETE: Final = """
-UPDATE handle SET updated_at = $1, packed = $4, keys = NULL, version = version + 1, state = 1, batch_id = NULL
+UPDATE handle SET updated_at = $1, packed = $4, keys = NULL, version = version + 1, state = 1, standing = NULL,
+       batch_id = NULL
 WHERE prefix_id = $2 AND suffix = $3
 """
+STAND: Final = """
+UPDATE handle SET updated_at = $1, packed = $4, state = $5, standing = $6, version = version + 1, batch_id = NULL
+WHERE prefix_id = $2 AND suffix = $3 RETURNING version
+"""
+EXPIRE: Final = """
+INSERT INTO handle_expiry (prefix_id, suffix, at) VALUES ($1, $2, $3)
+ON CONFLICT (prefix_id, suffix) DO UPDATE SET at = excluded.at
+"""
+DO_NOT_EXPIRE: Final = "DELETE FROM handle_expiry WHERE prefix_id = $1 AND suffix = $2"
 HISTORY: Final = """
-INSERT INTO handle_history (at, prefix_id, version, state, suffix, changed_by, packed, written_at)
-SELECT $3, prefix_id, version, state, suffix, $4, packed, coalesce(updated_at, created_at)
+INSERT INTO handle_history (at, prefix_id, version, state, suffix, changed_by, packed, written_at, standing)
+SELECT $3, prefix_id, version, state, suffix, $4, packed, coalesce(updated_at, created_at), standing
 FROM handle WHERE prefix_id = $1 AND suffix = $2
 """
 COUNT: Final = """
@@ -63,9 +77,11 @@ RETURNING prefix_id
 """
 UNHOME: Final = "UPDATE prefix SET homed = false WHERE prefix = $1 AND homed RETURNING prefix_id"
 LOG: Final = "INSERT INTO change_log (kind, prefix_id, suffix, suffix_to, version) VALUES ($1, $2, $3, $4, $5)"
-LOG_HANDLE: Final = """
+# The change for those who follow changes, the act for those who ask afterwards: two rows, and one way to the server.
+LOG_HANDLE: Final = f"""
+WITH kept AS (INSERT INTO act ({COLUMNS}) VALUES ($5, $6, $7, $8, $9, $10, $11))
 INSERT INTO change_log (kind, prefix_id, suffix, version, operation) VALUES (1, $1, $2, $3, $4)
-"""
+"""  # noqa: S608  # our own columns
 
 
 class Transaction:
@@ -82,11 +98,12 @@ class Transaction:
         """The handle as it stands, and nobody else's to change until the end; None when it is not registered."""
         prefix, suffix = self._place(handle)
         row = await self.connection.fetchrow(LOCK, prefix.prefix_id, suffix)
-        if row is None or row["state"] != ACTIVE:
+        if row is None or row["state"] == State.DELETED:
             return None
         registered = Handle(prefix.spelling, suffix if row["spelling"] is None else row["spelling"])
         (packed,) = await self._store.plain([row["packed"]], self.connection)
-        return HandleRecord(registered, unpack(packed, row["written_at"]), row["version"])
+        standing = standing_from_json(row["state"], row["standing"])
+        return HandleRecord(registered, unpack(packed, row["written_at"]), row["version"], standing)
 
     async def create(self, handle: Handle, values: Iterable[HandleValue]) -> HandleRecord:
         """Registers a handle. Raises HandleAlreadyExists, PrefixNotHomed."""
@@ -100,27 +117,47 @@ class Transaction:
         if version is None:
             version = await self._recreate(handle, row)
         await self._count(prefix, 1)
-        await self._log(prefix, suffix, version, Operation.CREATED)
+        await self._log(prefix, handle, suffix, version, Operation.CREATED)
         return HandleRecord(handle, stamped, version)
 
     async def replace(self, record: HandleRecord, values: Iterable[HandleValue]) -> HandleRecord:
-        """Gives a locked handle these values instead of its own; those that say the same keep their time."""
+        """Gives a locked handle these values instead of its own; those that say the same keep their time.
+
+        Raises InsufficientPermission for one whose state keeps it as it is.
+        """
+        _expect_changeable(record)
         prefix, suffix = self._place(record.handle)
         stamped = self._stamp(values, record.values)
         await self._keep_history(prefix, suffix)
         packed = pack(stamped, self._written_at)
         keys = search_keys(prefix.key, packed, prefix.searchable)
         version = await self.connection.fetchval(UPDATE, self.at, prefix.prefix_id, suffix, packed, keys)
-        await self._log(prefix, suffix, version, Operation.UPDATED)
-        return HandleRecord(record.handle, stamped, version)
+        await self._log(prefix, record.handle, suffix, version, Operation.UPDATED)
+        return HandleRecord(record.handle, stamped, version, record.standing)
 
     async def delete(self, record: HandleRecord) -> None:
-        """Deletes a locked handle. Its row stays, so that its versions go on counting should it come back."""
+        """Deletes a locked handle. Its row stays, so that its versions go on counting should it come back.
+
+        Raises InsufficientPermission for one whose state keeps it as it is.
+        """
+        _expect_changeable(record)
         prefix, suffix = self._place(record.handle)
         await self._keep_history(prefix, suffix)
         await self.connection.execute(DELETE, self.at, prefix.prefix_id, suffix, pack((), self._written_at))
         await self._count(prefix, -1)
-        await self._log(prefix, suffix, record.version + 1, Operation.DELETED)
+        await self._limit(prefix, suffix, record.standing, None)
+        await self._log(prefix, record.handle, suffix, record.version + 1, Operation.DELETED)
+
+    async def put_standing(self, record: HandleRecord, standing: Standing) -> HandleRecord:
+        """Puts a locked handle into a state; its values stay, with their times."""
+        prefix, suffix = self._place(record.handle)
+        await self._keep_history(prefix, suffix)
+        packed = pack(record.values, self._written_at)
+        form = standing_to_json(standing)
+        version = await self.connection.fetchval(STAND, self.at, prefix.prefix_id, suffix, packed, standing.state, form)
+        await self._limit(prefix, suffix, record.standing, standing)
+        await self._log(prefix, record.handle, suffix, version, Operation.STATE, shown(standing))
+        return HandleRecord(record.handle, record.values, version, standing)
 
     async def home(self, prefix: str, enterprise_id: int | None = None) -> None:
         """Makes this node answer for a prefix, perhaps an enterprise's. Raises HandleAlreadyExists: it has another."""
@@ -128,14 +165,18 @@ class Transaction:
         prefix_id = await self.connection.fetchval(HOME, *row)
         if prefix_id is None:
             raise HandleAlreadyExists("prefix.exists", prefix=prefix)
-        await self.connection.execute(LOG, ChangeKind.PREFIX, prefix_id, None, None, None)
+        await self._log_prefix("prefix.homed", prefix, prefix_id)
 
     async def unhome(self, prefix: str) -> None:
         """Leaves a prefix to others; its handles stay in the book, unanswered. Raises PrefixNotHomed."""
         prefix_id = await self.connection.fetchval(UNHOME, self._prefix_key(prefix))
         if prefix_id is None:
             raise PrefixNotHomed("prefix.not_homed")
-        await self.connection.execute(LOG, ChangeKind.PREFIX, prefix_id, None, None, None)
+        await self._log_prefix("prefix.unhomed", prefix, prefix_id)
+
+    async def keep(self, act: Act) -> None:
+        """Writes down what else is done here."""
+        await keep(self.connection, act, at=self.at, by=self._by, program=self._store.program)
 
     def _prefix_key(self, prefix: str) -> str:
         return self._store.key_of(f"{prefix}/".encode())[:-1].decode()
@@ -161,7 +202,7 @@ class Transaction:
     async def _recreate(self, handle: Handle, row: tuple[datetime, int, str, str | None, bytes, str | None]) -> int:
         _, prefix_id, suffix, *_ = row
         there = await self.connection.fetchrow(LOCK, prefix_id, suffix)
-        if there is None or there["state"] != DELETED:
+        if there is None or there["state"] != State.DELETED:
             raise HandleAlreadyExists("handle.exists", handle=str(handle))
         await self.connection.execute(HISTORY, prefix_id, suffix, self.at, self._by)
         return int(await self.connection.fetchval(RECREATE, *row))
@@ -175,8 +216,36 @@ class Transaction:
         if difference > 0:
             await check_registered(self.connection, prefix, self.at)
 
-    async def _log(self, prefix: Prefix, suffix: str, version: int, operation: Operation) -> None:
-        await self.connection.execute(LOG_HANDLE, prefix.prefix_id, suffix, version, operation)
+    async def _limit(self, prefix: Prefix, suffix: str, before: Standing | None, after: Standing | None) -> None:
+        """Writes down when a handle expires, where that is another time than before."""
+        old = None if before is None else before.expires
+        new = None if after is None else after.expires
+        if new is not None and new != old:
+            await self.connection.execute(EXPIRE, prefix.prefix_id, suffix, datetime.fromtimestamp(new, UTC))
+        elif new is None and old is not None:
+            await self.connection.execute(DO_NOT_EXPIRE, prefix.prefix_id, suffix)
+
+    async def _log(
+        self,
+        prefix: Prefix,
+        handle: Handle,
+        suffix: str,
+        version: int,
+        operation: Operation,
+        more: Mapping[str, Any] = NOTHING_MORE,
+    ) -> None:
+        act = Act(OF_HANDLE[operation], str(handle), prefix.prefix_id, {"version": version, **more})
+        row = row_of(act, self.at, self._by, self._store.program)
+        await self.connection.execute(LOG_HANDLE, prefix.prefix_id, suffix, version, operation, *row)
+
+    async def _log_prefix(self, act: str, prefix: str, prefix_id: int) -> None:
+        await self.connection.execute(LOG, ChangeKind.PREFIX, prefix_id, None, None, None)
+        await self.keep(Act(act, prefix, prefix_id))
+
+
+def _expect_changeable(record: HandleRecord) -> None:
+    if refusal := fixed(record.handle, record.standing):
+        raise refusal
 
 
 @asynccontextmanager

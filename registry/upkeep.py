@@ -1,4 +1,5 @@
-"""What the registry does by itself: it looks whether the database is there, and takes out what is over.
+"""What the registry does by itself: it looks whether the database is there, ends handles whose time is over, chains the
+audit log, and takes out what is over.
 
 The change log is kept as long as a resolver may be away and still catch up; sessions are kept until they end,
 minutes of the statistics until nobody looks at them any more.
@@ -12,9 +13,11 @@ from time import monotonic
 from typing import Any, Final
 
 from registry import quotas, receipts
+from registry.audit import seal
 from registry.database import DATABASE_AWAY
 from registry.migrate import SchemaMismatch
 from registry.sessions import Sessions
+from registry.states import expire
 from registry.statistics import Statistics
 from registry.store import Store
 from registry.tokens import Tokens
@@ -82,6 +85,8 @@ class Upkeep:
                 await self._store.open()
             else:
                 await self._store.load_prefixes()
+            await seal(self._store)
+            await expire(self._store)
             if self._trimmed_at is None or monotonic() - self._trimmed_at > TRIM_INTERVAL:
                 self._trimmed_at = monotonic()
                 trimmed = await self.trim()

@@ -59,7 +59,7 @@ class Administration:
             full = with_prefix(name)
             if is_prefix_handle(full):
                 answer = await self._resolver.resolve(self._key_of(full))
-                if answer.code == ResponseCode.HANDLE_NOT_FOUND:
+                if answer.code == ResponseCode.HANDLE_NOT_FOUND and answer.tombstone is None:
                     reply = await self._queries.refer(request, name, answer.code)
                     if reply.code == ResponseCode.PREFIX_REFERRAL:
                         return (reply,)

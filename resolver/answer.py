@@ -7,6 +7,7 @@ record is read back from the text, and the octets of the native protocol are mad
 """
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, ClassVar, Final
 
@@ -18,7 +19,8 @@ from registry.handle import Handle
 from registry.octets import put_uint32
 from registry.packing import PackedRecord
 from registry.record import HandleRecord, public, ttl_of
-from registry.rest import values_from_shown, values_to_json
+from registry.rest import STATUS, values_from_shown, values_to_json
+from registry.standing import Standing, State, shown
 from registry.value import HandleValue
 
 # What an answer costs in memory beside its texts: the object, the heads of two strings, what an allocation is rounded
@@ -27,6 +29,8 @@ SURROUNDINGS: Final = 256
 STRING: Final = 41  # A string beside its octets: its head, and what its allocation is rounded up by.
 RECORD: Final = 400  # A packed record beside its octets: four objects.
 MISSING_TTL: Final = 10  # Seconds a client may keep "not found": the registration that ends it cannot be announced.
+GONE: Final = 410  # HTTP statuses of handles that have only their standing to show: no longer resolved,
+NOT_YET: Final = 404  # and not yet.
 # Of tags: the next letter when records are rendered in another way, so that no client takes an old body for the new.
 FORM: Final = "a"
 NOT_KEPT: Final = float("-inf")
@@ -77,6 +81,16 @@ class Answer:
     def etag(self) -> str:
         """A tag for the body, the same in every process of the node."""
         return self.tag.decode()
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of a full answer."""
+        return STATUS[self.code]
+
+    @property
+    def tombstone(self) -> Standing | None:
+        """What there is to say in place of values that are not shown in the state of their handle."""
+        return None
 
     @property
     def restricted(self) -> bool:
@@ -133,16 +147,53 @@ class _NotResponsible(Answer):
     __slots__ = ()
 
 
+class _Closed(Answer):
+    """Of a handle that is not resolved in its state. Its tail is short, as of all that have no values: the short way of
+    answers looks at nothing else."""
+
+    code = ResponseCode.HANDLE_NOT_FOUND
+    head = _HEADS[ResponseCode.HANDLE_NOT_FOUND]
+    registered = False
+    __slots__ = ()
+
+    def __init__(self, packed: PackedRecord) -> None:
+        super().__init__(packed.handle.octets, b"}", MISSING_TTL, packed.version, 0, replace(packed, packed=b""))
+
+    @property
+    def status(self) -> int:
+        return NOT_YET if self._standing.state is State.RESERVED else GONE
+
+    @property
+    def tombstone(self) -> Standing:
+        return self._standing
+
+    @property
+    def record(self) -> None:
+        return None
+
+    def body(self, asked: str) -> bytes:
+        return b"".join((self.head, orjson.dumps(asked), b",", orjson.dumps(shown(self._standing))[1:]))
+
+    @property
+    def _standing(self) -> Standing:
+        assert self.packed is not None
+        assert self.packed.standing is not None
+        return self.packed.standing
+
+
 MISSING: Final = _Missing(b"", b"}", MISSING_TTL, 0)
 NOT_RESPONSIBLE: Final = _NotResponsible(b"", b"}", MISSING_TTL, 0)
 
 
 def found(packed: PackedRecord, kept_until: int) -> Answer:
-    """The answer for a registered handle, with the values that anybody may read.
+    """The answer for a registered handle, with the values that anybody may read, or with why there are none to be read.
 
     An absolute time to live counts from `kept_until`, seconds since 1970: the answer may still be given then, and must
     not promise more than is left.
     """
+    standing = packed.standing
+    if standing is not None and standing.is_closed:
+        return _Closed(packed)
     every = packed.unpack().values
     values = public(every)
     forms = values_to_json(values)
@@ -151,6 +202,12 @@ def found(packed: PackedRecord, kept_until: int) -> Answer:
     says_all = len(values) == len(every) and all(map(_says, forms, values))
     name = packed.handle.octets
     ttl = ttl_of(values, kept_until)
+    if standing is not None:
+        if standing.expires is not None:
+            ttl = min(ttl, max(0, standing.expires - kept_until))
+        if standing.state is State.FROZEN and forms:
+            says_all = False  # The text is not read back.
+            tail = b"".join((tail[:-1], b",", orjson.dumps({"state": standing.state.word})[1:]))
     return Answer(name, tail, ttl, packed.version, packed.written_at, None if says_all else packed)
 
 

@@ -12,6 +12,7 @@ from registry.errors import HandleNotFound, InvalidHandle, PrefixNotHomed, Respo
 from registry.handle import MAX_HANDLE
 from registry.record import HandleRecord, public
 from registry.registration import Registration
+from registry.standing import closed
 from registry.trust import Trust
 from registry.value import HandleValue
 from resolver.answer import Answer, values_to_wire
@@ -121,6 +122,8 @@ class Queries:
 
     def _at_once(self, request: Message, query: Query, answer: Answer) -> Reply | None:
         """The reply, unless a referral may be found for it or its asker must be known."""
+        if answer.tombstone is not None:
+            return refusal(closed(query.handle.decode(errors="replace"), answer.tombstone))
         if answer.code == ResponseCode.HANDLE_NOT_FOUND:
             return None if _may_refer(request, with_prefix(query.handle)) else _NOT_FOUND
         record = answer.record

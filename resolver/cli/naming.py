@@ -137,7 +137,11 @@ def remark(invocation: Invocation, handle: str, answer: "Answer") -> None:
     """Says why an answer is none, or that it is old."""
     if answer.code != FOUND:
         message = answer.body.get("message")
-        if message is None and answer.code in NOT_FOUND:
+        if state := answer.body.get("state"):
+            reason = f": {answer.body['reason']}" if "reason" in answer.body else ""
+            since = answer.body.get("since", "?")
+            invocation.say("resolve.state", handle=handle, state=state, since=since, reason=reason)
+        elif message is None and answer.code in NOT_FOUND:
             invocation.say("resolve.not_found", handle=handle)
         else:
             invocation.say("node.refused", handle=handle, code=answer.code, message=message or f"HTTP {answer.status}")

@@ -17,7 +17,7 @@ from resolver.cli.output import Row, write_rows
 
 if TYPE_CHECKING:
     from registry.applications import Applications
-    from registry.enterprise_standing import Standing
+    from registry.enterprise_standing import EnterpriseStanding
     from registry.people import People
     from registry.tokens import Tokens
 
@@ -290,7 +290,7 @@ class _Desk:
     people: "People"
     tokens: "Tokens"
     applications: "Applications"
-    standing: "Standing"
+    standing: "EnterpriseStanding"
 
     async def number(self, enterprise_name: str | None) -> int | None:
         return None if enterprise_name is None else await self.standing.named(enterprise_name)
@@ -299,7 +299,7 @@ class _Desk:
 @asynccontextmanager
 async def _desk(invocation: Invocation, chosen: Chosen) -> AsyncIterator[_Desk]:
     from registry.applications import Applications
-    from registry.enterprise_standing import Standing
+    from registry.enterprise_standing import EnterpriseStanding
     from registry.passwords import Passwords
     from registry.people import People
     from registry.personal import Vault
@@ -310,7 +310,7 @@ async def _desk(invocation: Invocation, chosen: Chosen) -> AsyncIterator[_Desk]:
     async with opened(settings, invocation) as store:
         tokens, passwords, vault = Tokens(store), Passwords(), Vault(Path(settings.data_directory))
         people = People(store, tokens, passwords)
-        yield _Desk(people, tokens, Applications(store, vault, passwords), Standing(store, vault))
+        yield _Desk(people, tokens, Applications(store, vault, passwords), EnterpriseStanding(store, vault))
 
 
 def _shown(rows: list[dict[str, Any]]) -> list[Row]:

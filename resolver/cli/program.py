@@ -22,6 +22,7 @@ from resolver.cli.people import application, person, token
 from resolver.cli.running import status, up
 from resolver.cli.searching import search
 from resolver.cli.shell import completion
+from resolver.cli.standing import audit, state
 from resolver.cli.statistics import stats
 from resolver.cli.texts import MESSAGES
 
@@ -49,6 +50,8 @@ for command in (
     status,
     stats,
     search,
+    state,
+    audit,
     migrate,
     load,
     export,

@@ -4,6 +4,7 @@ from typing import Final
 
 from registry.language import Catalogue
 from resolver.cli import people_texts
+from resolver.cli.columns import COLUMNS as COLUMNS
 
 HELP: Final[Catalogue] = {
     **people_texts.HELP,
@@ -191,6 +192,33 @@ HELP: Final[Catalogue] = {
     "enterprise.prefix": ("Prefix to home here for it, such as 88.168.9.", "为其开通的前缀，如 88.168.9。"),
     "enterprise.name_en": ("Name in English.", "英文名称。"),
     "enterprise.industry": ("Industry.", "所属行业。"),
+    "state": (
+        "States of handles: reserved, active, frozen, revoked, expired.",
+        "标识的状态：预留、有效、冻结、注销、过期。",
+    ),
+    "state.show": (
+        "Show the state of a handle: since when, by whom and why.",
+        "查看标识的状态：何时、由谁、因何设置。",
+    ),
+    "state.set": (
+        "Put handles into a state, all of them or none; a name that nobody has can be reserved.",
+        "设置标识的状态，全部成功或全部不变；未注册的标识可以预留。",
+    ),
+    "state.reason": ("Why; may be left out for active.", "原因；设为 active 时可省略。"),
+    "state.successor": ("Handle that came in its place.", "后继标识。"),
+    "state.expires": ("When it expires (UTC).", "到期时间（UTC）。"),
+    "audit": ("The audit log: who did what at this node.", "审计日志：何人在本节点做了什么。"),
+    "audit.list": ("Show acts, newest first.", "查看操作记录，最新的在前。"),
+    "audit.prefix": ("Only acts on this prefix.", "只看该前缀的操作。"),
+    "audit.limit": ("At most so many; 100.", "最多显示的数量，默认 100。"),
+    "audit.verify": (
+        "Check that no row of the log was edited, removed or inserted, and print its head.",
+        "检查日志是否被修改、删除或插入，并显示其末端摘要。",
+    ),
+    "audit.head": (
+        "Head that was noted down earlier, NUMBER:DIGEST: the log must have gone through it.",
+        "此前记下的末端摘要（编号:摘要），日志必须经过该点。",
+    ),
     "status": ("Show whether a node is ready, and why not.", "查看节点是否就绪及原因。"),
     "status.url": ("Address of the node's status interface.", "节点状态接口地址。"),
     "config.family": ("Settings of the node.", "查看与检查配置。"),
@@ -257,6 +285,17 @@ MESSAGES: Final[Catalogue] = {
         "--allow {text!r}：应写作地址或网段，如 192.0.2.0/24",
     ),
     "resolve.not_found": ("{handle}: not found", "{handle}：未找到"),
+    "resolve.state": ("{handle}: {state} since {since}{reason}", "{handle}：{state}，自 {since}{reason}"),
+    "state.done": ("{handle} is {state} now", "{handle} 现为 {state}"),
+    "audit.whole": ("The log is whole: {number} acts. Head: {head}", "日志完整，共 {number} 条。末端摘要：{head}"),
+    "audit.changed": ("act {number} was edited, or one before it was replaced", "第 {number} 条被修改或替换"),
+    "audit.missing": ("act {number} is missing", "第 {number} 条缺失"),
+    "audit.inserted": ("a row was inserted at {number}", "第 {number} 条处被插入记录"),
+    "audit.cut": ("the log should reach act {number} and does not", "日志应有第 {number} 条，但已被截去"),
+    "audit.other": (
+        "the log was written anew: act {number} is another than before",
+        "日志被重写：第 {number} 条与此前不同",
+    ),
     "resolve.stale": (
         "{handle}: the node cannot reach its registry; this answer is {age} s old",
         "{handle}：节点暂时无法访问注册库，此应答已过时 {age} 秒",
@@ -356,48 +395,4 @@ MESSAGES: Final[Catalogue] = {
     ),
     "demo.refused": ("{count} of the demo's own rows were refused", "演示数据有 {count} 行被拒绝"),
     "demo.check_failed": ("the node answered {handle} with {code}", "节点对 {handle} 的应答为 {code}"),
-}
-
-COLUMNS: Final[Catalogue] = {
-    **people_texts.COLUMNS,
-    "scenario": ("Scenario", "场景"),
-    "answers_per_second": ("Answers/s", "应答/秒"),
-    "identifiers_per_second": ("Identifiers/s", "标识/秒"),
-    "p50_ms": ("p50 ms", "p50 毫秒"),
-    "p99_ms": ("p99 ms", "p99 毫秒"),
-    "wrong": ("Wrong", "错误"),
-    "lost": ("Lost", "丢失"),
-    "handle": ("Handle", "标识"),
-    "index": ("Index", "索引"),
-    "type": ("Type", "类型"),
-    "data": ("Data", "数据"),
-    "ttl": ("TTL", "缓存秒数"),
-    "timestamp": ("Written", "写入时间"),
-    "prefix": ("Prefix", "前缀"),
-    "name": ("Name", "名称"),
-    "name_en": ("English name", "英文名称"),
-    "industry": ("Industry", "行业"),
-    "registered": ("Registered", "登记数"),
-    "identity": ("Identity", "身份"),
-    "secret_key": ("Secret key", "密钥"),
-    "setting": ("Setting", "配置项"),
-    "value": ("Value", "值"),
-    "origin": ("Origin", "来源"),
-    "part": ("Part", "组成"),
-    "state": ("State", "状态"),
-    "reason": ("Reason", "原因"),
-    "source": ("File", "文件"),
-    "at": ("Time", "时间"),
-    "protocol": ("Protocol", "协议"),
-    "system": ("Code system", "编码体系"),
-    "address": ("Source", "来源"),
-    "requests": ("Requests", "请求数"),
-    "successes": ("Successes", "成功数"),
-    "lines": ("Rows", "行数"),
-    "created": ("Created", "新增"),
-    "updated": ("Updated", "更新"),
-    "unchanged": ("Unchanged", "未变"),
-    "refused": ("Refused", "拒绝"),
-    "seconds": ("Seconds", "秒"),
-    "rate": ("Rows a second", "每秒行数"),
 }

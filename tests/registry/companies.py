@@ -9,7 +9,7 @@ from pathlib import Path
 
 from registry.applications import Application, Applications
 from registry.credit_code import check_character
-from registry.enterprise_standing import Standing
+from registry.enterprise_standing import EnterpriseStanding
 from registry.evidence import EvidenceFiles
 from registry.passwords import Passwords
 from registry.people import People
@@ -51,7 +51,7 @@ class Office:
         self.people = People(self.store, self.tokens, self.passwords, self.clock)
         self.applications = Applications(self.store, self.vault, self.passwords)
         self.evidence = EvidenceFiles(self.store, self.vault)
-        self.standing = Standing(self.store, self.vault)
+        self.standing = EnterpriseStanding(self.store, self.vault)
 
     async def apply(self, prefix: str = "88.168.9", name: str = "浙江澜丝化纤有限公司", **more: object) -> int:
         """An application with evidence; its account is `applicant-<number>`."""

@@ -17,7 +17,7 @@ from registry.errors import InvalidHandle, PrefixNotHomed, ProtocolFault, Respon
 from registry.handle import MAX_HANDLE, NAMING_AUTHORITY, Handle, HandleKey
 from registry.record import public
 from registry.registration import MAX_LISTED
-from registry.rest import STATUS, values_from_json, values_to_json
+from registry.rest import values_from_json, values_to_json
 from registry.routes import percent_decode
 from registry.value import HandleValue
 from registry.writing import Terms, Written
@@ -28,6 +28,7 @@ from resolver.listeners.http.conditional import caching_headers, etag_of, privat
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.query import Query
 from resolver.listeners.http.responses import ASKED, BASE_HEADERS, FOUND, HANDLE, JSON, json_response, respond
+from resolver.listeners.http.target import path_of
 from resolver.listeners.http.terms import terms_of
 
 SAME: Final = "same"  # ?overwrite=same: what is there is refused when it says something else.
@@ -89,8 +90,8 @@ class Handles:
             return await self._select(request, asked, key, Query.from_request(request))
         answer = self._resolver.peek(key) or await self._resolver.resolve(key)
         request[FOUND] = shows(answer)
-        headers = whole_headers(answer.ttl, answer.etag, self._resolver.staleness)
-        return web.Response(body=whole_body(asked, answer), status=STATUS[answer.code], headers=headers)
+        headers = headers_of(answer, self._resolver.staleness)
+        return web.Response(body=whole_body(asked, answer), status=answer.status, headers=headers)
 
     async def resolve_posted(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         """GET with its parameters in a JSON object."""
@@ -226,6 +227,18 @@ def whole_headers(ttl: int, etag: str, staleness: float = 0.0) -> dict[str, str]
     return {**caching_headers(ttl, etag, staleness), "Content-Type": JSON, **BASE_HEADERS}
 
 
+def headers_of(answer: Answer, staleness: float = 0.0) -> dict[str, str]:
+    """Of a full answer; one of a handle with a successor leads there (RFC 5829, section 3.4)."""
+    return {**whole_headers(answer.ttl, answer.etag, staleness), **successor_of(answer)}
+
+
+def successor_of(answer: Answer) -> dict[str, str]:
+    tombstone = answer.tombstone
+    if tombstone is None or not tombstone.successor:
+        return {}
+    return {"Link": f'</api/handles{path_of(tombstone.successor)}>; rel="successor-version"'}
+
+
 def whole_body(asked: str, answer: Answer) -> bytes:
     """The body of a full answer. Raises PrefixNotHomed, whose refusal says more than its code."""
     if answer.code is ResponseCode.SERVER_NOT_RESPONSIBLE:
@@ -248,10 +261,11 @@ def values_body(asked: str, values: tuple[HandleValue, ...]) -> bytes:
 
 def _conditional(request: web.Request, body: bytes, answer: Answer, etag: str, staleness: float) -> web.StreamResponse:
     """An answer that anybody may keep; only its headers when the client has it already."""
-    response = respond(request, body, STATUS[answer.code])
+    response = respond(request, body, answer.status)
     sent = response.body
     assert isinstance(sent, bytes)
-    headers = caching_headers(answer.ttl, etag if sent is body else etag_of(sent), staleness)
+    tag = etag if sent is body else etag_of(sent)
+    headers = {**caching_headers(answer.ttl, tag, staleness), **successor_of(answer)}
     if unchanged(request, headers):
         return web.Response(status=304, headers={**headers, **BASE_HEADERS})
     headers |= {"Content-Type": response.headers["Content-Type"], **BASE_HEADERS}

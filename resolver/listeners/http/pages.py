@@ -51,6 +51,8 @@ TEXTS: Final[Catalogue] = {
         "The registry has not been heard from for {seconds} s: what you see may be out of date.",
         "已有 {seconds} 秒未与注册库同步,以下内容可能不是最新。",
     ),
+    "record.successor": ("Its successor: {handle}", "后继标识:{handle}"),
+    "refusal.410": ("No longer in use", "已停用"),
     "refusal.404": ("Not found", "未找到"),
     "refusal.400": ("Cannot be resolved here", "本节点无法解析"),
     "refusal.500": ("Cannot be answered", "无法应答"),
@@ -157,11 +159,17 @@ class Pages:
         main = "\n".join((*notes, self._table(values), link, self._form(handle)))
         return self._page(self._text("record.values", handle=handle), main, robots="noarchive")
 
-    def refusal(self, status: int, message: str, handle: str) -> str:
-        """Why there is no record, and the form to try another."""
+    def refusal(self, status: int, message: str, handle: str, successor: str = "") -> str:
+        """Why there is no record, what came in its place, and the form to try another."""
         rule = f"refusal.{status}" if f"refusal.{status}" in TEXTS else "refusal.400"
-        main = f'<p class="note">{html.escape(message)}</p>\n{self._form(handle)}'
+        main = f'<p class="note">{html.escape(message)}</p>\n{self._successor(successor)}{self._form(handle)}'
         return self._page(self._text(rule), main, robots="noindex")
+
+    def _successor(self, handle: str) -> str:
+        if not handle:
+            return ""
+        address = html.escape(f"{path_of(handle)}?noredirect&lang={self.language}")
+        return f'<p><a href="{address}">{self._text("record.successor", handle=handle)}</a></p>\n'
 
     def _page(self, title: str, main: str, *, robots: str) -> str:
         other: Language = "en" if self.language == "zh" else "zh"

@@ -21,11 +21,12 @@ from registry.language import Language
 from registry.record import HandleRecord, public, ttl_of
 from registry.rest import INTERNAL_ERROR, STATUS
 from registry.routes import Handler, Parameter, Route, percent_decode
+from registry.standing import closed
 from registry.value import HandleValue
 from resolver.listeners.http.conditional import caching_headers
 from resolver.listeners.http.locations import Chance, Locations
 from resolver.listeners.http.pages import POLICY, Pages, redirect_body
-from resolver.listeners.http.responses import ASKED, BASE_HEADERS, FOUND, RETRY_AFTER
+from resolver.listeners.http.responses import ASKED, BASE_HEADERS, FOUND, RETRY_AFTER, STATUS_OF_RULE
 from resolver.listeners.http.target import path_of, target_of
 from resolver.listeners.http.visit import PARAMETERS, Visit, is_set, prefers_json
 from resolver.resolution import Resolver
@@ -96,9 +97,11 @@ class Proxy:
             return self._refuse(language_of(request), asked, error)
 
     async def _resolve(self, asked: str, key: HandleKey, *, authoritative: bool) -> HandleRecord:
-        """Raises HandleError: not found, not homed here, or busy."""
+        """Raises HandleError: not found, not resolved in its state, not homed here, or busy."""
         answer = await (self._resolver.resolve_authoritative if authoritative else self._resolver.resolve)(key)
         record = answer.record
+        if answer.tombstone is not None:
+            raise closed(asked, answer.tombstone)
         if record is None:
             raise _REFUSALS[answer.code](asked)
         return record
@@ -145,9 +148,10 @@ class Proxy:
         return web.Response(status=status, text=redirect_body(location), content_type="text/html", headers=headers)
 
     def _refuse(self, language: Language, asked: str, error: HandleError) -> web.StreamResponse:
-        status = STATUS.get(error.code, INTERNAL_ERROR)
+        status = STATUS_OF_RULE.get(error.rule) or STATUS.get(error.code, INTERNAL_ERROR)
         shown = asked.encode(errors="replace").decode()  # A path may hold octets that are no text.
-        page = self._pages(language, path_of(shown)).refusal(status, error.text(language), shown)
+        successor = str(error.culprit.get("successor", ""))
+        page = self._pages(language, path_of(shown)).refusal(status, error.text(language), shown, successor)
         response = _page(status, page.encode(errors="replace").decode(), language)
         if status == STATUS[ResponseCode.SERVER_BUSY]:
             response.headers["Retry-After"] = RETRY_AFTER
@@ -228,6 +232,6 @@ def routes(resolver: Resolver, settings: ResolverSettings, answer_json: Handler)
             "Go to the registered address, or see what is registered.",
             "跳转到登记的网址,或查看登记的内容。",
             PARAMETERS,
-            responses=dict.fromkeys((200, 301, 302, 400, 404, 500, 503), "text/html, application/json"),
+            responses=dict.fromkeys((200, 301, 302, 400, 404, 410, 500, 503), "text/html, application/json"),
         ),
     )

@@ -26,7 +26,7 @@ from resolver.answer import MISSING, NOT_RESPONSIBLE, Answer
 from resolver.listeners.http.block_form import BlockForm, expression_of
 from resolver.listeners.http.conditional import caching_headers
 from resolver.listeners.http.connection import HEAD_END
-from resolver.listeners.http.handles import NO_VALUES, PREFIX_START, Name, shows, whole_body, whole_headers
+from resolver.listeners.http.handles import NO_VALUES, PREFIX_START, Name, headers_of, shows, whole_body, whole_headers
 from resolver.listeners.http.manner import ANY_TAG, Manner, manner_of
 from resolver.listeners.http.responses import BASE_HEADERS, JSON, refusal_form, refusal_head
 from resolver.metrics import Metrics
@@ -187,6 +187,8 @@ class ReadyAnswers:
         if answer is MISSING:
             before, behind = self._missing_head
             etag = ""
+        elif not answer.registered:
+            return self._octets(answer.status, headers_of(answer), manner, whole_body(asked, answer))
         else:
             before, behind = self._heads.get(answer.ttl) or self._learn_head(answer.ttl)
             etag = answer.etag
@@ -216,8 +218,8 @@ class ReadyAnswers:
         staleness = self._source.staleness
         if not staleness:
             return self._render(asked, outcome, manner)
-        headers = whole_headers(outcome.ttl, outcome.etag, staleness)
-        return self._octets(STATUS[outcome.code], headers, manner, whole_body(asked, outcome))
+        headers = headers_of(outcome, staleness)
+        return self._octets(outcome.status, headers, manner, whole_body(asked, outcome))
 
     def _octets(self, status: int, headers: Mapping[str, str], manner: Manner, body: bytes | None = None) -> bytes:
         """An answer that nothing is prepared for."""

@@ -39,6 +39,9 @@ STATUS_OF_RULE: Final[Mapping[str, int]] = {
     "http.header_too_long": 431,
     "http.method": 501,
     "write.version": 412,
+    "state.revoked": 410,
+    "state.expired": 410,
+    "state.fixed": 409,
     "write.key_reused": 422,
 }
 # Codes that say everything: the reference server sends no message with them, and clients compare.

@@ -124,7 +124,7 @@ def _handle_routes(handles: Handles) -> tuple[Route, ...]:
         Route(
             *("GET", path, handles.resolve, "resolve", "Resolve a handle.", "解析标识。"),
             parameters=(*SELECTION, PRETTY, CALLBACK),
-            responses=_json(200, 400, 401, 403, 404, 503) | {304: ""},
+            responses=_json(200, 400, 401, 403, 404, 410, 503) | {304: ""},
             answers={200: Resolution},
         ),
         Route(
@@ -133,7 +133,7 @@ def _handle_routes(handles: Handles) -> tuple[Route, ...]:
             parameters=(PRETTY, CALLBACK),
             request={_JSON: {"type": "object"}},
             body_required=False,
-            responses=_json(200, 400, 401, 403, 404, 408, 413, 503),
+            responses=_json(200, 400, 401, 403, 404, 408, 410, 413, 503),
             answers={200: Resolution},
         ),
         Route(
@@ -149,7 +149,7 @@ def _handle_routes(handles: Handles) -> tuple[Route, ...]:
             *("DELETE", path, handles.delete, "delete"),
             *("Delete a handle, or some of its values.", "删除标识或部分值。"),
             parameters=(INDEX, *TERMS, PRETTY, CALLBACK),
-            responses=_json(200, 400, 401, 403, 404, 412, 422, 503),
+            responses=_json(200, 400, 401, 403, 404, 409, 412, 422, 503),
             answers={200: _NAMED},
             authenticated=True,
         ),
