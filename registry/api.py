@@ -10,10 +10,11 @@ from aiohttp import web
 
 from registry.api_routes import routes
 from registry.authentication import Authenticator
+from registry.bodies import MAX_BODY
 from registry.bulk_api import BulkHandlers
 from registry.callers import Callers
 from registry.documentation import language_of, with_documentation
-from registry.enterprise_api import MAX_BODY, Enterprises
+from registry.enterprise_api import Enterprises
 from registry.errors import ProtocolFault
 from registry.feed_api import FeedHandlers
 from registry.history_api import HistoryHandlers
@@ -24,6 +25,8 @@ from registry.search_api import SearchHandlers
 from registry.settings import RegistrySettings
 from registry.statistics_api import StatisticsHandlers
 from registry.store import Store
+from registry.suffix_api import SuffixHandlers
+from registry.template_api import TemplateHandlers
 from registry.upkeep import Unready, Upkeep
 
 log = logging.getLogger(__name__)
@@ -42,7 +45,14 @@ def create_app(store: Store) -> web.Application:
     statistics = StatisticsHandlers(store, callers, rights)
     search = SearchHandlers(store, callers, rights)
     feed, history = FeedHandlers(store, callers, rights), HistoryHandlers(store, callers, rights)
-    served = (feed.route(), *history.routes(), *routes(bulk, enterprises, statistics, search))
+    templates, suffixes = TemplateHandlers(store, callers, rights), SuffixHandlers(store, callers, rights)
+    served = (
+        feed.route(),
+        *history.routes(),
+        *templates.routes(),
+        *suffixes.routes(),
+        *routes(bulk, enterprises, statistics, search),
+    )
     router = Router(with_documentation(served, TITLES, version("filament-node")))
 
     async def answer(request: web.Request) -> web.StreamResponse:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from registry.handle import HandleKey
+from registry.suffixes import SuffixRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Prefix:
     homed: bool
     enterprise: str = ""
     searchable: tuple[str, ...] = ()  # Types of values by which its handles are found.
+    rules: tuple[SuffixRule, ...] = ()  # Forms that new suffixes must have one of, if there are any.
 
 
 class PrefixTable:

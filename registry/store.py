@@ -20,6 +20,7 @@ from registry.packing import PackedRecord
 from registry.prefix import Prefix, PrefixTable
 from registry.record import HandleRecord
 from registry.settings import RegistrySettings
+from registry.suffixes import rule_from_json
 
 ACTIVE: Final = 0
 DELETED: Final = 1
@@ -33,7 +34,8 @@ WHERE h.state = 0
 """
 PREFIXES: Final = """
 SELECT p.prefix_id, p.prefix, p.spelling, p.homed, coalesce(e.name, '') AS enterprise,
-       array(SELECT s.type FROM searchable AS s WHERE s.prefix_id = p.prefix_id ORDER BY s.type) AS searchable
+       array(SELECT s.type FROM searchable AS s WHERE s.prefix_id = p.prefix_id ORDER BY s.type) AS searchable,
+       array(SELECT r.form::text FROM suffix_rule AS r WHERE r.prefix_id = p.prefix_id ORDER BY r.place) AS rules
 FROM prefix AS p LEFT JOIN enterprise AS e USING (enterprise_id)
 """
 LIST: Final = """
@@ -119,6 +121,7 @@ class Store:
                 row["homed"],
                 row["enterprise"],
                 tuple(row["searchable"]),
+                tuple(map(rule_from_json, row["rules"])),
             )
             for row in rows
         )
