@@ -23,6 +23,7 @@ import orjson
 import uvloop
 
 from bench.enterprises import ENTERPRISES
+from bench.fitting import fitted
 from bench.forms import BLOCKS, HEADERS
 from bench.identifiers import records
 from bench.surroundings import keep, surroundings
@@ -34,7 +35,8 @@ from registry.postgres_programs import find_binaries
 from registry.settings import RegistrySettings
 from registry.store import Store
 
-WAYS = ("copy", "ndjson", "csv")
+WAYS = ("copy", "ndjson", "csv", "templated")
+FORMS = {"templated": "ndjson"}  # The rows of "ndjson", each naming the template that it is held to.
 PIECE = 1 << 18
 COLUMNS = ("created_at", "prefix_id", "suffix", "spelling", "packed")
 
@@ -65,7 +67,7 @@ def main() -> int:
 
 async def _measure(asked: argparse.Namespace, directory: Path) -> dict[str, Any]:
     sizes = (max(1, asked.rows // 10), asked.rows)
-    files = {(form, rows): _made(directory, form, rows) for rows in sizes for form in ("ndjson", "csv")}
+    files = {(form, rows): _made(directory, form, rows) for rows in sizes for form in WAYS[1:]}
     database = directory / "postgres"
     async with EmbeddedPostgres(database, binaries=find_binaries(asked.postgres)) as server:
         await migrate(server.dsn)
@@ -103,7 +105,7 @@ async def _one(way: str, file: str, dsn: str) -> dict[str, Any]:
     if way == "copy":
         rows, seconds = await _copy(store, file)
     else:
-        form: Any = way
+        form: Any = FORMS.get(way, way)
         report = await load(store, _pieces(file), form, source=file, load_key=file, loaded_by="bench")
         assert report.refused == 0
         rows, seconds = report.lines, report.seconds
@@ -143,8 +145,11 @@ async def _copy(store: Store, file: str) -> tuple[int, float]:
 def _made(directory: Path, form: str, rows: int) -> Path:
     file = directory / f"{rows}.{form}"
     with file.open("wb") as out:
+        given = records(rows)
+        if form == "templated":
+            form, given = "ndjson", map(fitted, given)
         out.write(HEADERS[form])
-        for _, block in BLOCKS[form](records(rows)):
+        for _, block in BLOCKS[form](given):
             out.write(block)
     return file
 

@@ -38,6 +38,8 @@ from registry.state_api import StateHandlers
 from registry.statistics_api import StatisticsHandlers
 from registry.stewardship import Stewardship
 from registry.store import Store
+from registry.suffix_api import SuffixHandlers
+from registry.template_api import TemplateHandlers
 from registry.tokens import Tokens
 from registry.tokens_api import TokenHandlers
 from registry.upkeep import Unready, Upkeep
@@ -59,11 +61,14 @@ def create_app(store: Store) -> web.Application:
     statistics = StatisticsHandlers(store, callers, rights)
     search = SearchHandlers(store, callers, rights)
     feed, history = FeedHandlers(store, callers, rights), HistoryHandlers(store, callers, rights)
+    templates, suffixes = TemplateHandlers(store, callers, rights), SuffixHandlers(store, callers, rights)
     states, audit = StateHandlers(store, callers, rights), AuditHandlers(store, callers, rights)
     served = (
         feed.route(),
         audit.route(),
         *states.routes(),
+        *templates.routes(),
+        *suffixes.routes(),
         *history.routes(),
         *routes(bulk, enterprises, statistics, search),
         *_routes_of_people(store, callers, tokens, rights),

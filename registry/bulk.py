@@ -7,7 +7,7 @@ are kept with the reason. What was broken off is run again with the same `load_k
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,6 +16,7 @@ from typing import Any, Final, TypeVar
 from registry import acts, ledger
 from registry.acts import Act
 from registry.chunks import Chunk, Form, csv_chunks, line_chunks
+from registry.conformity import Conformity
 from registry.deflating import Dictionary
 from registry.dictionaries import CANDIDATES
 from registry.errors import HandleError, InsufficientPermission, PrefixNotHomed
@@ -27,6 +28,8 @@ from registry.preparers import Preparers
 from registry.refusal import Refusal
 from registry.sheet_chunks import sheet_chunks
 from registry.store import Store
+from registry.template import Template, TemplateName
+from registry.templates import Templates
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +109,7 @@ class _Load:
         self._preparers = Preparers()
         self._allowed: dict[int, bool] = {}
         self._dictionaries: list[Dictionary] = []
+        self._templates: dict[str, Template | None] = {}  # By key of name; None for what is not published here.
         self._heeded = 0  # The first chunk whose proposal of a dictionary is heeded.
         self._all_new = False  # Whether the chunk before held nothing that was there: the next one is likely the same.
 
@@ -137,8 +141,22 @@ class _Load:
 
     async def _prepare_anew(self, chunk: Chunk) -> Prepared:
         await self._store.load_prefixes()  # Types may be declared searchable while a long load runs.
-        searchable = {prefix.key: prefix.searchable for prefix in self._store.prefixes.homed() if prefix.searchable}
-        return await self._preparers.prepare(chunk, tuple(self._dictionaries), searchable)
+        homed = self._store.prefixes.homed()
+        searchable = {prefix.key: prefix.searchable for prefix in homed if prefix.searchable}
+        rules = {prefix.key: prefix.rules for prefix in homed if prefix.rules}
+        while True:
+            known = Conformity(rules, dict(self._templates))
+            prepared = await self._preparers.prepare(chunk, tuple(self._dictionaries), searchable, known)
+            if not prepared.unknown:
+                return prepared
+            await self._find_templates(prepared.unknown)
+
+    async def _find_templates(self, keys: Iterable[str]) -> None:
+        """Looks for templates that rows name; none is taken out or changed while a load runs."""
+        names = {key: TemplateName.from_text(key) for key in keys}
+        found = await Templates(self._store).published(names.values())
+        for key in names:
+            self._templates[key] = found[key].template if key in found else None
 
     async def _heed(self, chunk: Chunk, proposal: bytes) -> None:
         """Adds a dictionary for the chunks to come."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from registry.handle import HandleKey
+from registry.suffixes import SuffixRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Prefix:
     enterprise_id: int | None = None
     suspended: bool = False  # Its handles are answered, and nobody but the node writes them.
     is_limited: bool = False  # Whether its enterprise has a limit on registrations.
+    rules: tuple[SuffixRule, ...] = ()  # Forms that new suffixes must have one of, if there are any.
 
 
 class PrefixTable:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from registry.blocks import Block
+from registry.conformity import Conformity
 from registry.errors import HandleError, InvalidHandle, ProtocolFault
 from registry.handle import MAX_HANDLE, Handle, HandleKey, check_new, fold_prefix, fold_whole
 from registry.refusal import MAX_ROW_TEXT, Refusal
@@ -65,6 +66,7 @@ class Prepared:
     dictionary: int | None = None  # That `packed` is deflated against.
     proposal: bytes = b""  # A dictionary that would serve much better.
     refusals: list[Refusal] = field(default_factory=list)
+    unknown: frozenset[str] = frozenset()  # Names of templates that rows were not held to yet.
 
     @property
     def lines(self) -> int:
@@ -72,8 +74,18 @@ class Prepared:
         return len(self.places) + len(self.refusals)
 
 
-def prepare(layout: Layout, rows: Sequence[bytes], faults: Mapping[int, str], lines: Sequence[int]) -> Prepared:
-    """Reads the rows of a chunk; `faults` are the rules that rows broke when they were cut, by place."""
+def prepare(
+    layout: Layout,
+    rows: Sequence[bytes],
+    faults: Mapping[int, str],
+    lines: Sequence[int],
+    conformity: Conformity | None = None,
+) -> Prepared:
+    """Reads the rows of a chunk; `faults` are the rules that rows broke when they were cut, by place.
+
+    `conformity` says what they are held to beside that; the templates that it does not know are noted.
+    """
+    held_to = conformity or Conformity()
     reader = layout.reader()
     key_of = fold_prefix if layout.exact_suffixes else fold_whole
     prepared = Prepared()
@@ -83,19 +95,22 @@ def prepare(layout: Layout, rows: Sequence[bytes], faults: Mapping[int, str], li
             if place in faults:
                 raise ProtocolFault(faults[place], limit=MAX_ROW)
             name, packed = reader.read(octets)
-            entries.append((key_of(_checked(name)), place, name, packed))
+            key = key_of(_checked(name))
+            held_to.check(key, name, packed)
+            entries.append((key, place, name, packed))
         except HandleError as error:
             path = "" if place in faults else reader.field_of(error, octets)
             prepared.refusals.append(Refusal.of(place, path, error))
+    prepared.unknown = frozenset(held_to.unknown)
     entries.sort()
     _collect(prepared, entries, lines, layout)
     return prepared
 
 
-def prepare_block(layout: Layout, block: Block) -> Prepared:
+def prepare_block(layout: Layout, block: Block, conformity: Conformity | None = None) -> Prepared:
     """The same of a block of lines."""
     rows, faults, lines = block.rows()
-    return prepare(layout, rows, faults, lines)
+    return prepare(layout, rows, faults, lines, conformity)
 
 
 def _checked(name: str) -> bytes:

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from registry.chunks import Chunk
+from registry.conformity import Conformity
 from registry.deflating import Dictionary
 from registry.merge import OldImage, restamped
 from registry.preparation import Prepared
@@ -34,7 +35,7 @@ class Preparers:
         self._helper: _Helper | None = None
         self._starting = asyncio.Lock()
         self._second_process = (os.cpu_count() or 1) > 1
-        self._prepared = 0
+        self._long = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -46,9 +47,11 @@ class Preparers:
             helper, self._helper = self._helper, None
             await helper.stop()
 
-    async def prepare(self, chunk: Chunk, dictionaries: Sequence[Dictionary], searchable: Searchable) -> Prepared:
-        self._prepared += 1
-        return await self._run(prepare_stored, *chunk.work(), dictionaries, searchable)
+    async def prepare(
+        self, chunk: Chunk, dictionaries: Sequence[Dictionary], searchable: Searchable, conformity: Conformity
+    ) -> Prepared:
+        self._long = self._long or chunk.number > 0
+        return await self._run(prepare_stored, *chunk.work(), dictionaries, searchable, conformity)
 
     async def restamp(
         self, images: Sequence[OldImage], new: Sequence[bytes], written_at: int, dictionary: Dictionary | None
@@ -56,7 +59,7 @@ class Preparers:
         return await self._run(restamped, images, new, written_at, dictionary)
 
     async def _run(self, work: Callable[..., Outcome], *arguments: object) -> Outcome:
-        if self._second_process and self._prepared > 1:
+        if self._second_process and self._long:
             try:
                 return await (await self._started()).run(work, *arguments)
             except OSError as error:

@@ -6,6 +6,7 @@ operations ask first. `by` is None for a stranger: AuthenticationNeeded is raise
 """
 
 from collections.abc import Awaitable, Callable, Collection, Iterable
+from contextlib import suppress
 from time import time
 from typing import Final
 from uuid import uuid4
@@ -27,10 +28,13 @@ from registry.errors import (
     ValuesNotFound,
 )
 from registry.handle import NAMING_AUTHORITY, Handle, check_new, check_prefix
+from registry.minting import Asked, Minting
 from registry.prefix import Prefix
 from registry.record import HandleRecord, check_values
 from registry.rights import Rights, read_only_index
 from registry.store import Store
+from registry.suffixes import check_suffix
+from registry.templates import Templates
 from registry.transaction import Transaction, begin
 from registry.trust import Trust
 from registry.value import HandleValue
@@ -38,6 +42,7 @@ from registry.writing import USUAL, Terms, Writing, Written, expect, replace, sa
 
 DERIVED_AT_ONCE: Final = 1000  # Prefixes read at a time.
 MAX_LISTED: Final = 100_000  # Names in one answer: some five megabytes. A longer list is asked for page by page.
+MAX_TAKEN: Final = 100  # Suffixes made for one handle that others had chosen: such are few, or the minter is no use.
 
 
 class Registration:
@@ -49,6 +54,8 @@ class Registration:
         self.writing = Writing(store)
         self.rights = Rights(store, administrators)
         self._trust = Trust(store, self.rights, clock)
+        self._templates = Templates(store)
+        self._minting = Minting(store)
 
     async def put_record(
         self,
@@ -67,7 +74,7 @@ class Registration:
         """
         if mint:
             handle = Handle(handle.prefix, f"{handle.suffix}{uuid4()}")
-        await self._homed(handle, by)
+        prefix = await self._homed(handle, by)
         check_new(handle)
         checked = check_values(tuple(values))
         signed = check_claims(checked)
@@ -81,6 +88,8 @@ class Registration:
             expect(terms, handle, record)
             if record is None:
                 await self.rights.check_create(handle, administrator)
+                check_suffix(prefix.rules, handle.suffix)
+                await self._templates.check(checked, transaction.connection, new=True)
                 try:
                     return Written(handle, True, await transaction.create(handle, checked))
                 except HandleAlreadyExists:  # Somebody was quicker: his has been committed.
@@ -90,9 +99,41 @@ class Registration:
             if not overwrite and not (or_same and says_the_same(record.values, checked)):
                 raise HandleAlreadyExists("handle.exists", handle=str(handle))
             await self.rights.check_replace(record, checked, administrator)
+            await self._templates.check(checked, transaction.connection)
             return Written(handle, False, await replace(transaction, record, checked))
 
         return await self.writing.write(administrator, terms, put)
+
+    async def mint_record(
+        self,
+        handle: Handle,
+        asked: Asked,
+        values: Iterable[HandleValue],
+        by: Administrator | None,
+        *,
+        terms: Terms = USUAL,
+    ) -> Written:
+        """Registers a handle under the prefix of one without a suffix, which a minter of the prefix makes."""
+        if handle.suffix:
+            raise ProtocolFault("http.parameter", name="minter", value=asked.minter, rule="makes the whole suffix")
+        prefix = await self._homed(handle, by)
+        checked = check_values(tuple(values))
+        signed = check_claims(checked)
+        administrator = _known(by)
+
+        async def mint(transaction: Transaction) -> Written:
+            expect(terms, handle, None)
+            await self.rights.check_create(handle, administrator)
+            await self._templates.check(checked, transaction.connection, new=True)
+            for _ in range(MAX_TAKEN):
+                minted = Handle(prefix.spelling, await self._minting.next(prefix, asked, transaction.connection))
+                check_suffix(prefix.rules, minted.suffix)
+                await self._trust.check(HandleRecord(minted, checked), signed)
+                with suppress(HandleAlreadyExists):  # Somebody chose it himself.
+                    return Written(minted, True, await transaction.create(minted, checked))
+            raise HandleAlreadyExists("handle.exists", handle=str(minted))
+
+        return await self.writing.write(administrator, terms, mint)
 
     async def put_values(
         self,
@@ -122,6 +163,7 @@ class Registration:
                 raise ValueAlreadyExists("value.exists", index=taken)
             if (index := read_only_index(record, given)) is not None:
                 raise InsufficientPermission("authorization.read_only", index=index, handle=str(handle))
+            await self._templates.check(after, transaction.connection)
             # Last: whether a digest is right tells of values that not everybody may read.
             await self._trust.check(HandleRecord(handle, after), signed)
             return Written(handle, taken is None, await replace(transaction, record, after))
@@ -156,6 +198,7 @@ class Registration:
             for index in indexes:
                 if record.at(index) is None:
                     raise ValuesNotFound("values.not_found", handle=str(handle), index=index)
+            await self._templates.check(after, transaction.connection)
             return Written(handle, False, await replace(transaction, record, after))
 
         return await self.writing.change(handle, administrator, terms, change)

@@ -44,9 +44,9 @@ class LineReader:
     def field_of(self, error: HandleError, octets: bytes) -> str:
         if "path" in error.culprit:
             return str(error.culprit["path"])
-        if error.rule.startswith(("handle.", "prefix.")) or "handle" in error.culprit:
+        if error.rule.startswith(("handle.", "prefix.", "suffix.")) or "handle" in error.culprit:
             return "$.handle"
-        if not error.rule.startswith("value."):
+        if not error.rule.startswith(("value.", "template.")):
             return "$"
         _, forms = record_forms(octets)
         places = [place for place, form in enumerate(forms) if form.index == error.culprit.get("index", form.index)]
@@ -88,7 +88,7 @@ class TableReader:
         if "index" in error.culprit:
             found = (names[place] for place, index, _ in self._columns.values if index == error.culprit["index"])
             return next(found, "")
-        if error.rule.startswith(("handle.", "prefix.")) or "handle" in error.culprit:
+        if error.rule.startswith(("handle.", "prefix.", "suffix.")) or "handle" in error.culprit:
             return names[self._columns.handle]
         return ""
 

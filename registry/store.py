@@ -21,6 +21,7 @@ from registry.prefix import Prefix, PrefixTable
 from registry.record import HandleRecord
 from registry.settings import RegistrySettings
 from registry.standing import standing_from_json
+from registry.suffixes import rule_from_json
 
 FETCH: Final = """
 SELECT h.prefix_id, h.suffix, h.spelling, h.version, h.state, h.standing, h.packed,
@@ -33,7 +34,8 @@ PREFIXES: Final = """
 SELECT p.prefix_id, p.prefix, p.spelling, p.homed, coalesce(e.name, '') AS enterprise,
        p.enterprise_id, coalesce(e.state <> 'active', false) AS suspended,
        coalesce(e.max_handles, e.max_rate) IS NOT NULL AS is_limited,
-       array(SELECT s.type FROM searchable AS s WHERE s.prefix_id = p.prefix_id ORDER BY s.type) AS searchable
+       array(SELECT s.type FROM searchable AS s WHERE s.prefix_id = p.prefix_id ORDER BY s.type) AS searchable,
+       array(SELECT r.form::text FROM suffix_rule AS r WHERE r.prefix_id = p.prefix_id ORDER BY r.place) AS rules
 FROM prefix AS p LEFT JOIN enterprise AS e USING (enterprise_id)
 """
 LIST: Final = """
@@ -122,6 +124,7 @@ class Store:
                 row["enterprise_id"],
                 row["suspended"],
                 row["is_limited"],
+                tuple(map(rule_from_json, row["rules"])),
             )
             for row in rows
         )

@@ -7,6 +7,7 @@ taken; where one made of the chunk itself would serve much better, it is propose
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from registry.conformity import Conformity
 from registry.deflating import LONGEST_DICTIONARY, Dictionary, body_of
 from registry.preparation import Prepared
 from registry.search_keys import search_keys
@@ -24,9 +25,12 @@ def prepare_stored(
     arguments: Sequence[object],
     dictionaries: Sequence[Dictionary],
     searchable: Searchable,
+    conformity: Conformity,
 ) -> Prepared:
-    """What `work` prepares, ready to be stored."""
-    prepared = work(*arguments)
+    """What `work` prepares, ready to be stored: nothing yet where rows name templates that are still to be found."""
+    prepared = work(*arguments, conformity)
+    if prepared.unknown:
+        return Prepared(unknown=prepared.unknown)
     prepared.keys = _keys(prepared, searchable)
     best = _best(prepared, dictionaries)
     if best is not None:

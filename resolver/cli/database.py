@@ -19,9 +19,10 @@ from registry.embedded import EmbeddedPostgres, postgres_directory, running_dsn
 from registry.embedded_errors import DataDirectoryInUse
 from registry.migrate import migrate
 from registry.postgres_programs import find_binaries
+from registry.prefix import Prefix
 from registry.settings import RegistrySettings
 from registry.store import Store
-from resolver.cli.invocation import Invocation
+from resolver.cli.invocation import Failed, Invocation
 
 # Seconds for which a node that has just been started may not be ready yet; a crash recovery takes longer, and says so.
 STARTING: Final = 20.0
@@ -63,6 +64,14 @@ async def opened(settings: RegistrySettings, invocation: Invocation) -> AsyncIte
             yield store
         finally:
             await store.close()
+
+
+def prefix_of(store: Store, named: str) -> Prefix:
+    """A prefix of the book. Raises Failed."""
+    prefix = store.prefixes.find(store.key_of(f"{named}/".encode())[:-1])
+    if prefix is None:
+        raise Failed("stats.prefix", prefix=named)
+    return prefix
 
 
 async def _of_running_node(directory: Path) -> str | None:

@@ -21,12 +21,12 @@ from registry.enterprise import add_enterprise, list_enterprises
 from registry.language import text
 from registry.search import declare
 from registry.store import Store
+from resolver.cli.catalogues import MESSAGES
 from resolver.cli.client import Node, handle_path
 from resolver.cli.invocation import Failed, Invocation
 from resolver.cli.options import in_url, local_url
 from resolver.cli.progress import Progress
 from resolver.cli.supervision import supervise
-from resolver.cli.texts import MESSAGES
 from resolver.logs import set_up
 from resolver.settings import Settings
 from resolver.supervisor import Supervisor, bring_schema_up_to_date

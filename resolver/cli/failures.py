@@ -16,8 +16,8 @@ from registry.errors import HandleError
 from registry.language import Language, text
 from registry.migrate import SchemaMismatch
 from registry.settings import InvalidSettings
+from resolver.cli.catalogues import MESSAGES
 from resolver.cli.invocation import FAILED, USAGE, Failed
-from resolver.cli.texts import MESSAGES
 
 log = logging.getLogger(__name__)
 

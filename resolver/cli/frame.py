@@ -14,7 +14,7 @@ from unicodedata import east_asian_width
 import click
 
 from registry.language import Language, text
-from resolver.cli.texts import HELP
+from resolver.cli.catalogues import HELP
 
 _TOKEN = re.compile(r"[!-~]+ ?|\s|.[，。；：、！？）”]*", re.DOTALL)
 MAX_WIDTH: Final = 100  # Cells; longer lines of help are hard to read.

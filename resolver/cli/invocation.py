@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
 from registry.language import LANGUAGES, Language, of_locale, text
-from resolver.cli.texts import MESSAGES
+from resolver.cli.catalogues import MESSAGES
 
 SUCCESS: Final = 0
 FAILED: Final = 1

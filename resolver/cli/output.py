@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TextIO
 
 from registry.language import Language, text
+from resolver.cli.catalogues import COLUMNS
 from resolver.cli.frame import cells
-from resolver.cli.texts import COLUMNS
 
 Row = Mapping[str, Any]
 WIDEST: Final = 100  # Terminal cells of one column of a table: the other forms show every value whole.

@@ -11,6 +11,7 @@ import click
 from registry.language import Language, text
 from resolver.cli.benchmark import bench
 from resolver.cli.book import export, load, migrate
+from resolver.cli.catalogues import MESSAGES
 from resolver.cli.configuration import config
 from resolver.cli.demonstration import demo
 from resolver.cli.enterprises import enterprise
@@ -24,7 +25,8 @@ from resolver.cli.searching import search
 from resolver.cli.shell import completion
 from resolver.cli.standing import audit, state
 from resolver.cli.statistics import stats
-from resolver.cli.texts import MESSAGES
+from resolver.cli.suffixes import suffix
+from resolver.cli.templates import template
 
 NAME: Final = "filament"
 
@@ -59,6 +61,8 @@ for command in (
     person,
     token,
     application,
+    template,
+    suffix,
     resolve,
     register,
     config,

@@ -8,7 +8,7 @@ import click
 
 from resolver.cli.enterprises import enterprise
 from resolver.cli.frame import Command
-from resolver.cli.invocation import Failed, Invocation, run
+from resolver.cli.invocation import Invocation, run
 from resolver.cli.options import Chosen, language_option, output_option, settings_options
 from resolver.cli.output import Row, write_rows
 
@@ -69,10 +69,7 @@ async def _declare(invocation: Invocation, chosen: Chosen, named: str, value_typ
 
 @asynccontextmanager
 async def _prefix_in(invocation: Invocation, chosen: Chosen, named: str) -> "AsyncIterator[tuple[Store, Prefix]]":
-    from resolver.cli.database import opened
+    from resolver.cli.database import opened, prefix_of
 
     async with opened(chosen.settings(invocation).registry, invocation) as store:
-        prefix = store.prefixes.find(store.key_of(f"{named}/".encode())[:-1])
-        if prefix is None:
-            raise Failed("stats.prefix", prefix=named)
-        yield store, prefix
+        yield store, prefix_of(store, named)

@@ -19,10 +19,10 @@ from registry.export import export_handles
 from registry.language import text
 from registry.refusals import write_refusals
 from registry.settings import RegistrySettings
+from resolver.cli.catalogues import MESSAGES
 from resolver.cli.database import opened, reachable
 from resolver.cli.invocation import Invocation
 from resolver.cli.progress import Progress
-from resolver.cli.texts import MESSAGES
 
 OPERATOR: Final = "filament load"  # Who a handle's history names.
 STANDARD_INPUT: Final = "-"

@@ -1,10 +1,13 @@
 """The registry's own interface, over a real connection."""
 
+import io
+
 import aiohttp
 import orjson
 from aiohttp import web
 
 from registry.api import create_app
+from registry.bodies import MAX_BODY
 from registry.enterprise import add_enterprise
 from registry.settings import RegistrySettings
 from registry.store import Store
@@ -128,7 +131,9 @@ async def test_enterprises_are_added_and_listed_by_the_operator_alone(node: Node
     for body in (b"{", b"{}", b'{"name": "x", "prefix": "88.1"}'):
         async with node.client.post("/api/enterprises", data=body, headers=node.operator) as answer:
             assert answer.status == 400
-    async with node.client.post("/api/enterprises", data=b" " * 70_000, headers=node.operator) as answer:
+    async with node.client.post(
+        "/api/enterprises", data=io.BytesIO(b" " * (MAX_BODY + 1)), headers=node.operator
+    ) as answer:
         assert answer.status == 413
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.language import text
-from resolver.cli import texts
+from resolver.cli import catalogues
 from resolver.cli.frame import cells, wrapped
 from resolver.cli.invocation import language_of
 from resolver.cli.output import WIDEST, write_rows
@@ -207,7 +207,7 @@ def test_both_languages_name_the_same_culprits():
 
         __repr__ = __str__ = lambda self: ""
 
-    for catalogue in (texts.HELP, texts.MESSAGES, texts.COLUMNS):
+    for catalogue in (catalogues.HELP, catalogues.MESSAGES, catalogues.COLUMNS):
         for rule in catalogue:
             english, chinese = Named(), Named()
             catalogue[rule][0].format_map(english)

@@ -219,3 +219,40 @@ async def test_handles_are_found_by_a_value_once_its_type_is_searchable(database
     assert json.loads(filament(*wanted).stdout) == [{"handle": "88.168.1/A"}, {"handle": "88.168.1/B"}]
     assert json.loads(filament(*wanted, "--limit", "1").stdout) == [{"handle": "88.168.1/A"}]
     assert "不是本节点的前缀" in filament("search", "88.1", "SPEC", "x", *dsn, "--lang", "zh", code=1).stderr
+
+
+async def test_a_template_is_saved_published_and_held_to_by_a_load(database_dsn, tmp_path: Path):
+    dsn = ("--dsn", database_dsn)
+    filament(*ENTERPRISE, *dsn)
+    whole = filament("template", "show", "textile/spindle@1", *dsn, "--output", "json").stdout
+    saved = filament("template", "save", "88.168.1", "spindle", "-", *dsn, stdin=whole)
+    assert "88.168.1/spindle@1" in saved.stdout
+    assert "draft" in filament("template", "list", "--prefix", "88.168.1", *dsn).stdout
+    assert "published" in filament("template", "publish", "88.168.1/spindle@1", *dsn).stderr
+    shown = filament("template", "show", "88.168.1/spindle@1", *dsn, "--lang", "zh").stdout
+    assert "机台" in shown
+    assert "MACHINE" in shown
+    values = [{"index": 1000, "type": "TEMPLATE", "data": "88.168.1/spindle@1"}]
+    rows = json.dumps({"handle": "88.168.1/E.1", "values": values}) + "\n"
+    file = tmp_path / "made.ndjson"
+    file.write_text(rows, encoding="utf-8")
+    done = filament("load", str(file), *dsn, "--output", "json", code=1)
+    assert json.loads(done.stdout)[0]["refused"] == 1
+    assert "deprecated" in filament("template", "deprecate", "88.168.1/spindle@1", *dsn).stderr
+    assert "所有者/名称@版本" in filament("template", "show", "spindle", *dsn, "--lang", "zh", code=2).stderr
+
+
+async def test_suffixes_get_rules_and_are_reserved(database_dsn, tmp_path: Path):
+    dsn = ("--dsn", database_dsn)
+    filament(*ENTERPRISE, *dsn)
+    rules = json.dumps([{"pattern": "C[0-9]{4}", "accepted": ["C0001"], "refused": ["C1"]}])
+    assert "1 rules" in filament("suffix", "rules", "88.168.1", "-", *dsn, stdin=rules).stderr
+    assert "C[0-9]{4}" in filament("suffix", "rules", "88.168.1", *dsn).stdout
+    minters = json.dumps([{"name": "cake", "layout": "C{serial}", "width": 4}])
+    filament("suffix", "minters", "88.168.1", "-", *dsn, stdin=minters)
+    reserved = filament("suffix", "reserve", "88.168.1", "cake", "--count", "3", *dsn, "--output", "csv").stdout
+    assert reserved.split() == ["suffix", "C0001", "C0002", "C0003"]
+    assert "C0003" in filament("suffix", "blocks", "88.168.1", *dsn).stdout
+    wrong = json.dumps([{"pattern": "(a)+"}])
+    assert "$[0]" in filament("suffix", "rules", "88.168.1", "-", *dsn, stdin=json.dumps([{"x": 1}]), code=1).stderr
+    assert "repeated" in filament("suffix", "rules", "88.168.1", "-", *dsn, stdin=wrong, code=1).stderr

@@ -15,6 +15,7 @@ from registry.authentication import Administrator
 from registry.changes import Change, ChangeKind
 from registry.errors import InvalidHandle, PrefixNotHomed, ProtocolFault, ResponseCode
 from registry.handle import MAX_HANDLE, NAMING_AUTHORITY, Handle, HandleKey
+from registry.minting import Asked
 from registry.record import public
 from registry.registration import MAX_LISTED
 from registry.rest import values_from_json, values_to_json
@@ -112,7 +113,7 @@ class Handles:
         by = await self._authorization.administrator(request)
         terms = terms_of(request, query, by, body)
         outcome = await self._registration.writing.make(terms, lambda: self._put(query, handle, values, by, terms))
-        if query.flag("mintNewSuffix", False):
+        if query.flag("mintNewSuffix", False) or query.first("minter") is not None:
             asked = outcome.handle
         self._forget(Handle.from_text(outcome.handle), terms)
         status = 201 if outcome.created else 200
@@ -199,6 +200,9 @@ class Handles:
         overwrite = not or_same and query.flag("overwrite", True)
         wanted = query.every("index")
         if not wanted:
+            if (minter := query.first("minter")) is not None:
+                asked = Asked(minter, query.first("line") or "")
+                return await self._registration.mint_record(handle, asked, values, by, terms=terms)
             mint = query.flag("mintNewSuffix", False)
             return await self._registration.put_record(
                 handle, values, by, overwrite=overwrite, or_same=or_same, mint=mint, terms=terms

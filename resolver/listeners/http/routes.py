@@ -114,7 +114,13 @@ def routes(parts: Parts) -> tuple[Route, ...]:
 
 def _handle_routes(handles: Handles) -> tuple[Route, ...]:
     path = "/api/handles/{handle}"
-    mint = Parameter("mintNewSuffix", "Make a new suffix behind the one given.", "在给定后缀之后生成新后缀。", _FLAG)
+    minting = (
+        Parameter("mintNewSuffix", "Make a new suffix behind the one given.", "在给定后缀之后生成新后缀。", _FLAG),
+        Parameter(
+            "minter", "Minter of the prefix that makes the whole suffix.", "由该前缀的此编码生成规则生成后缀。", _TEXT
+        ),
+        Parameter("line", "Line that the minter makes it for.", "生成规则所用的产线。", _TEXT),
+    )
     paging = (
         Parameter("prefix", "The prefix, or its handle.", "前缀或其标识。", _TEXT, required=True),
         Parameter("page", "Which page, from 0.", "页码,从 0 开始。", _INDEX),
@@ -139,7 +145,7 @@ def _handle_routes(handles: Handles) -> tuple[Route, ...]:
         Route(
             *("PUT", path, handles.put, "register"),
             *("Register a handle, replace it, or write some of its values.", "注册标识、替换标识或写入部分值。"),
-            parameters=(INDEX_TO_WRITE, OVERWRITE, mint, *TERMS, PRETTY, CALLBACK),
+            parameters=(INDEX_TO_WRITE, OVERWRITE, *minting, *TERMS, PRETTY, CALLBACK),
             request={_JSON: Values},
             responses=_json(200, 201, 400, 401, 403, 404, 408, 409, 412, 413, 422, 429, 503),
             answers={200: _NAMED, 201: _NAMED},

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from registry import receipts
+from registry.minting import Minting
 from registry.receipts import KEPT
+from registry.suffixes import Minter
 from resolver.node import Node
 from tests.resolver.http.lab import Client, Reply, basic, lab
 from tests.resolver.http.test_api import using
@@ -149,5 +151,24 @@ async def test_what_is_there_and_says_the_same_may_be_written_again(node: Node):
         assert client.ask("GET", PATH + "?auth").headers["ETag"] == before
         assert put(client, SECOND, "?overwrite=same").status == 409
         assert data(client) == ["http://example.org/1"]
+
+    await using(node, use)
+
+
+async def test_a_minter_makes_the_whole_suffix_and_the_same_one_when_it_is_asked_again(node: Node):
+    store = node.resolver.store
+    prefix = store.prefixes.find(b"88.118.1")
+    assert prefix is not None
+    await Minting(store).set_minters(prefix, [Minter("cake", "C.{line}-{serial}", 4)], "test")
+
+    def use(client: Client) -> None:
+        path = "/api/handles/88.118.1/?minter=cake&line=A12"
+        first = client.ask("PUT", path, FIRST, basic(), Idempotency_Key="first")
+        assert (first.status, first.json["handle"]) == (201, "88.118.1/C.A12-0001")
+        assert client.ask("PUT", path, FIRST, basic(), Idempotency_Key="first").json == first.json
+        assert client.ask("PUT", path + "&dryRun", FIRST, basic()).json["handle"] == "88.118.1/C.A12-0002"
+        assert client.ask("PUT", path, FIRST, basic()).json["handle"] == "88.118.1/C.A12-0002"
+        assert client.ask("GET", "/api/handles/88.118.1/C.A12-0002").status == 200
+        assert client.ask("PUT", "/api/handles/88.118.1/?minter=none", FIRST, basic()).status == 404
 
     await using(node, use)

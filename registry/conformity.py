@@ -1,0 +1,62 @@
+"""Rows of a bulk load held to what was agreed of them: the rules of their prefix's suffixes, and their templates.
+
+What is needed travels with each chunk to where it is prepared. Which templates a file names is found out on the way:
+those not known yet are noted, and the chunk is prepared again with them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from registry import library
+from registry.errors import InvalidValue
+from registry.packing import unpack
+from registry.suffixes import SuffixRule, check_suffix
+from registry.template import TYPE, Template, named_template
+from registry.typed_values import Checker
+from registry.value import HandleValue
+
+MAX_TEMPLATES: Final = 500  # Of one load: they travel with each chunk, and a factory uses a dozen.
+# How a value of type TEMPLATE begins in a packed row, behind its index: rows without one are not looked into.
+_MARK: Final = bytes((len(TYPE),)) + TYPE.encode()
+
+
+@dataclass(slots=True)
+class Conformity:
+    """`rules` by key of prefix; `templates` by key of name, with None for those that are not published here."""
+
+    rules: Mapping[bytes, Sequence[SuffixRule]] = field(default_factory=dict)
+    templates: Mapping[str, Template | None] = field(default_factory=dict)
+    unknown: set[str] = field(default_factory=set)  # Names of templates that are still to be looked for.
+    _checkers: dict[str, Checker] = field(default_factory=dict)
+
+    def check(self, key: bytes, name: str, packed: bytes) -> None:
+        """Refuses a row. Raises InvalidHandle or InvalidValue."""
+        if self.rules:
+            prefix_key = key[: key.index(b"/")]
+            if prefix_key in self.rules:
+                check_suffix(self.rules[prefix_key], name[len(prefix_key.decode()) + 1 :])
+        if _MARK in packed:
+            self._check_values(unpack(packed, 0))
+
+    def _check_values(self, values: tuple[HandleValue, ...]) -> None:
+        named = named_template(values)
+        if named is None:
+            return
+        index, template_name = named
+        checker = self._checkers.get(key := template_name.key) or self._checker(key, str(template_name))
+        if checker is not None:
+            checker.check(values)
+        elif key in self.templates:
+            raise InvalidValue("template.unknown", index=index, template=str(template_name))
+        elif len(self.templates) + len(self.unknown) >= MAX_TEMPLATES and key not in self.unknown:
+            raise InvalidValue("template.too_many", index=index, limit=MAX_TEMPLATES)
+        else:
+            self.unknown.add(key)
+
+    def _checker(self, key: str, name: str) -> Checker | None:
+        template = library.TEMPLATES.get(key) or self.templates.get(key)
+        if template is None:
+            return None
+        checker = self._checkers[key] = Checker(name, template)
+        return checker
