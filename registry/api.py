@@ -18,6 +18,7 @@ from registry.errors import ProtocolFault
 from registry.feed_api import FeedHandlers
 from registry.history_api import HistoryHandlers
 from registry.problems import problem
+from registry.range_api import RangeHandlers
 from registry.rights import Rights
 from registry.routes import Router, raw_path
 from registry.search_api import SearchHandlers
@@ -42,7 +43,8 @@ def create_app(store: Store) -> web.Application:
     statistics = StatisticsHandlers(store, callers, rights)
     search = SearchHandlers(store, callers, rights)
     feed, history = FeedHandlers(store, callers, rights), HistoryHandlers(store, callers, rights)
-    served = (feed.route(), *history.routes(), *routes(bulk, enterprises, statistics, search))
+    ranges = RangeHandlers(store, callers)
+    served = (feed.route(), *history.routes(), *ranges.routes(), *routes(bulk, enterprises, statistics, search))
     router = Router(with_documentation(served, TITLES, version("filament-node")))
 
     async def answer(request: web.Request) -> web.StreamResponse:

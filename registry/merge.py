@@ -19,6 +19,7 @@ import asyncpg
 from registry.changes import Operation
 from registry.deflating import Dictionary
 from registry.ledger import Batch, Connection, Tally, claim, settle
+from registry.members import own_rows
 from registry.packing import pack, unpack
 from registry.refusal import Refusal
 from registry.store import DELETED, Store
@@ -137,6 +138,8 @@ class Merge:
             await self._connection.execute(PREPARE)
             if not await claim(self._connection, self._batch, chunk, digest):
                 return None
+            if rows.suffixes:
+                await own_rows(self._store, self._connection, rows.prefix_ids, rows.suffixes)
             if rows.suffixes and not await self._copy(rows):
                 await self._insert(rows)
                 await self._change(rows)

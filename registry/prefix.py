@@ -19,6 +19,7 @@ class Prefix:
     homed: bool
     enterprise: str = ""
     searchable: tuple[str, ...] = ()  # Types of values by which its handles are found.
+    ranged: bool = False  # Whether it has had ranges: only then handles are looked for in them.
 
 
 class PrefixTable:

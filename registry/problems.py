@@ -29,6 +29,8 @@ _STATUS_OF_RULE: Final[Mapping[str, int]] = {
     "http.method": 405,
     "http.body_too_long": 413,
     "http.too_slow": 408,
+    "write.version": 412,
+    "write.key_reused": 422,
 }
 
 

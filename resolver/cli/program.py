@@ -18,6 +18,7 @@ from resolver.cli.frame import MAX_WIDTH, Group, localized
 from resolver.cli.invocation import FAILED, INTERRUPTED, SUCCESS, USAGE, Invocation, language_of
 from resolver.cli.naming import register, resolve
 from resolver.cli.options import language_option
+from resolver.cli.ranges import handle_range
 from resolver.cli.running import status, up
 from resolver.cli.searching import search
 from resolver.cli.shell import completion
@@ -52,6 +53,7 @@ for command in (
     load,
     export,
     enterprise,
+    handle_range,
     resolve,
     register,
     config,

@@ -3,8 +3,9 @@
 from typing import Final
 
 from registry.language import Catalogue
+from resolver.cli import range_texts
 
-HELP: Final[Catalogue] = {
+HELP: Final[Catalogue] = range_texts.HELP | {
     "": ("", ""),
     "usage": ("Usage: ", "用法："),
     "options": ("Options:", "选项："),
@@ -205,7 +206,7 @@ HELP: Final[Catalogue] = {
     ),
 }
 
-MESSAGES: Final[Catalogue] = {
+MESSAGES: Final[Catalogue] = range_texts.MESSAGES | {
     "bench.not_ours": (
         "register and day write identifiers, and are measured on a node of their own only (without --url)",
         "register 与 day 会写入标识，只能在自建节点上测量（不写 --url）",
@@ -355,7 +356,7 @@ MESSAGES: Final[Catalogue] = {
     "demo.check_failed": ("the node answered {handle} with {code}", "节点对 {handle} 的应答为 {code}"),
 }
 
-COLUMNS: Final[Catalogue] = {
+COLUMNS: Final[Catalogue] = range_texts.COLUMNS | {
     "scenario": ("Scenario", "场景"),
     "answers_per_second": ("Answers/s", "应答/秒"),
     "identifiers_per_second": ("Identifiers/s", "标识/秒"),
