@@ -347,7 +347,7 @@ CREATE TABLE handle_range (
   keys jsonb,
   PRIMARY KEY (prefix_id, characters, suffix)
 );
-CREATE INDEX handle_range_suffix ON handle_range (prefix_id, suffix);
+CREATE INDEX handle_range_suffix_to ON handle_range (prefix_id, suffix_to);
 CREATE INDEX handle_range_keys ON handle_range USING gin (keys jsonb_path_ops) WHERE keys IS NOT NULL;
 COMMENT ON TABLE handle_range IS 'One row for every handle from one serial number to another; what has a row in handle is what that says.';
 COMMENT ON COLUMN handle_range.created_at IS 'When it was registered.';
