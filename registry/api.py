@@ -30,6 +30,7 @@ from registry.people import People
 from registry.people_api import PeopleHandlers
 from registry.personal import Vault
 from registry.problems import problem
+from registry.range_api import RangeHandlers
 from registry.rights import Rights
 from registry.routes import Route, Router, raw_path
 from registry.search_api import SearchHandlers
@@ -61,6 +62,7 @@ def create_app(store: Store) -> web.Application:
     statistics = StatisticsHandlers(store, callers, rights)
     search = SearchHandlers(store, callers, rights)
     feed, history = FeedHandlers(store, callers, rights), HistoryHandlers(store, callers, rights)
+    ranges = RangeHandlers(store, callers)
     templates, suffixes = TemplateHandlers(store, callers, rights), SuffixHandlers(store, callers, rights)
     states, audit = StateHandlers(store, callers, rights), AuditHandlers(store, callers, rights)
     served = (
@@ -69,6 +71,7 @@ def create_app(store: Store) -> web.Application:
         *states.routes(),
         *templates.routes(),
         *suffixes.routes(),
+        *ranges.routes(),
         *history.routes(),
         *routes(bulk, enterprises, statistics, search),
         *_routes_of_people(store, callers, tokens, rights),

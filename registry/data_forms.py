@@ -93,6 +93,11 @@ def data_to_json(value_type: str, data: bytes) -> dict[str, Any]:
     return {"format": "base64", "value": base64.b64encode(data).decode()}
 
 
+def has_form(value_type: str) -> bool:
+    """Whether data of this type is a record, and no text."""
+    return _form_of(value_type) is not None
+
+
 @lru_cache(maxsize=4096)  # A registry uses some hundreds of types, a million times each.
 def _form_of(value_type: str) -> str | None:
     name = value_type.upper()

@@ -1,24 +1,22 @@
 """The book as NDJSON in the form that the bulk load reads: what was loaded comes out, and goes in again equal.
 
-Only the time of writing is not carried over: a handle is as old as its row in the book that it is loaded into.
+A member of a range comes out as a handle of its own, so that any node can take it. Only the time of writing is not
+carried over: a handle is as old as its row in the book that it is loaded into.
 Handles that are reserved, revoked or expired are left out: a load registers active ones.
 """
 
 from collections.abc import AsyncIterator, Iterable
 from typing import Any, Final
 
-import asyncpg
 import orjson
 
 from registry.data_forms import data_to_json
 from registry.errors import PrefixNotHomed
-from registry.packing import unpack
+from registry.listing import PAGE, Listed, read_page, read_values
 from registry.prefix import Prefix
 from registry.rest import time_to_text
 from registry.store import Store
 from registry.value import DEFAULT_PERMISSIONS, DEFAULT_TTL, HandleValue, type_matches
-
-PAGE: Final = 1000  # Handles read at once.
 
 PAGE_OF_HANDLES: Final = """
 SELECT suffix, coalesce(spelling, suffix) AS spelling, packed FROM handle
@@ -33,14 +31,14 @@ async def export_handles(store: Store, prefix: str | None, *, with_secrets: bool
     """
     await store.load_prefixes()
     for one in _chosen(store, prefix):
-        after = ""
-        while True:
+        end: str | None = ""
+        while end is not None:
             async with store.connection() as connection:
-                rows = await connection.fetch(PAGE_OF_HANDLES, one.prefix_id, after, PAGE)
-            if not rows:
-                break
-            yield b"".join(_lines(one, rows, await store.plain([row["packed"] for row in rows]), with_secrets))
-            after = rows[-1]["suffix"]
+                page = await read_page(connection, one, end, PAGE, PAGE_OF_HANDLES)
+            lines = b"".join(_lines(one, page.handles, await read_values(store, page.handles), with_secrets))
+            if lines:
+                yield lines
+            end = page.end
 
 
 def _chosen(store: Store, prefix: str | None) -> list[Prefix]:
@@ -53,12 +51,14 @@ def _chosen(store: Store, prefix: str | None) -> list[Prefix]:
 
 
 def _lines(
-    prefix: Prefix, rows: Iterable[asyncpg.Record], every_packed: Iterable[bytes], with_secrets: bool
+    prefix: Prefix, handles: Iterable[Listed], every: Iterable[tuple[HandleValue, ...]], with_secrets: bool
 ) -> Iterable[bytes]:
-    for row, packed in zip(rows, every_packed, strict=True):
-        values = unpack(packed, 0)
+    for one, values in zip(handles, every, strict=True):
         if with_secrets or not any(type_matches(value.type, "HS_SECKEY.") for value in values):
-            form = {"handle": f"{prefix.spelling}/{row['spelling']}", "values": [_value_to_json(one) for one in values]}
+            form = {
+                "handle": f"{prefix.spelling}/{one.spelling}",
+                "values": [_value_to_json(value) for value in values],
+            }
             yield orjson.dumps(form, option=orjson.OPT_APPEND_NEWLINE)
 
 

@@ -170,7 +170,9 @@ class Feed:
             word = f"handle.{_WORDS[row['operation']]}"
             data = {"handle": subject, "version": row["version"]}
         elif kind is ChangeKind.RANGE:
-            subject, word = name, "handles.loaded"
+            # A load names itself; what has none was done to a range of handles that are one row.
+            word = f"range.{_WORDS[row['operation']]}" if row["operation"] and not row["batch_id"] else "handles.loaded"
+            subject = name
             data = {"from": f"{name}/{row['suffix']}", "to": f"{name}/{row['suffix_to']}", "batch": row["batch_id"]}
         else:
             subject, word = name, "prefix.changed" if kind is ChangeKind.PREFIX else "everything.changed"

@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import asyncpg
+
 from registry.errors import HandleNotFound
 from registry.handle import Handle
+from registry.handle_range import HandleRange
 from registry.packing import unpack
+from registry.prefix import Prefix
 from registry.standing import Standing, State, standing_from_json
 from registry.store import Store
 from registry.value import HandleValue
@@ -29,6 +33,17 @@ LIST: Final = _EVERY + "WHERE version < $3 ORDER BY version DESC LIMIT $4"
 OF_VERSION: Final = _EVERY + "WHERE version = $3"
 OF_TIME: Final = _EVERY + "WHERE since <= $3 ORDER BY version DESC LIMIT 1"
 SPELLING: Final = "SELECT spelling FROM handle WHERE prefix_id = $1 AND suffix = $2"
+# Of members of ranges that have no row of their own.
+OF_RANGES: Final = """
+SELECT suffix AS first, suffix_to AS last, head, width, radix, version, packed,
+       extract(epoch FROM written_at)::bigint AS written_at, written_at AS since, at AS until, changed_by AS replaced_by
+FROM handle_range_history WHERE prefix_id = $1 AND characters = $2 AND suffix <= $3 AND suffix_to >= $3
+UNION ALL
+SELECT suffix, suffix_to, head, width, radix, version, packed,
+       extract(epoch FROM coalesce(updated_at, created_at))::bigint, coalesce(updated_at, created_at), NULL, NULL
+FROM handle_range WHERE prefix_id = $1 AND characters = $2 AND suffix <= $3 AND suffix_to >= $3
+ORDER BY version DESC LIMIT $4
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +64,9 @@ class Version:
     @property
     def deleted(self) -> bool:
         return self.state is State.DELETED
+
+    def was_at(self, at: datetime) -> bool:
+        return self.since <= at and (self.until is None or at < self.until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,16 +89,20 @@ class History:
     ) -> list[Version]:
         """The versions of a handle below a number, newest first."""
         rows = await self._rows(LIST, handle, before, limit)
+        if not rows:
+            rows = [one for one in await self._of_ranges(handle) if one.version < before][:limit]
         if not rows and before == NEWEST:
             raise _missing(handle)
         return rows
 
     async def of_version(self, handle: Handle, version: int) -> Version:
-        return self._one(handle, await self._rows(OF_VERSION, handle, version))
+        rows = await self._rows(OF_VERSION, handle, version)
+        return self._one(handle, rows or [one for one in await self._of_ranges(handle) if one.version == version])
 
     async def of_time(self, handle: Handle, at: datetime) -> Version:
         """As the handle was at a time; times of writing are in whole seconds."""
-        return self._one(handle, await self._rows(OF_TIME, handle, at))
+        rows = await self._rows(OF_TIME, handle, at)
+        return self._one(handle, rows or [one for one in await self._of_ranges(handle) if one.was_at(at)])
 
     async def spelled(self, handle: Handle) -> Handle:
         """The handle in the spelling that it was registered in."""
@@ -89,8 +111,35 @@ class History:
             raise _missing(handle)
         prefix, suffix = place
         async with self._store.connection() as connection:
-            spelling = await connection.fetchval(SPELLING, prefix.prefix_id, suffix)
-        return Handle(prefix.spelling, spelling or suffix)
+            row = await connection.fetchrow(SPELLING, prefix.prefix_id, suffix)
+        if row is not None:
+            return Handle(prefix.spelling, row["spelling"] or suffix)
+        members = await self._members(prefix, suffix)
+        return members[0][0].handle(suffix) if members else Handle(prefix.spelling, suffix)
+
+    async def _of_ranges(self, handle: Handle) -> list[Version]:
+        """What the ranges said of which it is, or was, a member without a row of its own; newest first."""
+        place = self._store.place(self._store.key_of(handle.octets))
+        members = [] if place is None else await self._members(*place)
+        return [
+            Version(
+                one.version,
+                State.ACTIVE,
+                None,
+                row["since"].astimezone(UTC),
+                row["until"] and row["until"].astimezone(UTC),
+                row["replaced_by"],
+                one.values_of(place[1]),
+            )
+            for one, row in members
+            if place is not None
+        ]
+
+    async def _members(self, prefix: Prefix, suffix: str) -> list[tuple[HandleRange, asyncpg.Record]]:
+        async with self._store.connection() as connection:
+            rows = await connection.fetch(OF_RANGES, prefix.prefix_id, len(suffix), suffix, MAX_VERSIONS)
+        ranges = [(HandleRange.from_row(prefix.spelling, row), row) for row in rows]
+        return [(one, row) for one, row in ranges if one.position(suffix) is not None]
 
     async def _rows(self, query: str, handle: Handle, *arguments: Any) -> list[Version]:
         place = self._store.place(self._store.key_of(handle.octets))

@@ -21,6 +21,7 @@ from registry.deflating import Dictionary
 from registry.errors import HandleError
 from registry.handle import Handle
 from registry.ledger import Batch, Connection, Tally, claim, settle
+from registry.members import own_rows
 from registry.packing import pack, unpack
 from registry.quotas import check_registered
 from registry.refusal import Refusal
@@ -147,6 +148,8 @@ class Merge:
             await self._connection.execute(PREPARE)
             if not await claim(self._connection, self._batch, chunk, digest):
                 return None
+            if rows.suffixes:
+                await own_rows(self._store, self._connection, rows.prefix_ids, rows.suffixes)
             if rows.suffixes and not await self._copy(rows):
                 await self._insert(rows)
                 await self._change(rows)

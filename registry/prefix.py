@@ -24,6 +24,7 @@ class Prefix:
     suspended: bool = False  # Its handles are answered, and nobody but the node writes them.
     is_limited: bool = False  # Whether its enterprise has a limit on registrations.
     rules: tuple[SuffixRule, ...] = ()  # Forms that new suffixes must have one of, if there are any.
+    ranged: bool = False  # Whether it has had ranges: only then handles are looked for in them.
 
 
 class PrefixTable:

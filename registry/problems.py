@@ -36,6 +36,8 @@ _STATUS_OF_RULE: Final[Mapping[str, int]] = {
     "token.unknown": 401,
     "state.fixed": 409,
     "state.next": 409,
+    "write.version": 412,
+    "write.key_reused": 422,
 }
 
 

@@ -28,6 +28,7 @@ from registry.errors import (
     ValuesNotFound,
 )
 from registry.handle import NAMING_AUTHORITY, Handle, check_new, check_prefix
+from registry.listing import list_names
 from registry.minting import Asked, Minting
 from registry.prefix import Prefix
 from registry.record import HandleRecord, check_values
@@ -246,7 +247,7 @@ class Registration:
         if limit == 0:
             return total, []
         offset = min(max(0, page or 0) * limit, total) if page_size is not None else 0
-        names, _ = await self._store.list_handles(homed, limit, offset=offset)
+        names = await list_names(self._store, homed, limit, offset=offset)
         return total, names
 
     async def list_derived(self, prefix: str, by: Administrator | None) -> list[str]:

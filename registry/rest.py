@@ -85,6 +85,11 @@ _values_decoder = msgspec.json.Decoder(list[ValueForm], strict=False)
 _value_decoder = msgspec.json.Decoder(ValueForm, strict=False)
 
 
+def form_from_json(kind: type[Form], body: bytes) -> Form:
+    """A body of another interface, read as leniently. Raises ProtocolFault."""
+    return _decode(msgspec.json.Decoder(kind, strict=False), body)
+
+
 def values_to_json(values: Iterable[HandleValue]) -> list[dict[str, Any]]:
     return [value_to_json(value) for value in values]
 

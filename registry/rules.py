@@ -121,6 +121,23 @@ RULES: Catalogue = {
         "{prefix!r} has {total} handles; at most {limit} are given at once: ask with page and pageSize",
         "{prefix!r} 下有 {total} 个标识,一次最多返回 {limit} 个,请使用 page 与 pageSize 分页",
     ),
+    "range.serial": (
+        "handle {handle!r} does not end in a serial number of {width} digits (radix {radix})",
+        "标识 {handle!r} 的末尾不是 {width} 位({radix} 进制)序列号",
+    ),
+    "range.members": (
+        "{members} handles from {handle!r} on: at most {limit}, and serial numbers keep their {width} digits",
+        "自 {handle!r} 起 {members} 个标识:最多 {limit} 个,且序列号不得超出 {width} 位",
+    ),
+    "range.exists": (
+        "handle {handle!r} would be in the way of the range {first} to {last}",
+        "标识 {handle!r} 与已登记的号段 {first} 至 {last} 重叠",
+    ),
+    "range.not_found": ("handle {handle!r} is in no range", "标识 {handle!r} 不属于任何号段"),
+    "range.signed": (
+        "value {index} is signed; values of a range are computed and cannot be",
+        "索引 {index} 为签名或证书;号段的值由系统计算,不能签名",
+    ),
     "handle.not_found": ("handle {handle!r} is not registered", "标识 {handle!r} 未注册"),
     "handle.exists": ("handle {handle!r} is already registered", "标识 {handle!r} 已注册"),
     "values.not_found": ("handle {handle!r} has no value at index {index}", "标识 {handle!r} 没有索引为 {index} 的值"),

@@ -5,6 +5,7 @@ the rows. A key is a short sum, so each row that is found is unpacked and asked 
 """
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -15,12 +16,15 @@ from registry import acts
 from registry.acts import Act
 from registry.changes import ChangeKind
 from registry.errors import InvalidValue, ProtocolFault
+from registry.listing import read_page, read_values
+from registry.members import range_keys
 from registry.packing import unpack
 from registry.prefix import Prefix
 from registry.record import MAX_TYPE
 from registry.search_keys import search_key, search_keys
 from registry.store import Store
 from registry.transaction import LOG
+from registry.value import HandleValue
 
 MAX_FOUND: Final = 1000  # Handles of one page: unpacking them holds up the loop for some ten milliseconds.
 PAGE: Final = 1000  # Rows given their keys in one transaction.
@@ -33,8 +37,15 @@ DECLARER: Final = "filament enterprise searchable"  # Who an audit log names, wh
 FIND: Final = """
 WITH found AS MATERIALIZED (
   SELECT suffix, coalesce(spelling, suffix) AS spelling, packed FROM handle
-  WHERE keys @> $1::jsonb AND prefix_id = $2 AND suffix > $3 AND state <> 1)
-SELECT suffix, spelling, packed FROM found ORDER BY suffix LIMIT $4
+  WHERE keys @> $4::jsonb AND prefix_id = $1 AND suffix > $2 AND state <> 1)
+SELECT suffix, spelling, packed FROM found ORDER BY suffix LIMIT $3
+"""
+FIND_RANGES: Final = """
+WITH found AS MATERIALIZED (
+  SELECT suffix AS first, suffix_to AS last, head, width, radix, version, packed,
+         extract(epoch FROM coalesce(updated_at, created_at))::bigint AS written_at
+  FROM handle_range WHERE keys @> $4::jsonb AND prefix_id = $1 AND suffix_to > $2)
+SELECT * FROM found ORDER BY first LIMIT $3
 """
 DECLARE: Final = """
 INSERT INTO searchable (prefix_id, type, created_at) VALUES ($1, $2, $3) ON CONFLICT (prefix_id, type) DO NOTHING
@@ -47,6 +58,13 @@ SET_KEYS: Final = """
 UPDATE handle SET keys = indexed.keys
 FROM unnest($2::text[], $3::jsonb[]) AS indexed (suffix, keys)
 WHERE handle.prefix_id = $1 AND handle.suffix = indexed.suffix AND handle.keys IS DISTINCT FROM indexed.keys
+"""
+RANGES: Final = """
+SELECT suffix, packed FROM handle_range WHERE prefix_id = $1 AND suffix > $2 ORDER BY suffix LIMIT $3 FOR UPDATE
+"""
+SET_RANGE_KEYS: Final = """
+UPDATE handle_range AS r SET keys = indexed.keys FROM unnest($2::text[], $3::jsonb[]) AS indexed (suffix, keys)
+WHERE r.prefix_id = $1 AND r.characters = length(indexed.suffix) AND r.suffix = indexed.suffix
 """
 
 
@@ -68,18 +86,17 @@ async def search(
     keys = f'["{search_key(prefix.key, value_type, data)}"]'
     handles: list[str] = []
     while True:
-        missing = limit - len(handles)
         async with store.connection() as connection:
-            rows = await connection.fetch(FIND, keys, prefix.prefix_id, after, missing)
-            every = await store.plain([row["packed"] for row in rows], connection)
+            page = await read_page(connection, prefix, after, limit - len(handles), FIND, FIND_RANGES, keys)
+            every = await read_values(store, page.handles, connection)
         handles += [
-            f"{prefix.spelling}/{row['spelling']}"
-            for row, packed in zip(rows, every, strict=True)
-            if _says(packed, value_type, data)
+            f"{prefix.spelling}/{one.spelling}"
+            for one, values in zip(page.handles, every, strict=True)
+            if _says(values, value_type, data)
         ]
-        if len(rows) < missing:
+        if page.end is None:
             return Found(handles, None)
-        after = rows[-1]["suffix"]
+        after = page.end
         if len(handles) == limit:
             return Found(handles, after)
 
@@ -108,6 +125,7 @@ async def declare(
             rows = await connection.fetch(ROWS, prefix.prefix_id, after, PAGE)
             given += await _give_keys(store, connection, declared, rows)
         if not rows:
+            await _give_keys_to_ranges(store, declared)
             return given
         after = rows[-1]["suffix"]
 
@@ -121,6 +139,17 @@ async def _give_keys(
     return int(status.rpartition(" ")[2])
 
 
-def _says(packed: bytes, value_type: str, data: bytes) -> bool:
-    values = unpack(packed, 0)
+async def _give_keys_to_ranges(store: Store, prefix: Prefix) -> None:
+    after = ""
+    while True:
+        async with store.connection() as connection, connection.transaction():
+            rows = await connection.fetch(RANGES, prefix.prefix_id, after, PAGE)
+            keys = [range_keys(prefix, unpack(row["packed"], 0)) for row in rows]
+            await connection.execute(SET_RANGE_KEYS, prefix.prefix_id, [row["suffix"] for row in rows], keys)
+        if not rows:
+            return
+        after = rows[-1]["suffix"]
+
+
+def _says(values: Iterable[HandleValue], value_type: str, data: bytes) -> bool:
     return any(value.type == value_type and value.data == data and value.is_public for value in values)

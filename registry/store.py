@@ -16,6 +16,7 @@ from registry.changes import Change, ChangeKind, LoggedChange, Look, Operation
 from registry.database import CONNECT_TIMEOUT, connect, open_pool
 from registry.dictionaries import Connection, Dictionaries
 from registry.handle import Handle, HandleKey, KeyOf, fold_prefix, fold_whole
+from registry.handle_range import HandleRange
 from registry.packing import PackedRecord
 from registry.prefix import Prefix, PrefixTable
 from registry.record import HandleRecord
@@ -30,12 +31,32 @@ FROM unnest($1::int[], $2::text[]) AS asked (prefix_id, suffix)
 JOIN handle AS h ON h.prefix_id = asked.prefix_id AND h.suffix = asked.suffix
 WHERE h.state <> 1
 """
+# For prefixes that have ranges, in one snapshot: a member that is given a row of its own meanwhile is one or the other.
+FETCH_RANGED: Final = """
+WITH asked AS MATERIALIZED (SELECT prefix_id, suffix FROM unnest($1::int[], $2::text[]) AS one (prefix_id, suffix))
+SELECT h.prefix_id, h.suffix, h.spelling, h.version, h.state, h.standing, h.packed,
+       extract(epoch FROM coalesce(h.updated_at, h.created_at))::bigint AS written_at,
+       NULL::text AS head, NULL::text AS first, NULL::text AS last, NULL::int AS width, NULL::int AS radix
+FROM asked JOIN handle AS h ON h.prefix_id = asked.prefix_id AND h.suffix = asked.suffix
+WHERE h.state <> 1
+UNION ALL
+SELECT asked.prefix_id, asked.suffix, NULL, r.version, 0::smallint, NULL, r.packed,
+       extract(epoch FROM coalesce(r.updated_at, r.created_at))::bigint,
+       r.head, r.suffix, r.suffix_to, r.width, r.radix
+FROM asked CROSS JOIN LATERAL (
+  SELECT * FROM handle_range AS one
+  WHERE one.prefix_id = asked.prefix_id AND one.characters = length(asked.suffix) AND one.suffix <= asked.suffix
+  ORDER BY one.suffix DESC LIMIT 1) AS r
+WHERE r.suffix_to >= asked.suffix AND NOT EXISTS (
+  SELECT FROM handle AS h WHERE h.prefix_id = asked.prefix_id AND h.suffix = asked.suffix)
+"""
 PREFIXES: Final = """
 SELECT p.prefix_id, p.prefix, p.spelling, p.homed, coalesce(e.name, '') AS enterprise,
        p.enterprise_id, coalesce(e.state <> 'active', false) AS suspended,
        coalesce(e.max_handles, e.max_rate) IS NOT NULL AS is_limited,
        array(SELECT s.type FROM searchable AS s WHERE s.prefix_id = p.prefix_id ORDER BY s.type) AS searchable,
-       array(SELECT r.form::text FROM suffix_rule AS r WHERE r.prefix_id = p.prefix_id ORDER BY r.place) AS rules
+       array(SELECT r.form::text FROM suffix_rule AS r WHERE r.prefix_id = p.prefix_id ORDER BY r.place) AS rules,
+       EXISTS (SELECT FROM handle_range AS r WHERE r.prefix_id = p.prefix_id) AS ranged
 FROM prefix AS p LEFT JOIN enterprise AS e USING (enterprise_id)
 """
 LIST: Final = """
@@ -125,6 +146,7 @@ class Store:
                 row["suspended"],
                 row["is_limited"],
                 tuple(map(rule_from_json, row["rules"])),
+                row["ranged"],
             )
             for row in rows
         )
@@ -144,13 +166,18 @@ class Store:
         asked = [place for key in keys if (place := self.place(key)) is not None]
         if not asked:
             return {}
+        statement = FETCH_RANGED if any(prefix.ranged for prefix, _ in asked) else FETCH
         reader = await self._readers.get()
         try:
-            rows = await reader.fetch([prefix.prefix_id for prefix, _ in asked], [suffix for _, suffix in asked])
+            rows = await reader.fetch(
+                statement, [prefix.prefix_id for prefix, _ in asked], [suffix for _, suffix in asked]
+            )
         finally:
             self._readers.put_nowait(reader)
         packed = await self.plain([row["packed"] for row in rows])
-        return dict(map(self._packed, rows, packed))
+        if statement is FETCH:
+            return dict(map(self._packed, rows, packed))
+        return dict(filter(None, map(self._packed_or_member, rows, packed)))
 
     async def plain(self, stored: Sequence[bytes], connection: Connection | None = None) -> list[bytes]:
         """Stored values in form 1, read over this connection where dictionaries are not known yet."""
@@ -182,6 +209,17 @@ class Store:
         state, form = row["state"], row["standing"]
         standing = standing_from_json(state, form) if state or form else None  # Of one in a million.
         return key, PackedRecord(handle, packed, row["written_at"], row["version"], standing)
+
+    def _packed_or_member(self, row: asyncpg.Record, packed: bytes) -> tuple[HandleKey, PackedRecord] | None:
+        """As `_packed` of a row of FETCH_RANGED; None for a name that only looks like a member of a range."""
+        if row["width"] is None:
+            return self._packed(row, packed)
+        prefix = self.prefixes.by_id(row["prefix_id"])
+        assert prefix is not None
+        suffix, of_range = row["suffix"], HandleRange.from_row(prefix.spelling, row)
+        if of_range.position(suffix) is None:
+            return None
+        return HandleKey(prefix.key + b"/" + suffix.encode()), of_range.record(suffix)
 
     async def list_handles(
         self, prefix: Prefix, limit: int | None, *, after: str = "", offset: int = 0
@@ -261,21 +299,23 @@ class ChangeReader:
 
 
 class _Reader:
-    """One connection with the one statement that reads handles, connected when first needed."""
+    """One connection with the statements that read handles, connected when first needed."""
 
     def __init__(self, settings: RegistrySettings, program: str) -> None:
         self._settings = settings
         self._program = program
         self._connection: asyncpg.Connection | None = None
-        self._statement: asyncpg.prepared_stmt.PreparedStatement | None = None
+        self._statements: dict[str, asyncpg.prepared_stmt.PreparedStatement] = {}
 
-    async def fetch(self, prefix_ids: list[int], suffixes: list[str]) -> list[asyncpg.Record]:
-        if self._statement is None or self._connection is None or self._connection.is_closed():
+    async def fetch(self, statement: str, prefix_ids: list[int], suffixes: list[str]) -> list[asyncpg.Record]:
+        if self._connection is None or self._connection.is_closed():
             await self.close()
             self._connection = await connect(self._settings, self._program)
-            self._statement = await self._connection.prepare(FETCH)
         try:
-            return await self._statement.fetch(prefix_ids, suffixes)
+            prepared = self._statements.get(statement)
+            if prepared is None:
+                prepared = self._statements[statement] = await self._connection.prepare(statement)
+            return await prepared.fetch(prefix_ids, suffixes)
         except BaseException:
             # Given up or refused half-way: whatever state the connection is in, the next read has a new one.
             await self.close()
@@ -283,5 +323,5 @@ class _Reader:
 
     async def close(self) -> None:
         if self._connection is not None:
-            connection, self._connection, self._statement = self._connection, None, None
+            connection, self._connection, self._statements = self._connection, None, {}
             connection.terminate()

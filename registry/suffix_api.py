@@ -134,10 +134,9 @@ class SuffixHandlers:
     async def reserve(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         prefix, by = await self._asked(request, placeholders, AdminPermission.CREATE_HANDLE)
         form = await body_of(request, AskedForm)
-        asked = Asked(form.minter, form.line, form.day)
-        return asked.json_answer(
-            asdict(await self._minting.reserve(prefix, asked, form.count, str(by))), HTTPStatus.CREATED
-        )
+        wanted = Asked(form.minter, form.line, form.day)
+        block = await self._minting.reserve(prefix, wanted, form.count, str(by))
+        return asked.json_answer(asdict(block), HTTPStatus.CREATED)
 
     async def _asked(
         self, request: web.Request, placeholders: Mapping[str, str], needed: AdminPermission

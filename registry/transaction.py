@@ -16,6 +16,7 @@ from registry.acts import COLUMNS, OF_HANDLE, Act, keep, row_of
 from registry.changes import ChangeKind, Operation
 from registry.errors import HandleAlreadyExists, HandleNotFound, PrefixNotHomed
 from registry.handle import Handle, HandleKey
+from registry.members import own_rows
 from registry.packing import pack, unpack
 from registry.prefix import Prefix
 from registry.quotas import check_registered
@@ -34,7 +35,13 @@ SELECT spelling, version, state, standing, packed,
 FROM handle WHERE prefix_id = $1 AND suffix = $2 FOR UPDATE
 """
 INSERT: Final = """
-INSERT INTO handle (created_at, prefix_id, suffix, spelling, packed, keys) VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO handle (created_at, prefix_id, suffix, spelling, packed, keys)
+SELECT $1::timestamptz, $2::int, $3::text, $4::text, $5::bytea, $6::jsonb
+WHERE NOT EXISTS (
+  SELECT FROM (
+    SELECT suffix_to, width, radix FROM handle_range
+    WHERE prefix_id = $2 AND characters = length($3) AND suffix <= $3 ORDER BY suffix DESC LIMIT 1) AS r
+  WHERE r.suffix_to >= $3 AND right($3, r.width) !~ CASE r.radix WHEN 10 THEN '[^0-9]' ELSE '[^0-9A-Z]' END)
 ON CONFLICT (prefix_id, suffix) DO NOTHING RETURNING version
 """
 RECREATE: Final = """
@@ -65,8 +72,11 @@ INSERT INTO handle_history (at, prefix_id, version, state, suffix, changed_by, p
 SELECT $3, prefix_id, version, state, suffix, $4, packed, coalesce(updated_at, created_at), standing
 FROM handle WHERE prefix_id = $1 AND suffix = $2
 """
+# Whoever registers holds the ranges of the prefix as they are (`registry.members`) before he looks whether his handle
+# is in one of them, and counts first for that reason: here it costs no turn of its own.
 COUNT: Final = """
-INSERT INTO handle_count (prefix_id, slot, registered) VALUES ($1, $2, $3)
+INSERT INTO handle_count (prefix_id, slot, registered)
+SELECT $1::int, $2::smallint, $3::bigint FROM pg_advisory_xact_lock_shared(1380011591, $1)
 ON CONFLICT (prefix_id, slot) DO UPDATE SET registered = handle_count.registered + excluded.registered
 """
 HOME: Final = """
@@ -93,6 +103,9 @@ class Transaction:
         self._by = by
         self.at = datetime.now(UTC).replace(microsecond=0)
         self._written_at = int(self.at.timestamp())
+        # One slot for all that is counted here: of two transactions that count much neither then waits for the other.
+        self._slot = random.randrange(COUNT_SLOTS)  # noqa: S311  # spreads writers, guards nothing
+        self._ranged = False  # Whether a handle was found in a range of which the table of prefixes does not know yet.
 
     async def lock(self, handle: Handle) -> HandleRecord | None:
         """The handle as it stands, and nobody else's to change until the end; None when it is not registered."""
@@ -113,10 +126,11 @@ class Transaction:
         packed = pack(stamped, self._written_at)
         keys = search_keys(prefix.key, packed, prefix.searchable)
         row = (self.at, prefix.prefix_id, suffix, spelling, packed, keys)
+        await self._count(prefix, 1)
         version = await self.connection.fetchval(INSERT, *row)
         if version is None:
-            version = await self._recreate(handle, row)
-        await self._count(prefix, 1)
+            version = await self._recreate(handle, prefix, row)
+        await check_registered(self.connection, prefix, self.at)
         await self._log(prefix, handle, suffix, version, Operation.CREATED)
         return HandleRecord(handle, stamped, version)
 
@@ -199,22 +213,27 @@ class Transaction:
             for value in values
         )
 
-    async def _recreate(self, handle: Handle, row: tuple[datetime, int, str, str | None, bytes, str | None]) -> int:
+    async def _recreate(
+        self, handle: Handle, prefix: Prefix, row: tuple[datetime, int, str, str | None, bytes, str | None]
+    ) -> int:
         _, prefix_id, suffix, *_ = row
         there = await self.connection.fetchrow(LOCK, prefix_id, suffix)
         if there is None or there["state"] != State.DELETED:
+            await self._count(prefix, -1)
+            self._ranged = there is None
             raise HandleAlreadyExists("handle.exists", handle=str(handle))
         await self.connection.execute(HISTORY, prefix_id, suffix, self.at, self._by)
         return int(await self.connection.fetchval(RECREATE, *row))
+
+    async def _own_row(self, prefix: Prefix, suffix: str) -> bool:
+        """Gives a member of a range a row of its own, and says whether it is one."""
+        return bool(await own_rows(self._store, self.connection, [prefix.prefix_id], [suffix]))
 
     async def _keep_history(self, prefix: Prefix, suffix: str) -> None:
         await self.connection.execute(HISTORY, prefix.prefix_id, suffix, self.at, self._by)
 
     async def _count(self, prefix: Prefix, difference: int) -> None:
-        slot = random.randrange(COUNT_SLOTS)  # noqa: S311  # spreads writers, guards nothing
-        await self.connection.execute(COUNT, prefix.prefix_id, slot, difference)
-        if difference > 0:
-            await check_registered(self.connection, prefix, self.at)
+        await self.connection.execute(COUNT, prefix.prefix_id, self._slot, difference)
 
     async def _limit(self, prefix: Prefix, suffix: str, before: Standing | None, after: Standing | None) -> None:
         """Writes down when a handle expires, where that is another time than before."""

@@ -25,6 +25,7 @@ from registry.packing import PackedRecord
 from registry.store import Store
 from resolver.answer import Answer
 from resolver.metrics import Metrics
+from resolver.namespaces import Namespaces
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,7 @@ class Misses:
         self.fault = "database"  # Why nothing can be read: "", "database" or "schema".
         self.fault_detail = ""
         self._store = store
+        self._namespaces = Namespaces(store)
         self._metrics = metrics
         self._free = readers
         self._queue = queue
@@ -102,6 +104,10 @@ class Misses:
     async def read_many_anew(self, keys: Iterable[HandleKey]) -> dict[HandleKey, Answer | HandleError]:
         """As `read_many`, from reads that begin after this call."""
         return await self._read_windows(keys, self._enqueue)
+
+    def widened(self, changes: Sequence[Change]) -> Sequence[Change]:
+        """These changes, and those that follow from them."""
+        return self._namespaces.widened(changes)
 
     def disown(self, changes: Sequence[Change]) -> None:
         """Reads that have begun may not have seen these changes."""
@@ -219,6 +225,8 @@ class Misses:
             begun = monotonic()
             async with asyncio.timeout(self._deadline):
                 records = await self._store.fetch_packed([flight.key for flight in flights])
+                if len(records) < len(flights):
+                    records |= await self._namespaces.compute([one.key for one in flights if one.key not in records])
             for flight in flights:
                 self._land(flight, records.get(flight.key))
             if len(flights) == MAX_BATCH:

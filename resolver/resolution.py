@@ -171,6 +171,7 @@ class Resolver:
         self.forget_all((change,))
 
     def forget_all(self, changes: Sequence[Change]) -> None:
+        changes = self._misses.widened(changes)
         self._misses.disown(changes)
         for change in changes:
             self._cache.forget(change)

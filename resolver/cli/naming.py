@@ -105,7 +105,7 @@ def register(
     url: str | None,
     certificate: Path | None,
 ) -> None:
-    values = _read_values(given, file)
+    values = read_values(given, file)
     if direct or chosen.overrides.get("registry.dsn"):
         from resolver.cli.writing import write_directly
 
@@ -149,7 +149,7 @@ def remark(invocation: Invocation, handle: str, answer: "Answer") -> None:
         invocation.say("resolve.stale", handle=handle, age=answer.headers.get("age", "?"))
 
 
-def _read_values(assignments: tuple[str, ...], file: Any) -> "tuple[HandleValue, ...]":
+def read_values(assignments: tuple[str, ...], file: Any) -> "tuple[HandleValue, ...]":
     from registry.record import check_values
     from registry.rest import values_from_json
 

@@ -20,6 +20,7 @@ from resolver.cli.invocation import FAILED, INTERRUPTED, SUCCESS, USAGE, Invocat
 from resolver.cli.naming import register, resolve
 from resolver.cli.options import language_option
 from resolver.cli.people import application, person, token
+from resolver.cli.ranges import handle_range
 from resolver.cli.running import status, up
 from resolver.cli.searching import search
 from resolver.cli.shell import completion
@@ -63,6 +64,7 @@ for command in (
     application,
     template,
     suffix,
+    handle_range,
     resolve,
     register,
     config,

@@ -3,11 +3,12 @@
 from typing import Final
 
 from registry.language import Catalogue
-from resolver.cli import people_texts
+from resolver.cli import people_texts, range_texts
 from resolver.cli.columns import COLUMNS as COLUMNS
 
 HELP: Final[Catalogue] = {
     **people_texts.HELP,
+    **range_texts.HELP,
     "": ("", ""),
     "usage": ("Usage: ", "用法："),
     "options": ("Options:", "选项："),
@@ -237,6 +238,7 @@ HELP: Final[Catalogue] = {
 
 MESSAGES: Final[Catalogue] = {
     **people_texts.MESSAGES,
+    **range_texts.MESSAGES,
     "bench.not_ours": (
         "register and day write identifiers, and are measured on a node of their own only (without --url)",
         "register 与 day 会写入标识，只能在自建节点上测量（不写 --url）",

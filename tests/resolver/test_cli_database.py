@@ -256,3 +256,21 @@ async def test_suffixes_get_rules_and_are_reserved(database_dsn, tmp_path: Path)
     wrong = json.dumps([{"pattern": "(a)+"}])
     assert "$[0]" in filament("suffix", "rules", "88.168.1", "-", *dsn, stdin=json.dumps([{"x": 1}]), code=1).stderr
     assert "repeated" in filament("suffix", "rules", "88.168.1", "-", *dsn, stdin=wrong, code=1).stderr
+
+
+async def test_a_range_is_added_shown_changed_and_deleted(database_dsn):
+    dsn = ("--dsn", database_dsn)
+    filament(*ENTERPRISE, *dsn)
+    added = ("range", "add", "88.168.1/Cake-001", "--members", "96", "URL=https://x/{suffix}", *dsn)
+    assert "96 identifiers from 88.168.1/Cake-001 on are registered" in filament(*added).stderr
+    assert "重叠" in filament(*added, "--lang", "zh", code=1).stderr
+    (shown,) = json.loads(filament("range", "show", "88.168.1/cake-007", *dsn, "--output", "json").stdout)
+    assert (shown["handle"], shown["position"], shown["last"]) == ("88.168.1/Cake-007", 7, "88.168.1/Cake-096")
+    filament("range", "change", "88.168.1/Cake-050", "GRADE={position}", *dsn)
+    (listed,) = json.loads(filament("range", "list", "88.168.1", *dsn, "--output", "json").stdout)
+    assert (listed["first"], listed["members"], listed["version"]) == ("88.168.1/Cake-001", 96, 2)
+    assert "96 identifiers exported" in filament("export", "--prefix", "88.168.1", *dsn).stderr
+    filament("range", "delete", "88.168.1/Cake-001", *dsn)
+    assert json.loads(filament("range", "list", "88.168.1", *dsn, "--output", "json").stdout) == []
+    wrong = ("range", "add", "88.168.1/Cake-", "--members", "9", "URL=x", *dsn)
+    assert "does not end in a digit" in filament(*wrong, code=2).stderr
