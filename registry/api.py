@@ -91,7 +91,7 @@ def create_app(store: Store) -> web.Application:
         return problem(ProtocolFault("http.method", method=request.method[:20]), language_of(request), methods)
 
     app = web.Application(client_max_size=MAX_BODY)
-    app.router.add_route("*", "/{path:.*}", answer)
+    app.router.add_route("*", r"/{path:[\s\S]*}", answer)
     app.on_response_prepare.append(_name_ourselves)
     return app
 

@@ -13,8 +13,6 @@ from registry.sources import IpAddress, address_from_text, is_in, networks_from,
 from registry.tokens import SCHEME, Tokens
 
 CHALLENGE: Final = 'Basic realm="handle", charset="UTF-8"'
-# RFC 6750, section 3.
-INVALID_TOKEN: Final = 'Bearer realm="handle", error="invalid_token"'  # noqa: S105  # says that a token is none
 READING: Final = frozenset({"GET", "HEAD"})
 
 

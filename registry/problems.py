@@ -8,12 +8,13 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from registry.callers import CHALLENGE, INVALID_TOKEN
+from registry.callers import CHALLENGE
 from registry.database import DATABASE_AWAY, refusal_of
 from registry.errors import HandleError, ResponseCode
 from registry.language import Language
 from registry.refusal import Refusal
 from registry.rest import INTERNAL_ERROR, STATUS
+from registry.tokens import INVALID_TOKEN
 
 log = logging.getLogger(__name__)
 

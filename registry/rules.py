@@ -1,8 +1,11 @@
 """What refusals say, in English and Chinese: the rule that was broken, with the culprit's place in the sentence."""
 
+from registry import enterprise_rules, template_rules
 from registry.language import Catalogue
 
 RULES: Catalogue = {
+    **enterprise_rules.RULES,
+    **template_rules.RULES,
     "handle.empty": ("Empty handle invalid", "标识不能为空"),
     "handle.too_long": (
         "handle of {octets} octets; at most {limit} are allowed",
@@ -31,10 +34,6 @@ RULES: Catalogue = {
     "prefix.exists": ("prefix {prefix!r} is already homed here", "前缀 {prefix!r} 已在本节点"),
     "prefix.handle": ("{handle!r} is not the handle of a prefix", "{handle!r} 不是前缀的标识"),
     "prefix.reserved": ("prefix {prefix!r} belongs to the node itself", "前缀 {prefix!r} 属于节点自身"),
-    "enterprise.name": (
-        "the name of an enterprise has 1 to {limit} characters that can be shown, got {name!r}",
-        "企业名称须为 1 到 {limit} 个可显示字符,实际为 {name!r}",
-    ),
     "prefix.suspended": (
         "the enterprise of prefix {prefix!r} is suspended: nothing is registered or changed",
         "前缀 {prefix!r} 所属企业已被暂停,不能注册或修改",
@@ -44,79 +43,6 @@ RULES: Catalogue = {
         "前缀 {prefix!r} 不能回收:所属企业状态为 {state},其下仍有 {handles} 个标识",
     ),
     "prefix.not_granted": ("prefix {prefix!r} is nobody's", "前缀 {prefix!r} 未分配给任何企业"),
-    "enterprise.exists": ("there is an enterprise named {name!r} already", "已有名为 {name!r} 的企业"),
-    "enterprise.not_found": ("there is no enterprise {enterprise!r}", "没有企业 {enterprise!r}"),
-    "enterprise.state": ("the enterprise is {state}", "企业状态为 {state}"),
-    "enterprise.step": ("{name!r} is {state}: no step {step}", "{name!r} 状态为 {state},不能执行 {step}"),
-    "enterprise.credit_code": (
-        "{code!r} is no unified social credit code: 18 characters, the last one a check character",
-        "{code!r} 不是有效的统一社会信用代码(18 位,末位为校验码)",
-    ),
-    "application.not_found": ("there is no application {application}", "没有编号为 {application} 的申请"),
-    "application.state": (
-        "application {application} is {state}: no step {step}",
-        "申请 {application} 状态为 {state},不能执行 {step}",
-    ),
-    "application.evidence": (
-        "application {application} has no evidence yet",
-        "申请 {application} 尚无证明材料",
-    ),
-    "application.personal": (
-        "{field} must be 1 to {limit} characters that can be shown",
-        "{field} 须为 1 到 {limit} 个可显示字符",
-    ),
-    "evidence.kind": (
-        "evidence must be one of {kinds}, of at most {limit} octets",
-        "证明材料须为 {kinds} 之一,且不超过 {limit} 字节",
-    ),
-    "evidence.many": ("an application has at most {limit} files", "一份申请最多 {limit} 个文件"),
-    "evidence.not_found": (
-        "application {application} has no file {number}",
-        "申请 {application} 没有编号为 {number} 的文件",
-    ),
-    "decision.reason": (
-        "a reason of 1 to {limit} characters must be given",
-        "须填写理由(1 到 {limit} 个字符)",
-    ),
-    "personal.key": (
-        "{place} was encrypted with another key than this node has",
-        "{place} 是用其他密钥加密的,本节点无法解密",
-    ),
-    "person.name": (
-        "{name!r} is no name to log in with: 3 to 64 of a-z, 0-9 and . _ @ -",
-        "登录名 {name!r} 无效:须为 3 到 64 个 a-z、0-9 或 . _ @ -",
-    ),
-    "person.role": ("there is no role {role!r} here; there are {roles}", "此处没有角色 {role!r},可用角色:{roles}"),
-    "person.password": (
-        "a password must have {shortest} to {longest} characters",
-        "密码须为 {shortest} 到 {longest} 个字符",
-    ),
-    "person.exists": ("the name {name!r} is taken", "登录名 {name!r} 已被使用"),
-    "person.not_found": ("there is nobody named {name!r}", "没有名为 {name!r} 的用户"),
-    "person.log_in": ("name or password is wrong, or may not be used now", "用户名或密码错误,或暂时不可用"),
-    "token.unknown": ("the token is unknown, revoked or has expired", "令牌不存在、已吊销或已过期"),
-    "token.scope": ("{name} is not good for this: it needs {scope}", "{name} 无此权限,需要 {scope}"),
-    "token.scope_given": (
-        "scope {scope!r} cannot be given; {allowed} can",
-        "不能授予权限 {scope!r},可授予:{allowed}",
-    ),
-    "token.prefix_given": (
-        "prefix {prefix!r} is not one of the enterprise's",
-        "前缀 {prefix!r} 不属于该企业",
-    ),
-    "token.source": ("token {token} is not accepted from {source}", "令牌 {token} 不能在 {source} 使用"),
-    "token.not_found": ("there is no token {token} in use", "没有使用中的令牌 {token}"),
-    "token.no_session": ("a token opens no session", "令牌不能用于建立会话"),
-    "quota.handles": (
-        "{enterprise!r} may have {limit} handles registered, and no more",
-        "{enterprise!r} 最多可注册 {limit} 个标识",
-    ),
-    "quota.rate": (
-        "{enterprise!r} may register {limit} handles a minute",
-        "{enterprise!r} 每分钟最多注册 {limit} 个标识",
-    ),
-    "quota.prefixes": ("{enterprise!r} may have {limit} prefixes", "{enterprise!r} 最多可有 {limit} 个前缀"),
-    "quota.limit": ("the limit {name} cannot be {limit}", "{name} 的限额不能为 {limit}"),
     "list.too_long": (
         "{prefix!r} has {total} handles; at most {limit} are given at once: ask with page and pageSize",
         "{prefix!r} 下有 {total} 个标识,一次最多返回 {limit} 个,请使用 page 与 pageSize 分页",
@@ -246,10 +172,6 @@ RULES: Catalogue = {
         "派生密钥长 {length} 位,须为整字节且不超过 {limit} 位",
     ),
     "authentication.late": ("the challenge was answered too late", "应答质询超时"),
-    "log_in.needed": ("log in first", "请先登录"),
-    "log_in.expired": ("the log-in has expired; log in again", "登录已过期,请重新登录"),
-    "log_in.transport": ("a log-in needs a connection that stays", "登录需要保持的连接"),
-    "log_in.other_key": ("the log-in was asked for with another key", "登录请求使用的是另一密钥"),
     "session.unknown": ("the session is unknown or over; set up a new one", "会话不存在或已超时,请重新建立"),
     "session.old_version": (
         "sessions need version 2.4 of the protocol; go on without one",
@@ -295,89 +217,6 @@ RULES: Catalogue = {
     "write.key_reused": (
         "this Idempotency-Key was sent before with another request",
         "该 Idempotency-Key 已用于另一个不同的请求",
-    ),
-    "template.unknown": (
-        "value {index}: template {template!r} is not published here",
-        "索引 {index}:模板 {template!r} 未在本节点发布",
-    ),
-    "template.deprecated": (
-        "value {index}: template {template!r} is deprecated and takes no new handles",
-        "索引 {index}:模板 {template!r} 已停用,不能用于新标识",
-    ),
-    "template.too_many": (
-        "value {index}: a load names at most {limit} templates",
-        "索引 {index}:一次导入最多使用 {limit} 个模板",
-    ),
-    "template.required": (
-        "template {template!r} needs a value of type {type}: {en} ({zh})",
-        "模板 {template!r} 要求填写类型为 {type} 的值:{zh}({en})",
-    ),
-    "template.text": ("value {index} of type {type} is not UTF-8", "索引 {index}(类型 {type})不是 UTF-8 文本"),
-    "template.length": (
-        "value {index} of type {type} has {length} characters, not {least} to {most}: {value!r}",
-        "索引 {index}(类型 {type})长 {length} 个字符,应为 {least} 到 {most}:{value!r}",
-    ),
-    "template.pattern": (
-        "value {index} of type {type} does not fit {pattern!r}: {value!r}",
-        "索引 {index}(类型 {type})不符合格式 {pattern!r}:{value!r}",
-    ),
-    "template.number": (
-        "value {index} of type {type} is no number: {value!r}",
-        "索引 {index}(类型 {type})不是数字:{value!r}",
-    ),
-    "template.range": (
-        "value {index} of type {type} is not between {least} and {most} {unit}: {value!r}",
-        "索引 {index}(类型 {type})不在 {least} 到 {most} {unit} 之间:{value!r}",
-    ),
-    "template.date": (
-        "value {index} of type {type} is no date as 2026-01-31: {value!r}",
-        "索引 {index}(类型 {type})不是日期(如 2026-01-31):{value!r}",
-    ),
-    "template.time": (
-        "value {index} of type {type} is no time as 2026-01-31T08:00:00+08:00: {value!r}",
-        "索引 {index}(类型 {type})不是时间(如 2026-01-31T08:00:00+08:00):{value!r}",
-    ),
-    "template.option": (
-        "value {index} of type {type} is none of {options}: {value!r}",
-        "索引 {index}(类型 {type})不在可选值 {options} 之中:{value!r}",
-    ),
-    "template.json": (
-        "value {index} of type {type} is not JSON: {reason}",
-        "索引 {index}(类型 {type})不是 JSON:{reason}",
-    ),
-    "template.reference": (
-        "value {index} of type {type} names no identifier: {name!r}",
-        "索引 {index}(类型 {type})不是标识:{name!r}",
-    ),
-    "template.references": (
-        "value {index} of type {type} names more than {limit} identifiers",
-        "索引 {index}(类型 {type})引用的标识超过 {limit} 个",
-    ),
-    "template.url": (
-        "value {index} of type {type} is no address of http or https: {value!r}",
-        "索引 {index}(类型 {type})不是 http 或 https 地址:{value!r}",
-    ),
-    "template.digest": (
-        "value {index} of type {type} is no algorithm:hex with one of {algorithms}: {value!r}",
-        "索引 {index}(类型 {type})不是“算法:十六进制”摘要,可用算法 {algorithms}:{value!r}",
-    ),
-    "template.not_found": ("there is no template {template!r}", "没有模板 {template!r}"),
-    "template.state": ("template {template!r} is {state}", "模板 {template!r} 的状态为 {state}"),
-    "suffix.rule": (
-        "suffix {suffix!r} fits none of the rules of its prefix: {rules}",
-        "后缀 {suffix!r} 不符合该前缀的任何一条编码规则:{rules}",
-    ),
-    "suffix.check": (
-        "suffix {suffix!r} should end in the check character {expected!r} ({check})",
-        "后缀 {suffix!r} 的校验字符应为 {expected!r}({check})",
-    ),
-    "minter.not_found": (
-        "prefix {prefix!r} has no minter {minter!r}",
-        "前缀 {prefix!r} 没有编码生成规则 {minter!r}",
-    ),
-    "minter.exhausted": (
-        "minter {minter!r} ends at serial {last}; {left} are left",
-        "编码生成规则 {minter!r} 的最大序号为 {last},剩余 {left} 个",
     ),
     "server.busy": ("the registry cannot be reached just now; try again", "暂时无法访问注册库,请稍后重试"),
     "server.read_only": ("the registry can only be read just now", "注册库目前只读"),

@@ -27,6 +27,8 @@ from registry.value import Reference
 log = logging.getLogger(__name__)
 
 SCHEME: Final = "bearer"
+# RFC 6750, section 3.
+INVALID_TOKEN: Final = 'Bearer realm="handle", error="invalid_token"'  # noqa: S105  # says that a token is none
 BEGINNING: Final = "fil_"  # So that programs that look for secrets in files find them.
 TOKEN_OCTETS: Final = 32
 MAX_TOKEN: Final = 200  # Characters; ours have 47.

@@ -111,6 +111,8 @@ class Transaction:
         """The handle as it stands, and nobody else's to change until the end; None when it is not registered."""
         prefix, suffix = self._place(handle)
         row = await self.connection.fetchrow(LOCK, prefix.prefix_id, suffix)
+        if row is None and (prefix.ranged or self._ranged) and await self._own_row(prefix, suffix):
+            row = await self.connection.fetchrow(LOCK, prefix.prefix_id, suffix)
         if row is None or row["state"] == State.DELETED:
             return None
         registered = Handle(prefix.spelling, suffix if row["spelling"] is None else row["spelling"])

@@ -19,6 +19,7 @@ from registry.database import DATABASE_AWAY, refusal_of
 from registry.errors import AuthenticationNeeded, HandleError, ProtocolFault
 from registry.handle import HandleKey
 from registry.routes import Route, Router, raw_path
+from registry.tokens import INVALID_TOKEN
 from resolver.listeners.http.authorization import BASIC_CHALLENGE, Authorization, UnknownSession
 from resolver.listeners.http.connection import Connection
 from resolver.listeners.http.parts import Parts
@@ -96,6 +97,10 @@ class Dispatcher:
         return response
 
     async def _refuse(self, request: web.Request, error: HandleError) -> web.StreamResponse:
+        if error.rule == "token.unknown":
+            response = refusal(request, error)
+            response.headers["WWW-Authenticate"] = INVALID_TOKEN
+            return response
         if not isinstance(error, AuthenticationNeeded):
             return refusal(request, error)
         if not self._authorization.is_private(request):

@@ -43,6 +43,7 @@ STATUS_OF_RULE: Final[Mapping[str, int]] = {
     "state.expired": 410,
     "state.fixed": 409,
     "write.key_reused": 422,
+    "token.unknown": 401,
 }
 # Codes that say everything: the reference server sends no message with them, and clients compare.
 _SILENT: Final = frozenset(

@@ -116,7 +116,7 @@ async def test_a_front_that_nobody_named_is_not_believed(database_dsn, tmp_path)
         (basic("nonsense"), 403, 404),
         ({"Authorization": "Basic !!!"}, 400, 4),
         ({"Authorization": "Handle ,,,"}, 400, 4),
-        ({"Authorization": "Bearer token"}, 401, 402),
+        ({"Authorization": "Bearer token"}, 401, 403),
         ({"Authorization": "Handle"}, 401, 402),
     ],
 )

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from registry.enterprise import add_enterprise
-from registry.enterprise_standing import Standing
+from registry.enterprise_standing import EnterpriseStanding
 from registry.grants import OF_PROGRAMS
 from registry.personal import Vault
 from registry.settings import RegistrySettings
@@ -29,7 +29,7 @@ class Mill:
     def __init__(self, store, node, directory):
         self.store = store
         self.node = node
-        self.standing = Standing(store, Vault(directory))
+        self.standing = EnterpriseStanding(store, Vault(directory))
 
     async def token(self, prefix, *scopes, **more):
         enterprise = self.store.prefixes.find(prefix.encode()).enterprise_id
@@ -91,7 +91,8 @@ async def test_a_token_reads_no_secret_key_and_opens_no_session(database_dsn, tm
 
 async def test_a_token_that_is_none_is_refused_and_over_plain_http_counts_for_nothing(database_dsn, tmp_path):
     async with open_mill(database_dsn, tmp_path) as mill:
-        assert (await mill.ask("PUT", f"/api/handles/{OURS}/NEW", "fil_none", VALUE)).status == 403
+        refused = await mill.ask("PUT", f"/api/handles/{OURS}/NEW", "fil_none", VALUE)
+        assert (refused.status, "invalid_token" in str(refused.headers["WWW-Authenticate"])) == (401, True)
         token = await mill.token(OURS, "registry.write")
         fronted = {"X-Forwarded-For": "192.0.2.1"}
         assert (await mill.ask("PUT", f"/api/handles/{OURS}/NEW", token, VALUE, **fronted)).status == 403
