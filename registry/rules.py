@@ -1,8 +1,10 @@
 """What refusals say, in English and Chinese: the rule that was broken, with the culprit's place in the sentence."""
 
 from registry.language import Catalogue
+from registry.scheme_rules import SCHEME_RULES
 
 RULES: Catalogue = {
+    **SCHEME_RULES,
     "handle.empty": ("Empty handle invalid", "标识不能为空"),
     "handle.too_long": (
         "handle of {octets} octets; at most {limit} are allowed",
