@@ -24,4 +24,66 @@ SCHEME_RULES: Catalogue = {
         "OID {oid!r}: the first arc is 0, 1 or 2, and below 0 and 1 the second is less than 40",
         "OID {oid!r}:首段须为 0、1 或 2;首段为 0 或 1 时,第二段须小于 40",
     ),
+    "code.ambiguous": (
+        "{code!r} can be a code of each of these systems: {systems}; write its label in front, as (01), (00) or ecode:",
+        "{code!r} 可能属于多个编码体系:{systems};请在前面写明标识符,如 (01)、(00) 或 ecode:",
+    ),
+    "vaa.syntax": (
+        "{code!r} is no code of VAA: write VAA, 3 digits for the country (086 or 088), 3 for the industry, 8 or more "
+        "for the enterprise, '/', and the enterprise's own code",
+        "{code!r} 不是有效的 VAA 编码:须为 VAA、3 位国家代码(086 或 088)、"
+        "3 位行业代码、8 位以上企业代码、“/”和企业内部编码",
+    ),
+    "ecode.version": ("Ecode {code!r}: the version is 0, 1, 2 or 3", "Ecode {code!r}:版本须为 0、1、2 或 3"),
+    "ecode.syntax": (
+        "Ecode {code!r}: version {version} has {digits} digits of number system and then a main code of letters and "
+        "digits, at most {limit} characters in all",
+        "Ecode {code!r}:版本 {version} 须有 {digits} 位数字的编码体系标识,"
+        "其后为字母和数字组成的主码,总长不超过 {limit} 个字符",
+    ),
+    "ecode.unsure": (
+        "Ecode {code!r}: how codes of this version and number system are divided is not known for sure, "
+        "so it is not guessed",
+        "Ecode {code!r}:该版本和编码体系的结构尚无确切依据,本节点不作猜测",
+    ),
+    "ecode.gtin": (
+        "Ecode {code!r}: {main!r} is no GTIN of 13 digits with its check digit",
+        "Ecode {code!r}:主码 {main!r} 不是校验码正确的 13 位 GTIN",
+    ),
+    "ma.organization": (
+        "{code!r} is no code of MA: write MA, 3 digits for the country, the sector and the organization, with dots "
+        "between, at most {limit} characters in all",
+        "{code!r} 不是有效的 MA 编码:须为 MA、3 位国家代码、行业和机构代码,以“.”分隔,总长不超过 {limit} 个字符",
+    ),
+    "ma.object": (
+        "MA code {code!r}: behind the organization write '/', the use, and what it names; use 10 is a category of 8 "
+        "digits and a model",
+        "MA 编码 {code!r}:机构代码之后须为“/”、用途和对象;用途 10 须写 8 位品类代码和型号",
+    ),
+    "ma.device": (
+        "MA code {code!r}: behind the organization write the device, and then parts that begin with S, M, L, D, E, "
+        "V or C",
+        "MA 编码 {code!r}:机构代码之后须为产品标识,其后各段以 S、M、L、D、E、V 或 C 开头",
+    ),
+    "ma.device_parts": (
+        "MA code {code!r}: each part is there once, and the check character C comes last",
+        "MA 编码 {code!r}:各段不可重复,校验段 C 须在最后",
+    ),
+    "did.syntax": (
+        "{did!r} is no DID: write did:, a method of small letters and digits, ':', and an identifier without '/', '?' "
+        "or '#'",
+        "{did!r} 不是有效的 DID:须为 did:、小写字母或数字的方法名、“:”和不含“/”“?”“#”的标识",
+    ),
+    "did.method": (
+        "DID {did!r}: method {method!r} is not read here, but {methods} are",
+        "DID {did!r}:不支持方法 {method!r},支持 {methods}",
+    ),
+    "did.identifier": (
+        "DID {did!r}: what follows is not an identifier of method {method!r}",
+        "DID {did!r}:其后不是方法 {method!r} 的有效标识",
+    ),
+    "uid.unsure": (
+        "{code!r}: how codes of UID are built is not known for sure, so they are not guessed",
+        "{code!r}:UID 的编码结构尚无确切依据,本节点不作猜测",
+    ),
 }
