@@ -86,4 +86,69 @@ SCHEME_RULES: Catalogue = {
         "{code!r}: how codes of UID are built is not known for sure, so they are not guessed",
         "{code!r}:UID 的编码结构尚无确切依据,本节点不作猜测",
     ),
+    "gs1.identifier": (
+        "{ai!r} is no GS1 application identifier",
+        "{ai!r} 不是 GS1 应用标识符",
+    ),
+    "gs1.form": (
+        "GS1 ({ai}): {value!r} is not of the form {form}",
+        "GS1 ({ai}):{value!r} 不符合格式 {form}",
+    ),
+    "gs1.check_digit": (
+        "GS1 ({ai}): the check digit of {value!r} is wrong; it should be {right}",
+        "GS1 ({ai}):{value!r} 的校验码错误,应为 {right}",
+    ),
+    "gs1.check_pair": (
+        "GS1 ({ai}): the check characters of {value!r} are wrong; they should be {right}",
+        "GS1 ({ai}):{value!r} 的校验字符错误,应为 {right}",
+    ),
+    "gs1.company_prefix": (
+        "GS1 ({ai}): {value!r} does not begin with the digits of a company prefix, {right} at least",
+        "GS1 ({ai}):{value!r} 未以厂商识别代码开头(至少 {right} 位数字)",
+    ),
+    "gs1.date": ("GS1 ({ai}): {value!r} is no date ({right})", "GS1 ({ai}):{value!r} 不是有效日期({right})"),
+    "gs1.time": ("GS1 ({ai}): {value!r} is no time ({right})", "GS1 ({ai}):{value!r} 不是有效时间({right})"),
+    "gs1.piece": (
+        "GS1 ({ai}): {value!r} is no piece of {right}",
+        "GS1 ({ai}):{value!r} 的件序号不在总件数 {right} 之内",
+    ),
+    "gs1.leading_zero": (
+        "GS1 ({ai}): {value!r} does not begin with {right}",
+        "GS1 ({ai}):{value!r} 须以 {right} 开头",
+    ),
+    "gs1.number": (
+        "GS1 ({ai}): {value!r} has zeros in front; write {right}",
+        "GS1 ({ai}):{value!r} 不应有前导零,应写作 {right}",
+    ),
+    "gs1.yes": ("GS1 ({ai}): {value!r} is none of {right}", "GS1 ({ai}):{value!r} 须为 {right} 之一"),
+    "gs1.repeated": ("GS1 ({ai}): there more than once", "GS1 ({ai}):重复出现"),
+    "gs1.no_value": (
+        "GS1: {ai!r} ends the path and has no value",
+        "GS1:路径以 {ai!r} 结尾,其后没有值",
+    ),
+    "gs1.no_key": (
+        "GS1 ({ai}): does not identify anything by itself; begin with a primary key such as (01)",
+        "GS1 ({ai}):不能单独标识对象,须以 (01) 等主标识代码开头",
+    ),
+    "gs1.no_key_in": (
+        "{text!r} holds no primary key of GS1",
+        "{text!r} 中没有 GS1 主标识代码",
+    ),
+    "gs1.qualifiers": (
+        "GS1 ({ai}): {asked} cannot qualify it so; what can, in this order: {orders}",
+        "GS1 ({ai}):不能以 {asked} 限定,允许的限定符及顺序:{orders}",
+    ),
+    "gs1.compressed": (
+        "{text!r}: compressed GS1 Digital Links are not read here; use the uncompressed form",
+        "{text!r}:本节点不解析压缩形式的 GS1 Digital Link,请使用未压缩形式",
+    ),
+    "gs1.escape": (
+        "GS1: {text!r} holds an incomplete percent-encoding",
+        "GS1:{text!r} 中的百分号编码不完整",
+    ),
+    "gs1.epc": ("{text!r} is no EPC that can be read", "{text!r} 不是可解析的 EPC"),
+    "gs1.epc_scheme": (
+        "EPC scheme {scheme!r} stands for no key of GS1",
+        "EPC 方案 {scheme!r} 没有对应的 GS1 标识代码",
+    ),
 }

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from registry.errors import HandleError, InvalidHandle
 from registry.handle import MAX_HANDLE, Handle
-from registry.schemes import did, ecode, handle_name, ma, oid, uid, vaa
+from registry.schemes import did, ecode, gs1, handle_name, ma, oid, uid, vaa
 
 
 class Scheme(Protocol):
@@ -38,7 +38,7 @@ class Recognised:
 
 
 # The order of trial. A handle comes last, because every text has its shape.
-ORDER: Final[tuple[Scheme, ...]] = (vaa, did, oid, ma, uid, ecode, handle_name)
+ORDER: Final[tuple[Scheme, ...]] = (vaa, did, oid, ma, uid, ecode, gs1, handle_name)
 SCHEMES: Final[Mapping[str, Scheme]] = MappingProxyType({scheme.SYSTEM: scheme for scheme in ORDER})
 
 
