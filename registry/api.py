@@ -1,4 +1,4 @@
-"""The registry's own interface over HTTP, for administrators: bulk loads and enterprises; and what serves it."""
+"""The registry's own interface over HTTP, for administrators; and the program that serves it."""
 
 import asyncio
 import logging
@@ -9,11 +9,12 @@ from typing import Final
 from aiohttp import web
 
 from registry.api_routes import routes
+from registry.asked import MAX_BODY
 from registry.authentication import Authenticator
 from registry.bulk_api import BulkHandlers
 from registry.callers import Callers
 from registry.documentation import language_of, with_documentation
-from registry.enterprise_api import MAX_BODY, Enterprises
+from registry.enterprise_api import Enterprises
 from registry.errors import ProtocolFault
 from registry.feed_api import FeedHandlers
 from registry.history_api import HistoryHandlers
@@ -25,6 +26,8 @@ from registry.settings import RegistrySettings
 from registry.statistics_api import StatisticsHandlers
 from registry.store import Store
 from registry.upkeep import Unready, Upkeep
+from registry.webhook_api import WebhookHandlers
+from registry.webhook_delivery import Deliverer
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +45,8 @@ def create_app(store: Store) -> web.Application:
     statistics = StatisticsHandlers(store, callers, rights)
     search = SearchHandlers(store, callers, rights)
     feed, history = FeedHandlers(store, callers, rights), HistoryHandlers(store, callers, rights)
-    served = (feed.route(), *history.routes(), *routes(bulk, enterprises, statistics, search))
+    webhooks = WebhookHandlers(store, callers, rights)
+    served = (feed.route(), *webhooks.routes(), *history.routes(), *routes(bulk, enterprises, statistics, search))
     router = Router(with_documentation(served, TITLES, version("filament-node")))
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -77,17 +81,21 @@ async def serve(
     await runner.setup()
     upkeep = Upkeep(store)
     keeping = asyncio.create_task(upkeep.run(), name="upkeep")
+    delivering = asyncio.create_task(Deliverer(store).run(), name="webhooks")
     try:
         await web.TCPSite(runner, settings.listen, settings.port).start()
         log.info("the registry listens on %s", ", ".join(f"{address[0]}:{address[1]}" for address in runner.addresses))
         if started is not None:
             started(upkeep.unready)
-        keeping.add_done_callback(lambda _: stop.set())  # A registry nobody keeps up ends, and is started again.
+        for task in (keeping, delivering):
+            task.add_done_callback(lambda _: stop.set())  # A registry nobody keeps up ends, and is started again.
         await stop.wait()
     finally:
         await runner.cleanup()
         keeping.cancel()
-        await asyncio.wait({keeping})
+        delivering.cancel()
+        await asyncio.wait({keeping, delivering})
         await store.close()
-    if not keeping.cancelled():
-        keeping.result()
+    for task in (keeping, delivering):
+        if not task.cancelled():
+            task.result()

@@ -1,8 +1,9 @@
 """What a request of the registry's own interface asks for, parameter by parameter, and the form of its answer."""
 
 from datetime import UTC, datetime, tzinfo
-from typing import Any
+from typing import Any, Final, TypeVar
 
+import msgspec
 import orjson
 from aiohttp import web
 
@@ -10,6 +11,10 @@ from registry.callers import Callers
 from registry.errors import ProtocolFault
 from registry.prefix import Prefix
 from registry.rights import Rights
+
+MAX_BODY: Final = 1 << 16  # Octets of a JSON body; an enterprise has a few hundred.
+
+Form = TypeVar("Form")
 
 
 async def prefix(request: web.Request, callers: Callers, rights: Rights) -> Prefix | None:
@@ -48,6 +53,19 @@ def time(request: web.Request, name: str, zone: tzinfo = UTC) -> datetime | None
 def fault(name: str, value: str, rule: str) -> ProtocolFault:
     """The refusal of a parameter."""
     return ProtocolFault("http.parameter", name=name, value=value[:40], rule=rule)
+
+
+async def json_body(request: web.Request, kind: type[Form]) -> Form:
+    """A JSON body of this form. Raises ProtocolFault."""
+    try:
+        return msgspec.json.decode(await request.read(), type=kind)
+    except web.HTTPRequestEntityTooLarge:
+        raise ProtocolFault("http.body_too_long", limit=MAX_BODY) from None
+    except msgspec.ValidationError as error:
+        rule, _, path = str(error).partition(" - at `")
+        raise ProtocolFault("json.field", path=path.rstrip("`") or "$", rule=rule, value="that") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ProtocolFault("json.syntax", reason=str(error)) from None
 
 
 def json_answer(form: Any, status: int = 200) -> web.Response:

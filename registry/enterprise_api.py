@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Final, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -10,13 +9,8 @@ from aiohttp import web
 from registry import asked
 from registry.callers import Callers
 from registry.enterprise import add_enterprise, list_enterprises
-from registry.errors import ProtocolFault
 from registry.rights import Rights
 from registry.store import Store
-
-MAX_BODY: Final = 1 << 16  # Octets of a JSON body; an enterprise has a few hundred.
-
-Form = TypeVar("Form")
 
 
 class EnterpriseForm(msgspec.Struct):
@@ -51,18 +45,6 @@ class Enterprises:
     async def add(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
         by = await self._callers.administrator(request)
         self._rights.check_node(by)
-        form = await _body(request, EnterpriseForm)
+        form = await asked.json_body(request, EnterpriseForm)
         granted = await add_enterprise(self._store, form.name, form.name_en, form.industry, form.prefix, by=str(by))
         return asked.json_answer(msgspec.to_builtins(granted), HTTPStatus.CREATED)
-
-
-async def _body(request: web.Request, kind: type[Form]) -> Form:
-    try:
-        return msgspec.json.decode(await request.read(), type=kind)
-    except web.HTTPRequestEntityTooLarge:
-        raise ProtocolFault("http.body_too_long", limit=MAX_BODY) from None
-    except msgspec.ValidationError as error:
-        rule, _, path = str(error).partition(" - at `")
-        raise ProtocolFault("json.field", path=path.rstrip("`") or "$", rule=rule, value="that") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ProtocolFault("json.syntax", reason=str(error)) from None

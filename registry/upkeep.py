@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, Final
 
-from registry import receipts
+from registry import receipts, webhooks
 from registry.database import DATABASE_AWAY
 from registry.migrate import SchemaMismatch
 from registry.sessions import Sessions
@@ -56,8 +56,8 @@ class Upkeep:
             await asyncio.sleep(LOOK_INTERVAL)
 
     async def trim(self) -> int:
-        """Takes out changes older than the settings say, receipts and sessions that are over, and counts of long ago;
-        says how many changes."""
+        """Takes out changes older than the settings say, receipts and sessions that are over, and counts and dead
+        letters of long ago; says how many changes."""
         hours = self._store.settings.change_log_hours + SPARE_HOURS
         oldest = datetime.now(UTC) - timedelta(hours=hours)
         trimmed = 0
@@ -69,6 +69,7 @@ class Upkeep:
                 break
         async with self._store.connection() as connection:
             await receipts.trim(connection)
+            await webhooks.trim(connection)
         await Sessions(self._store).purge()
         await Statistics(self._store).trim(datetime.now(UTC))
         return trimmed
