@@ -7,12 +7,14 @@ CREATE TABLE schema_migration (
 CREATE TABLE node (
   single boolean PRIMARY KEY DEFAULT true CHECK (single),
   exact_suffixes boolean NOT NULL,
-  created_at timestamptz NOT NULL
+  created_at timestamptz NOT NULL,
+  identity uuid NOT NULL DEFAULT gen_random_uuid()
 );
 COMMENT ON TABLE node IS 'What is fixed for the life of a registry.';
 COMMENT ON COLUMN node.single IS 'One row only.';
 COMMENT ON COLUMN node.exact_suffixes IS 'Whether suffixes differ by the case of ASCII letters.';
 COMMENT ON COLUMN node.created_at IS 'When the registry was made.';
+COMMENT ON COLUMN node.identity IS 'Made with the registry; its replicas and backups have the same.';
 
 CREATE TABLE node_site (
   node text COLLATE "C" PRIMARY KEY,

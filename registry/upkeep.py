@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from registry import receipts, webhooks
 from registry.database import DATABASE_AWAY
-from registry.migrate import SchemaMismatch
 from registry.sessions import Sessions
+from registry.start_errors import SchemaMismatch
 from registry.statistics import Statistics
 from registry.store import Store
 
