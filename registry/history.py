@@ -28,6 +28,7 @@ LIST: Final = _EVERY + "WHERE version < $3 ORDER BY version DESC LIMIT $4"
 OF_VERSION: Final = _EVERY + "WHERE version = $3"
 OF_TIME: Final = _EVERY + "WHERE since <= $3 ORDER BY version DESC LIMIT 1"
 SPELLING: Final = "SELECT spelling FROM handle WHERE prefix_id = $1 AND suffix = $2"
+REGISTERED_AT: Final = "SELECT created_at FROM handle WHERE prefix_id = $1 AND suffix = $2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,16 @@ class History:
         async with self._store.connection() as connection:
             spelling = await connection.fetchval(SPELLING, prefix.prefix_id, suffix)
         return Handle(prefix.spelling, spelling or suffix)
+
+    async def registered_at(self, handle: Handle) -> datetime | None:
+        """When a handle was first registered; None for one that never was."""
+        place = self._store.place(self._store.key_of(handle.octets))
+        if place is None:
+            return None
+        prefix, suffix = place
+        async with self._store.connection() as connection:
+            at = await connection.fetchval(REGISTERED_AT, prefix.prefix_id, suffix)
+        return None if at is None else at.astimezone(UTC)
 
     async def _rows(self, query: str, handle: Handle, *arguments: Any) -> list[Version]:
         place = self._store.place(self._store.key_of(handle.octets))

@@ -19,6 +19,7 @@ class Prefix:
     homed: bool
     enterprise: str = ""
     searchable: tuple[str, ...] = ()  # Types of values by which its handles are found.
+    enterprise_in_english: str = ""
 
 
 class PrefixTable:

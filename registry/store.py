@@ -33,6 +33,7 @@ WHERE h.state = 0
 """
 PREFIXES: Final = """
 SELECT p.prefix_id, p.prefix, p.spelling, p.homed, coalesce(e.name, '') AS enterprise,
+       coalesce(e.name_en, '') AS enterprise_in_english,
        array(SELECT s.type FROM searchable AS s WHERE s.prefix_id = p.prefix_id ORDER BY s.type) AS searchable
 FROM prefix AS p LEFT JOIN enterprise AS e USING (enterprise_id)
 """
@@ -119,6 +120,7 @@ class Store:
                 row["homed"],
                 row["enterprise"],
                 tuple(row["searchable"]),
+                row["enterprise_in_english"],
             )
             for row in rows
         )
