@@ -28,9 +28,11 @@ from registry.database import DATABASE_AWAY
 from registry.errors import HandleError
 from registry.export import export_handles
 from registry.language import Catalogue, Language, of_locale, text
-from registry.migrate import SchemaMismatch, migrate
+from registry.migrate import migrate
 from registry.refusals import write_refusals
 from registry.settings import InvalidSettings, RegistrySettings, default_environment, read_file, read_section
+from registry.start_checks import refuse_strange_book
+from registry.start_errors import StartRefused
 from registry.store import Store
 
 DONE, FAILED, MISUSED = 0, 1, 2
@@ -53,7 +55,6 @@ MESSAGES: Final[Catalogue] = {
         "无法监听 {address} 的端口 {port}（{error}）",
     ),
     "away": ("the database cannot be reached: {error}", "无法访问数据库：{error}"),
-    "schema": ("{error}", "数据库结构与本程序不符：{error}"),
     "migrated": ("applied: {names}", "已执行：{names}"),
     "current": ("the schema is up to date", "数据库结构已是最新"),
     "refused": ("{count} rows were refused; they are in {file}", "{count} 行被拒绝，见 {file}"),
@@ -87,8 +88,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(text(MESSAGES, "dsn", language), code=MISUSED)
     try:
         return uvloop.run(_COMMANDS[asked.command](settings, asked, language))
-    except SchemaMismatch as error:
-        return _complain(text(MESSAGES, "schema", language, error=error))
+    except StartRefused as error:
+        return _complain(error.text(language), code=MISUSED if asked.command == "serve" else FAILED)
     except HandleError as error:
         return _complain(error.text(language))
     except (*DATABASE_AWAY, asyncpg.PostgresError) as error:
@@ -138,6 +139,7 @@ async def _export(settings: RegistrySettings, asked: argparse.Namespace, _: Lang
 
 
 async def _serve(settings: RegistrySettings, _: argparse.Namespace, __: Language) -> int:
+    await refuse_strange_book(settings)
     os.nice(NICENESS)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,4 @@
-"""The registry's own interface over HTTP, for administrators: bulk loads and enterprises; and what serves it."""
+"""The registry's own interface over HTTP, for administrators; and the program that serves it."""
 
 import asyncio
 import logging
@@ -44,6 +44,8 @@ from registry.template_api import TemplateHandlers
 from registry.tokens import Tokens
 from registry.tokens_api import TokenHandlers
 from registry.upkeep import Unready, Upkeep
+from registry.webhook_api import WebhookHandlers
+from registry.webhook_delivery import Deliverer
 
 log = logging.getLogger(__name__)
 
@@ -62,11 +64,12 @@ def create_app(store: Store) -> web.Application:
     statistics = StatisticsHandlers(store, callers, rights)
     search = SearchHandlers(store, callers, rights)
     feed, history = FeedHandlers(store, callers, rights), HistoryHandlers(store, callers, rights)
-    ranges = RangeHandlers(store, callers)
+    ranges, webhooks = RangeHandlers(store, callers), WebhookHandlers(store, callers, rights)
     templates, suffixes = TemplateHandlers(store, callers, rights), SuffixHandlers(store, callers, rights)
     states, audit = StateHandlers(store, callers, rights), AuditHandlers(store, callers, rights)
     served = (
         feed.route(),
+        *webhooks.routes(),
         audit.route(),
         *states.routes(),
         *templates.routes(),
@@ -122,17 +125,21 @@ async def serve(
     await runner.setup()
     upkeep = Upkeep(store)
     keeping = asyncio.create_task(upkeep.run(), name="upkeep")
+    delivering = asyncio.create_task(Deliverer(store).run(), name="webhooks")
     try:
         await web.TCPSite(runner, settings.listen, settings.port).start()
         log.info("the registry listens on %s", ", ".join(f"{address[0]}:{address[1]}" for address in runner.addresses))
         if started is not None:
             started(upkeep.unready)
-        keeping.add_done_callback(lambda _: stop.set())  # A registry nobody keeps up ends, and is started again.
+        for task in (keeping, delivering):
+            task.add_done_callback(lambda _: stop.set())  # A registry nobody keeps up ends, and is started again.
         await stop.wait()
     finally:
         await runner.cleanup()
         keeping.cancel()
-        await asyncio.wait({keeping})
+        delivering.cancel()
+        await asyncio.wait({keeping, delivering})
         await store.close()
-    if not keeping.cancelled():
-        keeping.result()
+    for task in (keeping, delivering):
+        if not task.cancelled():
+            task.result()

@@ -1,7 +1,7 @@
 """What a request of the registry's own interface asks for, parameter by parameter, and the form of its answer."""
 
 from datetime import UTC, datetime, tzinfo
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from aiohttp import web
@@ -11,6 +11,8 @@ from registry.errors import ProtocolFault
 from registry.grants import Scope
 from registry.prefix import Prefix
 from registry.rights import Rights
+
+Form = TypeVar("Form")
 
 
 async def prefix(request: web.Request, callers: Callers, rights: Rights, *scopes: Scope) -> Prefix | None:

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
+import orjson
 
 from registry.admin import (
     AdminRecord,
@@ -23,6 +24,7 @@ from registry.admin import (
 )
 from registry.errors import InvalidValue
 from registry.keys import COORDINATE, FIELDS, SM2, PublicKey
+from registry.links import LINK, Link, link_from_json
 from registry.octets import Truncated
 from registry.site import Interface, InterfaceKind, Protocol, ServerInfo, SiteInfo
 from registry.value import Reference
@@ -101,7 +103,7 @@ def has_form(value_type: str) -> bool:
 @lru_cache(maxsize=4096)  # A registry uses some hundreds of types, a million times each.
 def _form_of(value_type: str) -> str | None:
     name = value_type.upper()
-    return _FORM_OF_TYPE.get(name) or _FORM_OF_TYPE.get(name.partition(".")[0])
+    return _FORM_OF_TYPE.get(name) or (_FORM_OF_TYPE.get(name.partition(".")[0]) if name.startswith("HS_") else None)
 
 
 def data_from_json(index: int, value_type: str, form: str, value: Any) -> bytes:
@@ -255,6 +257,15 @@ def _key_from_json(value: Any) -> bytes:
     return key_from_json(value).to_wire()
 
 
+def _link_to_json(data: bytes) -> dict[str, Any]:
+    try:
+        Link.from_data(data)
+        form: dict[str, Any] = orjson.loads(data)
+    except ValueError as error:
+        raise Truncated(str(error)) from None
+    return form
+
+
 def _string_from_json(value: Any) -> bytes:
     if not isinstance(value, str):
         raise TypeError("is not a string")
@@ -290,12 +301,14 @@ _FORM_OF_TYPE: Final = {
     "HS_SITE": "site",
     "HS_NA_DELEGATE": "site",
     "HS_PUBKEY": "key",
+    LINK: "link",
 }
 _TO_JSON: Final[Mapping[str, Callable[[bytes], Any]]] = {
     "admin": _admin_to_json,
     "vlist": _value_list_to_json,
     "site": _site_to_json,
     "key": _key_to_json,
+    "link": _link_to_json,
 }
 _FROM_JSON: Final[Mapping[str, Callable[[Any], bytes]]] = {
     "string": _string_from_json,
@@ -305,4 +318,5 @@ _FROM_JSON: Final[Mapping[str, Callable[[Any], bytes]]] = {
     "vlist": _value_list_from_json,
     "site": _site_from_json,
     "key": _key_from_json,
+    "link": link_from_json,
 }

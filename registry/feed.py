@@ -74,6 +74,9 @@ class Cursor:
     def __str__(self) -> str:
         return f"{self.transaction}-{self.sequence}-{self.at:x}-{self.history:08x}"
 
+    def is_older(self, at: datetime) -> bool:
+        return self.at < _seconds(at)
+
     @classmethod
     def from_text(cls, text: str) -> "Cursor":
         """Raises ProtocolFault."""
@@ -107,6 +110,12 @@ class Feed:
         self._store = store
         self._kept = timedelta(hours=store.settings.change_log_hours)
 
+    async def cursor(self, text: str) -> Cursor:
+        """A place as it is asked for: a cursor, 'oldest' or 'now'. Raises ProtocolFault."""
+        if text == "oldest":
+            return await self.oldest()
+        return await self.now() if text == "now" else Cursor.from_text(text)
+
     async def now(self) -> Cursor:
         """Behind everything that has happened."""
         oldest = await self.oldest()
@@ -126,7 +135,7 @@ class Feed:
         """What happened behind a cursor, of one prefix or of all. Raises ProtocolFault for a cursor that is over."""
         if after.history != await self._history():
             raise _refused(str(after), "is of another history of the database: begin anew with an export")
-        if after.at < _seconds(datetime.now(UTC) - self._kept - SPARE):
+        if after.is_older(datetime.now(UTC) - self._kept - SPARE):
             raise _refused(str(after), "is older than the log: begin anew with an export")
         return await self._read(after, prefix, limit)
 

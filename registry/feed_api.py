@@ -87,8 +87,8 @@ class FeedHandlers:
         limit = asked.number(request, "limit", MAX_EVENTS) or MAX_EVENTS
         if EVENT_STREAM in request.headers.get("Accept", ""):
             begin = request.headers.get("Last-Event-ID") or request.query.get("cursor", "now")
-            return await self._stream(request, await self._cursor(begin), prefix)
-        page = await self._feed.read(await self._cursor(request.query.get("cursor", "oldest")), prefix, limit)
+            return await self._stream(request, await self._feed.cursor(begin), prefix)
+        page = await self._feed.read(await self._feed.cursor(request.query.get("cursor", "oldest")), prefix, limit)
         form = {"cursor": str(page.cursor), "more": page.more, "events": [event.form for event in page.events]}
         return asked.json_answer(form)
 
@@ -118,11 +118,6 @@ class FeedHandlers:
             if not page.more:
                 await asyncio.sleep(INTERVAL)
             page = await self._feed.read(page.cursor, prefix)
-
-    async def _cursor(self, text: str) -> Cursor:
-        if text == "oldest":
-            return await self._feed.oldest()
-        return await self._feed.now() if text == "now" else Cursor.from_text(text)
 
     @contextmanager
     def _place(self) -> Iterator[None]:

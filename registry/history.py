@@ -44,6 +44,7 @@ SELECT suffix, suffix_to, head, width, radix, version, packed,
 FROM handle_range WHERE prefix_id = $1 AND characters = $2 AND suffix <= $3 AND suffix_to >= $3
 ORDER BY version DESC LIMIT $4
 """
+REGISTERED_AT: Final = "SELECT created_at FROM handle WHERE prefix_id = $1 AND suffix = $2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,16 @@ class History:
             rows = await connection.fetch(OF_RANGES, prefix.prefix_id, len(suffix), suffix, MAX_VERSIONS)
         ranges = [(HandleRange.from_row(prefix.spelling, row), row) for row in rows]
         return [(one, row) for one, row in ranges if one.position(suffix) is not None]
+
+    async def registered_at(self, handle: Handle) -> datetime | None:
+        """When a handle was first registered; None for one that never was."""
+        place = self._store.place(self._store.key_of(handle.octets))
+        if place is None:
+            return None
+        prefix, suffix = place
+        async with self._store.connection() as connection:
+            at = await connection.fetchval(REGISTERED_AT, prefix.prefix_id, suffix)
+        return None if at is None else at.astimezone(UTC)
 
     async def _rows(self, query: str, handle: Handle, *arguments: Any) -> list[Version]:
         place = self._store.place(self._store.key_of(handle.octets))

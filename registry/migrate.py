@@ -14,6 +14,8 @@ from typing import Final
 
 import asyncpg
 
+from registry.start_errors import SchemaMismatch
+
 log = logging.getLogger(__name__)
 
 LOCK: Final = 0x46494C4D  # "FILM": any number does, as long as no other program of the database uses it.
@@ -29,13 +31,20 @@ APPLIED: Final = "SELECT version, name, sha256 FROM schema_migration ORDER BY ve
 RECORD: Final = "INSERT INTO schema_migration (version, name, sha256, applied_at) VALUES ($1, $2, $3, $4)"
 TRY_LOCK: Final = "SELECT pg_try_advisory_lock($1)"
 UNLOCK: Final = "SELECT pg_advisory_unlock($1)"
+# Tables beside ours where none of ours is; what an extension brought belongs to it.
+STRANGER: Final = """
+SELECT c.relname FROM pg_class AS c
+WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
+  AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e')
+ORDER BY c.relname LIMIT 1
+"""
+LEDGER_COLUMNS: Final = """
+SELECT count(*) FROM pg_attribute
+WHERE attrelid = to_regclass('schema_migration') AND attname IN ('version', 'name', 'sha256', 'applied_at')
+"""
 TABLE_EXISTS: Final = "SELECT to_regclass('schema_migration') IS NOT NULL"
 NODE: Final = "SELECT exact_suffixes FROM node"
 MAKE_NODE: Final = "INSERT INTO node (exact_suffixes, created_at) VALUES ($1, $2) ON CONFLICT DO NOTHING"
-
-
-class SchemaMismatch(Exception):
-    """The database's schema is not the one that this program was written for; the text says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,7 @@ async def migrate(dsn: str, *, exact_suffixes: bool = False) -> list[str]:
         while not await connection.fetchval(TRY_LOCK, LOCK):  # noqa: ASYNC110  # what is awaited happens in Postgres
             await asyncio.sleep(LOCK_POLL)
         try:
+            await _refuse_stranger(connection)
             await connection.execute(CREATE_TABLE)
             pending = _pending(await connection.fetch(APPLIED))
             for migration in pending:
@@ -80,15 +90,24 @@ async def migrate(dsn: str, *, exact_suffixes: bool = False) -> list[str]:
 async def check(connection: "asyncpg.Connection | asyncpg.pool.PoolConnectionProxy", *, exact_suffixes: bool) -> None:
     """Refuses a database whose schema or fixed settings are not this program's. Raises SchemaMismatch."""
     _check_postgres(connection)
-    if not await connection.fetchval(TABLE_EXISTS):
-        raise SchemaMismatch("the database holds no registry; run `filament migrate`")
+    if await _refuse_stranger(connection):
+        raise SchemaMismatch("no-registry")
     pending = _pending(await connection.fetch(APPLIED))
     if pending:
-        raise SchemaMismatch(
-            f"the schema is older than this program: {pending[0].version:04} {pending[0].name} is not applied; "
-            "run `filament migrate`"
-        )
+        raise SchemaMismatch("older-schema", version=pending[0].version, name=pending[0].name)
     await _check_node(connection, exact_suffixes)
+
+
+async def _refuse_stranger(connection: "asyncpg.Connection | asyncpg.pool.PoolConnectionProxy") -> bool:
+    """Whether nobody has used the database yet; one that another program uses is refused."""
+    if await connection.fetchval(TABLE_EXISTS):
+        if await connection.fetchval(LEDGER_COLUMNS) != 4:
+            raise SchemaMismatch("another-program", name="schema_migration")
+        return False
+    stranger = await connection.fetchval(STRANGER)
+    if stranger is not None:
+        raise SchemaMismatch("another-program", name=stranger)
+    return True
 
 
 async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
@@ -108,14 +127,9 @@ def _pending(applied: list[asyncpg.Record]) -> list[Migration]:
     for row in applied:
         migration = known.pop(row["version"], None)
         if migration is None:
-            raise SchemaMismatch(
-                f"the schema is newer than this program: it has {row['version']:04} {row['name']}; upgrade the program"
-            )
+            raise SchemaMismatch("newer-schema", version=row["version"], name=row["name"])
         if migration.sha256 != row["sha256"]:
-            raise SchemaMismatch(
-                f"migration {row['version']:04} {row['name']} was applied with another text; "
-                "the database belongs to another build of the program"
-            )
+            raise SchemaMismatch("another-build", version=row["version"], name=row["name"])
     return list(known.values())
 
 
@@ -124,13 +138,10 @@ async def _check_node(
 ) -> None:
     made_with = await connection.fetchval(NODE)
     if made_with is not None and made_with != exact_suffixes:
-        raise SchemaMismatch(
-            f"the registry was made with exact_suffixes = {str(made_with).lower()}, which cannot be changed; "
-            f"the settings say {str(exact_suffixes).lower()}"
-        )
+        raise SchemaMismatch("exact-suffixes", made=str(made_with).lower(), asked=str(exact_suffixes).lower())
 
 
 def _check_postgres(connection: "asyncpg.Connection | asyncpg.pool.PoolConnectionProxy") -> None:
     version = connection.get_server_version()
     if version.major < OLDEST_POSTGRES:
-        raise SchemaMismatch(f"Postgres {version.major} is too old; {OLDEST_POSTGRES} or later is needed")
+        raise SchemaMismatch("old-postgres", found=version.major, oldest=OLDEST_POSTGRES)

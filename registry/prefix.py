@@ -25,6 +25,7 @@ class Prefix:
     is_limited: bool = False  # Whether its enterprise has a limit on registrations.
     rules: tuple[SuffixRule, ...] = ()  # Forms that new suffixes must have one of, if there are any.
     ranged: bool = False  # Whether it has had ranges: only then handles are looked for in them.
+    enterprise_in_english: str = ""
 
 
 class PrefixTable:

@@ -6,6 +6,7 @@ from typing import Final
 
 from registry.errors import InvalidValue, ValueAlreadyExists
 from registry.handle import Handle
+from registry.links import check_link, is_link
 from registry.standing import Standing
 from registry.value import DEFAULT_TTL, HandleValue
 
@@ -73,6 +74,8 @@ def check_values(values: tuple[HandleValue, ...]) -> tuple[HandleValue, ...]:
         _check_type(value)
         if len(value.data) > MAX_RECORD:
             raise InvalidValue("value.too_long", index=value.index, octets=len(value.data), limit=MAX_RECORD)
+        if is_link(value.type):
+            check_link(value.index, value.data)
         octets += 26 + len(value.type) + len(value.data)
         for reference in value.references:
             if not 0 <= reference.index <= MAX_INDEX:

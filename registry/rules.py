@@ -2,10 +2,12 @@
 
 from registry import enterprise_rules, template_rules
 from registry.language import Catalogue
+from registry.scheme_rules import SCHEME_RULES
 
 RULES: Catalogue = {
     **enterprise_rules.RULES,
     **template_rules.RULES,
+    **SCHEME_RULES,
     "handle.empty": ("Empty handle invalid", "标识不能为空"),
     "handle.too_long": (
         "handle of {octets} octets; at most {limit} are allowed",
@@ -134,6 +136,19 @@ RULES: Catalogue = {
     "search.not_declared": (
         "handles of {prefix!r} are not found by values of type {type!r}, but of: {types}",
         "前缀 {prefix!r} 的标识不能按类型 {type!r} 的值检索,可检索的类型:{types}",
+    ),
+    "webhook.url": (
+        "{url!r} is no address for a webhook: http or https with a host, without user and fragment, {limit} characters",
+        "{url!r} 不能用作 webhook 地址:须为带主机名的 http 或 https,不含用户名和片段,不超过 {limit} 个字符",
+    ),
+    "webhook.address": (
+        "{address} is not public; the setting webhook_networks names networks that webhooks may be sent into",
+        "{address} 不是公网地址;可用设置 webhook_networks 指定允许的网段",
+    ),
+    "webhook.not_found": ("there is no webhook {webhook}", "没有编号为 {webhook} 的 webhook"),
+    "webhook.too_many": (
+        "a prefix has at most {limit} webhooks, and the node {of_node}",
+        "每个前缀最多 {limit} 个 webhook,全节点最多 {of_node} 个",
     ),
     "http.parameter": ("parameter {name}={value!r}: {rule}", "参数 {name}={value!r}:{rule}"),
     "http.method": ("Unknown method {method}", "未知方法 {method}"),

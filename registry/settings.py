@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final, TypeVar, get_type_hints
 
@@ -37,6 +38,10 @@ FAULTS: Final[Catalogue] = {
     "no_dsn": (
         "[{section}] {name}: not written postgresql://user:password@host/database",
         "[{section}] {name}：应写作 postgresql://user:password@host/database",
+    ),
+    "no_network": (
+        "[{section}] {name}: not networks such as 10.0.0.0/8",
+        "[{section}] {name}：应写作网段，如 10.0.0.0/8",
     ),
 }
 
@@ -97,6 +102,14 @@ def _check_dsn(dsn: str) -> str:
     hosts = [_PORT.fullmatch(host) for host in match["hosts"].split(",")] if match else [None]
     good = not dsn or all(host and int(host["port"] or 5432) in range(1, 65536) for host in hosts)
     return "" if good else "no_dsn"
+
+
+def _check_networks(networks: tuple[str, ...]) -> str:
+    try:
+        _ = [ip_network(network) for network in networks]
+    except ValueError:
+        return "no_network"
+    return ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,6 +186,12 @@ class RegistrySettings:
         "变更日志保留小时数;离线更久的解析进程将清空缓存。",
         low=1,
         high=24 * 366,
+    )
+    webhook_networks: tuple[str, ...] = setting(
+        (),
+        "Networks that webhooks may be sent into although their addresses are not public, such as 10.0.0.0/8.",
+        "允许 webhook 发往的非公网网段,如 10.0.0.0/8。",
+        check=_check_networks,
     )
 
 

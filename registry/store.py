@@ -52,7 +52,8 @@ WHERE r.suffix_to >= asked.suffix AND NOT EXISTS (
 """
 PREFIXES: Final = """
 SELECT p.prefix_id, p.prefix, p.spelling, p.homed, coalesce(e.name, '') AS enterprise,
-       p.enterprise_id, coalesce(e.state <> 'active', false) AS suspended,
+       coalesce(e.name_en, '') AS enterprise_in_english, p.enterprise_id,
+       coalesce(e.state <> 'active', false) AS suspended,
        coalesce(e.max_handles, e.max_rate) IS NOT NULL AS is_limited,
        array(SELECT s.type FROM searchable AS s WHERE s.prefix_id = p.prefix_id ORDER BY s.type) AS searchable,
        array(SELECT r.form::text FROM suffix_rule AS r WHERE r.prefix_id = p.prefix_id ORDER BY r.place) AS rules,
@@ -147,6 +148,7 @@ class Store:
                 row["is_limited"],
                 tuple(map(rule_from_json, row["rules"])),
                 row["ranged"],
+                row["enterprise_in_english"],
             )
             for row in rows
         )

@@ -12,11 +12,11 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, Final
 
-from registry import quotas, receipts
+from registry import quotas, receipts, webhooks
 from registry.audit import seal
 from registry.database import DATABASE_AWAY
-from registry.migrate import SchemaMismatch
 from registry.sessions import Sessions
+from registry.start_errors import SchemaMismatch
 from registry.states import expire
 from registry.statistics import Statistics
 from registry.store import Store
@@ -60,8 +60,8 @@ class Upkeep:
             await asyncio.sleep(LOOK_INTERVAL)
 
     async def trim(self) -> int:
-        """Takes out changes older than the settings say, receipts and sessions that are over, and counts of long ago;
-        says how many changes."""
+        """Takes out changes older than the settings say, receipts and sessions that are over, and counts and dead
+        letters of long ago; says how many changes."""
         hours = self._store.settings.change_log_hours + SPARE_HOURS
         oldest = datetime.now(UTC) - timedelta(hours=hours)
         trimmed = 0
@@ -74,6 +74,7 @@ class Upkeep:
         async with self._store.connection() as connection:
             await receipts.trim(connection)
             await quotas.trim(connection, datetime.now(UTC))
+            await webhooks.trim(connection)
         await Sessions(self._store).purge()
         await Tokens(self._store).purge()
         await Statistics(self._store).trim(datetime.now(UTC))

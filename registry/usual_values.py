@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from registry.links import is_link
 from registry.octets import put_varint
 from registry.packing import PACKED, pack
 from registry.record import MAX_INDEX, MAX_RECORD, MAX_TYPE, MAX_VALUES
@@ -112,7 +113,7 @@ def _joined(parts: list[bytes], count: int) -> bytes | None:
 
 
 def _head(index: int, value_type: str) -> bytes | None:
-    if not 0 < index <= MAX_INDEX or value_type.upper().startswith("HS_"):
+    if not 0 < index <= MAX_INDEX or value_type.upper().startswith("HS_") or is_link(value_type):
         return None
     if not value_type or len(value_type.encode()) > MAX_TYPE or not value_type.isprintable():
         return None

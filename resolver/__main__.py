@@ -21,13 +21,16 @@ from aiohttp import web
 from registry.embedded import postgres_directory, running_dsn
 from registry.language import Catalogue, of_locale
 from registry.settings import Fault, InvalidSettings
+from registry.start_checks import refuse_strange_book
+from registry.start_errors import StartRefused
 from resolver.listeners.status import Reason
 from resolver.listeners.status import create_app as create_status_app
 from resolver.logs import set_up
 from resolver.node import Node, leave_old_objects_alone, running
+from resolver.preparation import prepare_nothing, refuse_unfit
 from resolver.reservation import PortTaken
 from resolver.settings import Settings, StatusSettings, load
-from resolver.supervisor import Programs, Supervisor, prepare_nothing
+from resolver.supervisor import Programs, Supervisor
 
 FAILED: Final = 1
 USAGE: Final = 2
@@ -40,17 +43,21 @@ MESSAGES: Final[Catalogue] = {
 
 
 def main() -> int:
-    """The exit status: 0 stopped in order, 1 could not start, 2 settings that cannot be used."""
+    """The exit status: 0 stopped in order, 1 could not start, 2 settings that cannot be used, or what they lead to."""
     arguments = _arguments()
+    language = of_locale(os.environ.get("LC_ALL") or os.environ.get("LANG"))
     try:
         settings = _settings(arguments.config, arguments.workers)
     except InvalidSettings as error:
-        print(*error.texts(of_locale(os.environ.get("LC_ALL") or os.environ.get("LANG"))), sep="\n", file=sys.stderr)
+        print(*error.texts(language), sep="\n", file=sys.stderr)
         return USAGE
     set_up(settings.status, "resolver")
     alone = (settings.resolver.workers or os.cpu_count() or 1) == 1
     try:
         uvloop.run(_alone(settings) if alone else _supervised(settings))
+    except StartRefused as error:
+        print(error.text(language), file=sys.stderr)
+        return USAGE
     except (PortTaken, OSError) as error:
         print(error, file=sys.stderr)
         return FAILED
@@ -86,6 +93,8 @@ async def _alone(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    refuse_unfit(settings)
+    await refuse_strange_book(settings.registry)
     async with running(settings) as node, _status(settings.status, node):
         leave_old_objects_alone()
         loop.add_signal_handler(signal.SIGHUP, node.reload)

@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from registry.keys import PublicKey
+from registry.start_errors import CertificateRefused
 
 log = logging.getLogger(__name__)
 
@@ -84,8 +85,9 @@ class Certificate:
             state = self._files.state()
             if state == self._state:
                 return False
+            refuse_unusable(self._files.certificate, self._files.private_key)
             self.context = _context(self._files)
-        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
+        except (OSError, ValueError, CertificateRefused) as error:  # ssl.SSLError is an OSError
             log.warning("the certificate %s cannot be used, the former one stays: %s", self._files.certificate, error)
             return False
         self._state = state
@@ -102,6 +104,21 @@ class Certificate:
         if self._own is not None and not _is_current(self._own, self.node_key):
             _write(self._own, make_certificate(self.node_key, self._names, datetime.now(UTC)), mode=0o644)
             log.info("made the certificate %s", self._own)
+
+
+def refuse_unusable(certificate: Path, private_key: Path, now: datetime | None = None) -> None:
+    """Refuses a chain and a key that no client would accept at this moment. Raises CertificateRefused."""
+    now = now or datetime.now(UTC)
+    try:
+        chain = x509.load_pem_x509_certificates(certificate.read_bytes())
+        _context(CertificateFiles(certificate, private_key))
+    except (OSError, ValueError) as error:
+        raise CertificateRefused("no-certificate", file=str(certificate), reason=error) from None
+    for link in chain:
+        if link.not_valid_after_utc < now:
+            raise CertificateRefused("expired", file=str(certificate), at=link.not_valid_after_utc.isoformat())
+        if link.not_valid_before_utc > now:
+            raise CertificateRefused("not-yet-valid", file=str(certificate), at=link.not_valid_before_utc.isoformat())
 
 
 def node_key(data_directory: Path) -> rsa.RSAPrivateKey:

@@ -12,7 +12,7 @@ from typing import Final
 
 from registry.changes import ChangeKind, LoggedChange, Position, start
 from registry.database import DATABASE_AWAY
-from registry.migrate import SchemaMismatch
+from registry.start_errors import SchemaMismatch
 from registry.store import ChangeReader, Store
 from resolver.cache import Cache
 from resolver.metrics import Metrics

@@ -20,8 +20,8 @@ from registry.changes import Change, ChangeKind, covering
 from registry.database import DATABASE_AWAY
 from registry.errors import HandleError, ServerBusy
 from registry.handle import HandleKey
-from registry.migrate import SchemaMismatch
 from registry.packing import PackedRecord
+from registry.start_errors import SchemaMismatch
 from registry.store import Store
 from resolver.answer import Answer
 from resolver.metrics import Metrics

@@ -135,6 +135,12 @@ class ResolverSettings:
         "IP address at which the public reaches the node, for its service information.",
         "公众访问本节点的 IP 地址,写入服务信息。",
     )
+    similar_names: tuple[str, ...] = setting(
+        (),
+        "Prefixes whose names are no secret: the page of one that is not registered shows similar ones. One that ends "
+        "in '.' stands for all prefixes below it.",
+        "标识名称可公开的前缀:未注册标识的页面会列出相近标识;以“.”结尾表示其下的全部前缀。",
+    )
     redirect_schemes: tuple[str, ...] = setting(
         ("http", "https", "ftp", "mailto"),
         "Schemes of the addresses that the proxy redirects to.",

@@ -15,19 +15,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-import asyncpg
 import msgspec
 from aiohttp import web
 
 from registry.database import DATABASE_AWAY
 from registry.embedded import EmbeddedPostgres, postgres_directory
 from registry.embedded_errors import EmbeddedPostgresError
-from registry.migrate import migrate
 from registry.postgres_programs import find_binaries
+from registry.start_checks import refuse_strange_book
 from resolver import notification
 from resolver.child import FIRST_DELAY, LAST_DELAY, Child, Order
 from resolver.listeners.status import Reason, create_app
 from resolver.measurements import counted_together
+from resolver.preparation import bring_schema_up_to_date, only_one, refuse_unfit
 from resolver.reservation import reserve
 from resolver.settings import Settings
 
@@ -47,26 +47,6 @@ class Programs:
     postgres: bool = True
     registry: bool = True
     resolvers: bool = True
-
-
-async def bring_schema_up_to_date(settings: Settings) -> None:
-    """What a node does before its processes start. A database that is away now is waited for."""
-    delay = FIRST_DELAY
-    while True:
-        try:
-            await migrate(settings.registry.dsn, exact_suffixes=settings.registry.exact_suffixes)
-        except DATABASE_AWAY as error:
-            if isinstance(error, asyncpg.exceptions.ClientConfigurationError):
-                raise  # a DSN that makes no sense now makes none later
-            log.warning("the database cannot be reached, trying again in %.1f s: %s", delay, error)
-        else:
-            return
-        await asyncio.sleep(delay)
-        delay = min(delay * 2, LAST_DELAY)
-
-
-async def prepare_nothing(settings: Settings) -> None:
-    """For a schema that is cared for elsewhere."""
 
 
 class Supervisor:
@@ -104,7 +84,8 @@ class Supervisor:
         return {POSTGRES: self._postgres_restarts} | {child.order.name: child.restarts for child in self._children}
 
     async def run(self) -> None:
-        """Returns when stopped. Raises PortTaken, EmbeddedPostgresError or SchemaMismatch when it cannot start."""
+        """Returns when stopped. Raises PortTaken, EmbeddedPostgresError or StartRefused when it cannot start."""
+        refuse_unfit(self.settings)
         async with AsyncExitStack() as stack:
             stack.enter_context(counted_together())
             self._reserve(stack)
@@ -118,6 +99,9 @@ class Supervisor:
     async def _start(self, stack: AsyncExitStack) -> None:
         await stack.enter_async_context(self._database())
         await self._prepare(self.settings)
+        await refuse_strange_book(self.settings.registry)
+        if self._programs.registry:
+            await stack.enter_async_context(only_one(self.settings.registry))
         await stack.enter_async_context(self._running())
 
     def follow_signals(self, *, terminal: bool) -> None:

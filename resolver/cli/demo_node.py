@@ -28,8 +28,9 @@ from resolver.cli.options import in_url, local_url
 from resolver.cli.progress import Progress
 from resolver.cli.supervision import supervise
 from resolver.logs import set_up
+from resolver.preparation import bring_schema_up_to_date
 from resolver.settings import Settings
-from resolver.supervisor import Supervisor, bring_schema_up_to_date
+from resolver.supervisor import Supervisor
 
 OPERATOR: Final = "filament demo"  # Who a handle's history names.
 CREDENTIALS: Final = "credentials.json"

@@ -14,8 +14,8 @@ from registry.database import DATABASE_AWAY
 from registry.embedded_errors import EmbeddedPostgresError
 from registry.errors import HandleError
 from registry.language import Language, text
-from registry.migrate import SchemaMismatch
 from registry.settings import InvalidSettings
+from registry.start_errors import StartRefused
 from resolver.cli.catalogues import MESSAGES
 from resolver.cli.invocation import FAILED, USAGE, Failed
 
@@ -33,10 +33,8 @@ def code_and_lines(error: Exception, language: Language) -> tuple[int, list[str]
         return error.exit_code, [error.text(language)]
     if isinstance(error, InvalidSettings):
         return USAGE, [text(MESSAGES, "settings.faults", language, count=len(error.faults)), *error.texts(language)]
-    if isinstance(error, HandleError | EmbeddedPostgresError):
+    if isinstance(error, HandleError | EmbeddedPostgresError | StartRefused):
         return FAILED, [error.text(language)]
-    if isinstance(error, SchemaMismatch):
-        return FAILED, [text(MESSAGES, "schema", language, reason=str(error))]
     return FAILED, [_text(error, language)]
 
 

@@ -5,12 +5,15 @@ import os
 import sys
 from collections.abc import Mapping
 
-from resolver.cli.invocation import Failed, Invocation
+from registry.embedded_errors import DataDirectoryInUse
+from registry.start_errors import StartRefused
+from resolver.cli.invocation import Failed, Invocation, Misused
 from resolver.cli.options import in_url, local_url
 from resolver.logs import set_up
+from resolver.preparation import bring_schema_up_to_date, prepare_nothing
 from resolver.reservation import PortTaken
 from resolver.settings import Settings
-from resolver.supervisor import Supervisor, bring_schema_up_to_date, prepare_nothing
+from resolver.supervisor import Supervisor
 
 
 async def up_until_stopped(invocation: Invocation, settings: Settings, *, no_migrate: bool) -> None:
@@ -29,7 +32,7 @@ async def up_until_stopped(invocation: Invocation, settings: Settings, *, no_mig
 async def supervise(
     invocation: Invocation, supervisor: Supervisor, option: Mapping[int, str], *, announce: bool = True
 ) -> None:
-    """Runs a supervisor until a signal stops it, and says what happens. Raises Failed when a port is taken.
+    """Runs a supervisor until a signal stops it, and says what happens. Raises Failed when it cannot.
 
     `option` is what chooses another port, by port.
     """
@@ -40,6 +43,8 @@ async def supervise(
     except PortTaken as error:
         way_out = option.get(error.port, "--set")
         raise Failed("port.taken", port=error.port, address=error.address, option=way_out) from None
+    except (StartRefused, DataDirectoryInUse) as error:
+        raise Misused("up.failed", reason=error.text(invocation.language)) from None
     finally:
         telling.cancel()
 

@@ -261,7 +261,6 @@ MESSAGES: Final[Catalogue] = {
     "away": ("the database cannot be reached: {reason}", "无法访问数据库：{reason}"),
     "refused": ("the database refuses: {reason}", "数据库拒绝：{reason}"),
     "dsn": ("the DSN cannot be understood: {reason}", "无法识别数据库地址（DSN）：{reason}"),
-    "schema": ("{reason}", "数据库结构不符：{reason}"),
     "file": ("{path}: {reason}", "{path}：{reason}"),
     "unexpected": ("{kind}: {reason}", "意外错误 {kind}：{reason}"),
     "settings.assignment": ("--set {text!r}: write SECTION.KEY=VALUE", "--set {text!r}：应写作 SECTION.KEY=VALUE"),

@@ -4,7 +4,7 @@ import asyncpg
 import pytest
 
 from registry import migrate
-from registry.migrate import SchemaMismatch
+from registry.start_errors import SchemaMismatch
 
 
 async def connected(dsn):

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from registry.errors import HandleError, ResponseCode, ServerBusy
-from registry.migrate import SchemaMismatch
+from registry.start_errors import SchemaMismatch
 from resolver.answer import MISSING, NOT_RESPONSIBLE
 from resolver.misses import MAX_BATCH
 from tests.resolver.books import DEADLINE, bench, key, record
@@ -171,7 +171,7 @@ async def test_when_the_database_goes_all_are_refused_at_once_until_it_is_back()
 
 async def test_a_schema_of_another_program_is_a_fault_of_its_own_with_the_advice():
     async with bench() as made:
-        made.book.open_error = SchemaMismatch("migrate first")
+        made.book.open_error = SchemaMismatch("no-registry")
         asker = made.ask("88.1/A")
         made.book.tried.clear()
         (await made.book.next_read()).fail(ConnectionResetError())
@@ -179,7 +179,10 @@ async def test_a_schema_of_another_program_is_a_fault_of_its_own_with_the_advice
             await asker
         await asyncio.wait_for(made.book.tried.wait(), DEADLINE)
         await turns()
-        assert (made.misses.fault, made.misses.fault_detail) == ("schema", "migrate first")
+        assert (made.misses.fault, made.misses.fault_detail) == (
+            "schema",
+            "the database holds no registry; run `filament migrate`",
+        )
 
 
 async def test_a_bug_in_a_read_is_told_to_those_who_asked_and_to_nobody_else(caplog):

@@ -14,26 +14,29 @@ from typing import Final
 
 from aiohttp import web
 
-from registry.documentation import LANGUAGE_PARAMETER, language_of
+from registry.documentation import language_of
 from registry.errors import HandleError, HandleNotFound, InvalidHandle, PrefixNotHomed, ResponseCode
 from registry.handle import Handle, HandleKey
 from registry.language import Language
 from registry.record import HandleRecord, public, ttl_of
 from registry.rest import INTERNAL_ERROR, STATUS
-from registry.routes import Handler, Parameter, Route, percent_decode
+from registry.routes import Handler, Route, percent_decode
 from registry.standing import closed
 from registry.value import HandleValue
+from resolver.listeners.http.background import Background
 from resolver.listeners.http.conditional import caching_headers
+from resolver.listeners.http.front import without_scheme
 from resolver.listeners.http.locations import Chance, Locations
-from resolver.listeners.http.pages import POLICY, Pages, redirect_body
+from resolver.listeners.http.pages.layout import POLICY, Reader, redirect_body
+from resolver.listeners.http.pages.missing import missing_page, refusal_page
+from resolver.listeners.http.pages.record import Freshness, Origin, RecordPage, record_page
+from resolver.listeners.http.pages.response import page_response
 from resolver.listeners.http.responses import ASKED, BASE_HEADERS, FOUND, RETRY_AFTER, STATUS_OF_RULE
 from resolver.listeners.http.target import path_of, target_of
-from resolver.listeners.http.visit import PARAMETERS, Visit, is_set, prefers_json
+from resolver.listeners.http.visit import PARAMETERS, Visit, prefers_json
 from resolver.resolution import Resolver
 from resolver.settings import ResolverSettings
 
-# hdl: doi: urn:hdl: info:hdl/, with their marks escaped or not.
-_SCHEME: Final = re.compile(r"(?:(?:urn(?::|%3A))?hdl(?::|%3A)|doi(?::|%3A)|info(?::|%3A)hdl(?:/|%2F))", re.IGNORECASE)
 _A_HANDLE: Final = re.compile(r"[^\s/]+/\S+")
 _REFUSALS: Final[Mapping[ResponseCode, Callable[[str], HandleError]]] = {
     ResponseCode.HANDLE_NOT_FOUND: lambda handle: HandleNotFound("handle.not_found", handle=handle),
@@ -58,6 +61,7 @@ class Proxy:
         resolver: Resolver,
         settings: ResolverSettings,
         answer_json: Handler,
+        background: Background | None = None,
         chance: Chance | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -65,23 +69,15 @@ class Proxy:
         self._store = resolver.store
         self._name = settings.description
         self._schemes: Collection[str] = frozenset(scheme.lower() for scheme in settings.redirect_schemes)
+        self._max_staleness = settings.max_staleness
         self._answer_json = answer_json
+        self._background = background
         self._chance = chance or SystemRandom()
         self._clock = clock
 
-    async def serve_front(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
-        """The start page; with ?handle= it sends the form's reader on to the identifier typed."""
-        language = language_of(request)
-        typed = _without_scheme(request.query.get("handle", "").strip())
-        if not typed:
-            return _page(200, self._pages(language, "/").front(), language)
-        flags = ["noredirect"] if is_set(request, "noredirect") else []
-        query = "&".join([*flags, f"lang={language}"])
-        return web.Response(status=302, headers={"Location": f"{path_of(typed)}?{query}", "Cache-Control": "no-store"})
-
     async def serve(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         """One identifier."""
-        raw = _without_scheme(placeholders["handle"])
+        raw = without_scheme(placeholders["handle"])
         if prefers_json(request.headers.get("Accept", "")):
             return await self._answer_json(request, {"handle": raw})
         asked = raw
@@ -92,7 +88,9 @@ class Proxy:
             visit = Visit.from_request(request)
             record = await self._resolve(asked, HandleKey(key), authoritative=visit.authoritative)
             request[FOUND] = bool(public(record.select(visit.indexes, visit.types)))
-            return self._respond(visit, asked, record)
+            return await self._respond(visit, asked, record)
+        except (HandleNotFound, PrefixNotHomed) as missing:
+            return await self._miss(language_of(request), asked, HandleKey(request[ASKED]), missing)
         except HandleError as error:
             return self._refuse(language_of(request), asked, error)
 
@@ -106,18 +104,21 @@ class Proxy:
             raise _REFUSALS[answer.code](asked)
         return record
 
-    def _respond(self, visit: Visit, asked: str, record: HandleRecord) -> web.StreamResponse:
-        readable = HandleRecord(record.handle, public(record.values))
+    async def _respond(self, visit: Visit, asked: str, record: HandleRecord) -> web.StreamResponse:
+        readable = HandleRecord(record.handle, public(record.values), record.version)
         step = None if visit.wants_page else self._step(visit, readable.values)
         if step is not None and step.location is not None:
             return self._redirect(visit, step, step.location)
-        page = self._pages(visit.language, path_of(asked)).record(
-            asked,
-            readable.select(visit.indexes, visit.types),
-            staleness=self._resolver.staleness,
-            unsafe=step is not None,
-        )
-        return _page(200, page, visit.language, self._resolver.staleness)
+        return await self._show(visit, asked, readable, unsafe=step is not None)
+
+    async def _show(self, visit: Visit, asked: str, record: HandleRecord, *, unsafe: bool) -> web.StreamResponse:
+        """The page of a record with the values that anybody may read."""
+        values = record.select(visit.indexes, visit.types)
+        origin = await self._background.origin(record, values, visit.language) if self._background else Origin()
+        freshness = Freshness(self._clock(), self._max_staleness, self._resolver.staleness)
+        page = RecordPage(asked, values, record.version, origin, freshness, unsafe)
+        shown = record_page(page, self._reader(visit.language, path_of(asked)))
+        return page_response(200, shown, visit.language, staleness=freshness.staleness)
 
     def _step(self, visit: Visit, values: tuple[HandleValue, ...]) -> _Step | None:
         """Where the values lead; None when they lead nowhere."""
@@ -147,39 +148,34 @@ class Proxy:
         status = 200 if visit.only_headers else step.status
         return web.Response(status=status, text=redirect_body(location), content_type="text/html", headers=headers)
 
+    async def _miss(
+        self, language: Language, asked: str, key: HandleKey, error: HandleNotFound | PrefixNotHomed
+    ) -> web.StreamResponse:
+        """Says which part of a name is not known here."""
+        status = STATUS[error.code]
+        if self._background is None:
+            return self._refuse(language, asked, error)
+        failure = await self._background.failure(key, language)
+        return page_response(status, missing_page(asked, failure, self._reader(language, path_of(asked))), language)
+
     def _refuse(self, language: Language, asked: str, error: HandleError) -> web.StreamResponse:
         status = STATUS_OF_RULE.get(error.rule) or STATUS.get(error.code, INTERNAL_ERROR)
         shown = asked.encode(errors="replace").decode()  # A path may hold octets that are no text.
         successor = str(error.culprit.get("successor", ""))
-        page = self._pages(language, path_of(shown)).refusal(status, error.text(language), shown, successor)
-        response = _page(status, page.encode(errors="replace").decode(), language)
+        page = refusal_page(status, error.text(language), shown, self._reader(language, path_of(shown)), successor)
+        response = page_response(status, page.encode(errors="replace").decode(), language)
         if status == STATUS[ResponseCode.SERVER_BUSY]:
             response.headers["Retry-After"] = RETRY_AFTER
         return response
 
-    def _pages(self, language: Language, path: str) -> Pages:
-        return Pages(self._name, language, path, lambda line: self._link_of(line, language))
+    def _reader(self, language: Language, path: str) -> Reader:
+        def page_of(line: str) -> str | None:
+            """The page of an identifier that is answered for here."""
+            if not _A_HANDLE.fullmatch(line) or self._store.prefixes.of(self._store.key_of(line.encode())) is None:
+                return None
+            return f"{path_of(line)}?noredirect&lang={language}"
 
-    def _link_of(self, line: str, language: Language) -> str | None:
-        """Where a line of a value leads: to an address, or to a handle that is answered for here."""
-        address = target_of(line, self._schemes)
-        if address is not None or not _A_HANDLE.fullmatch(line):
-            return address
-        homed = self._store.prefixes.of(self._store.key_of(line.encode())) is not None
-        return f"{path_of(line)}?noredirect&lang={language}" if homed else None
-
-
-def _page(status: int, page: str, language: Language, staleness: float = 0.0) -> web.Response:
-    headers = {
-        **caching_headers(0, staleness=staleness),
-        **BASE_HEADERS,
-        "Content-Security-Policy": POLICY,
-        "Content-Language": language,
-        "Cache-Control": "no-cache",
-        "Vary": "Accept, Accept-Language",
-        "Referrer-Policy": "no-referrer",
-    }
-    return web.Response(status=status, text=page, content_type="text/html", headers=headers)
+        return Reader(self._name, language, path, lambda line: target_of(line, self._schemes), page_of)
 
 
 def _decoded(raw: str) -> str:
@@ -187,10 +183,6 @@ def _decoded(raw: str) -> str:
         return percent_decode(raw).decode()
     except UnicodeDecodeError:
         raise InvalidHandle("handle.not_utf8") from None
-
-
-def _without_scheme(name: str) -> str:
-    return _SCHEME.sub("", name, count=1) if _SCHEME.match(name) else name
 
 
 def _first(values: tuple[HandleValue, ...], value_type: str) -> HandleValue | None:
@@ -202,28 +194,15 @@ def _first(values: tuple[HandleValue, ...], value_type: str) -> HandleValue | No
     return None
 
 
-def routes(resolver: Resolver, settings: ResolverSettings, answer_json: Handler) -> tuple[Route, ...]:
-    """The proxy's routes. The one of names comes last: it takes every path that nothing else has.
+def routes(
+    resolver: Resolver, settings: ResolverSettings, answer_json: Handler, background: Background
+) -> tuple[Route, ...]:
+    """The route of names, which comes last: it takes every path that nothing else has.
 
     `answer_json` serves the clients that prefer JSON, as GET /api/handles/{handle} does.
     """
-    proxy = Proxy(resolver, settings, answer_json)
-    front = (
-        Parameter("handle", "An identifier to go to.", "要查询的标识。"),
-        Parameter("noredirect", "Show its values.", "只显示内容,不跳转。"),
-        LANGUAGE_PARAMETER,
-    )
+    proxy = Proxy(resolver, settings, answer_json, background)
     return (
-        Route(
-            "GET",
-            "/",
-            proxy.serve_front,
-            "front",
-            "Page that asks for an identifier.",
-            "输入标识的页面。",
-            front,
-            responses={200: "text/html", 302: ""},
-        ),
         Route(
             "GET",
             "/{handle}",

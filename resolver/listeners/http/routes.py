@@ -8,8 +8,10 @@ from registry.documentation import with_documentation
 from registry.openapi import Resolution, Values
 from registry.record import MAX_INDEX
 from registry.routes import Parameter, Route
-from resolver.listeners.http import proxy, tunnel
+from registry.trust import Trust
+from resolver.listeners.http import front, proxy, static, tunnel
 from resolver.listeners.http.authorization import Authorization
+from resolver.listeners.http.background import Background
 from resolver.listeners.http.batch import Batch
 from resolver.listeners.http.batch_forms import NDJSON_TYPES, handles_schema
 from resolver.listeners.http.handles import SAME, Handles
@@ -106,10 +108,17 @@ def routes(parts: Parts) -> tuple[Route, ...]:
         *_prefix_routes(Prefixes(parts, authorization)),
         *_session_routes(SessionApi(parts, authorization)),
         _site_route(Site(parts)),
-        *proxy.routes(parts.resolver, parts.settings.resolver, handles.resolve),
+        *front.routes(parts.settings.resolver.description),
+        *static.routes(),
+        *proxy.routes(parts.resolver, parts.settings.resolver, handles.resolve, _background(parts)),
         *tunnel.routes(parts, authorization),
     )
     return with_documentation(served, TITLES, version("filament-node"))
+
+
+def _background(parts: Parts) -> Background:
+    store = parts.resolver.store
+    return Background(store, Trust(store, parts.registration.rights), parts.settings.resolver.similar_names)
 
 
 def _handle_routes(handles: Handles) -> tuple[Route, ...]:
