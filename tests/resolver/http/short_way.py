@@ -62,7 +62,9 @@ class Bout:
         self.metrics = made.metrics
         self.reading = asyncio.create_task(_answer_reads(made))  # Until it is cancelled, every read is answered.
         settings = Settings(RegistrySettings(), ResolverSettings(**limits))
-        parts = Parts(made.resolver, None, None, None, settings, made.metrics, None, lambda: None, None)
+        parts = Parts(
+            made.resolver, None, None, None, settings, made.metrics, None, lambda: None, None, None, lambda: None
+        )
         self.long, self.short = HttpServer(parts), HttpServer(parts)
 
     async def converse(
