@@ -26,7 +26,7 @@ STRIDE: Final = 1000
 
 # Behind the promised hours, for who pages from their beginning; the log is kept longer than this.
 SPARE: Final = timedelta(minutes=30)
-_LAST: Final = (1 << 63) - 1  # Above every sequence.
+LAST: Final = (1 << 63) - 1  # Above every sequence.
 _CURSOR = re.compile(r"([0-9]{1,19})-([0-9]{1,19})-([0-9a-f]{1,10})-([0-9a-f]{8})")
 
 # Without a row behind the cursor there is one row still, which says how far the feed reaches.
@@ -122,7 +122,7 @@ class Feed:
         async with self._store.connection() as connection:
             horizon = await connection.fetchval(HORIZON)
             await connection.execute(FLUSH)
-        return replace(oldest, transaction=horizon - 1, sequence=_LAST)
+        return replace(oldest, transaction=horizon - 1, sequence=LAST)
 
     async def oldest(self) -> Cursor:
         """Before everything that the log holds for as long as it promises to."""
@@ -162,7 +162,7 @@ class Feed:
     def _end(self, horizon: int, asked_at: int, after: Cursor) -> Cursor:
         """Behind every transaction that is over: changes of other prefixes need not be looked at again."""
         if self._strides(horizon, after):
-            return Cursor(horizon - 1, _LAST, asked_at, after.history)
+            return Cursor(horizon - 1, LAST, asked_at, after.history)
         return Cursor(after.transaction, after.sequence, asked_at, after.history)
 
     def _strides(self, horizon: int, after: Cursor) -> bool:
@@ -200,7 +200,12 @@ class Feed:
 
     async def _history(self) -> int:
         async with self._store.connection() as connection:
-            return crc32(str(await connection.fetchval(HISTORY)).encode())
+            return history_number(str(await connection.fetchval(HISTORY)))
+
+
+def history_number(history: str) -> int:
+    """The number in cursors that stands for a history of a database, named as HISTORY does."""
+    return crc32(history.encode())
 
 
 def _seconds(at: datetime) -> int:

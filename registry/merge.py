@@ -79,7 +79,8 @@ FROM unnest($3::int[], $4::text[], $5::text[], $6::bytea[], $7::jsonb[])
 WHERE handle.prefix_id = changed.prefix_id AND handle.suffix = changed.suffix
 """
 LOG_RANGE: Final = """
-INSERT INTO change_log (kind, prefix_id, suffix, suffix_to, batch_id, operation) VALUES (2, $1, $2, $3, $4, $5)
+INSERT INTO change_log (kind, prefix_id, suffix, suffix_to, batch_id, operation, written_at)
+VALUES (2, $1, $2, $3, $4, $5, $6)
 """
 
 
@@ -258,7 +259,8 @@ class Merge:
             if prefix_id in written:
                 bounds = (rows.suffixes[first], rows.suffixes[last])
                 operation = None if self._updated[prefix_id] else Operation.CREATED
-                await self._connection.execute(LOG_RANGE, prefix_id, *bounds, self._batch.batch_id, operation)
+                row = (prefix_id, *bounds, self._batch.batch_id, operation, self._at)
+                await self._connection.execute(LOG_RANGE, *row)
             first = last + 1
 
 

@@ -284,4 +284,23 @@ RULES: Catalogue = {
         "标识 {handle!r} 由节点运营方设为“{state_zh}”,只有运营方可以更改",
     ),
     "operation.unsupported": ("operation {operation} is not supported", "不支持操作 {operation}"),
+    "signed.form": ("not a signed document: {reason}", "不是签名文档:{reason}"),
+    "signed.algorithm": (
+        "signed with {algorithm!r}; only EdDSA is verified",
+        "签名算法为 {algorithm!r},只能验证 EdDSA",
+    ),
+    "signed.key": (
+        "signed with the key {key!r}, which is none of those that are trusted",
+        "签名所用的密钥 {key!r} 不在受信任的密钥之中",
+    ),
+    "signed.altered": (
+        "the signature does not hold: something was altered since it was made",
+        "签名无效:内容在签名之后被改动",
+    ),
+    "signed.retired": (
+        "signed with the key {key!r} after that was retired",
+        "签名时密钥 {key!r} 已停用",
+    ),
+    "signed.did": ("not a did:web document with keys: {reason}", "不是含有密钥的 did:web 文档:{reason}"),
+    "signed.expired": ("valid until {until} only", "已于 {until} 过期"),
 }

@@ -8,10 +8,8 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
-import os
 import socket
 import ssl
-import tempfile
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -25,6 +23,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from registry.keys import PublicKey
 from registry.start_errors import CertificateRefused
+from registry.whole_file import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +101,7 @@ class Certificate:
 
     def _renew_own(self) -> None:
         if self._own is not None and not _is_current(self._own, self.node_key):
-            _write(self._own, make_certificate(self.node_key, self._names, datetime.now(UTC)), mode=0o644)
+            write_whole(self._own, make_certificate(self.node_key, self._names, datetime.now(UTC)), mode=0o644)
             log.info("made the certificate %s", self._own)
 
 
@@ -131,7 +130,7 @@ def node_key(data_directory: Path) -> rsa.RSAPrivateKey:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
         with contextlib.suppress(FileExistsError):  # Another process was first: its key is the node's.
-            _write(path, pem, mode=0o600, replace=False)
+            write_whole(path, pem, mode=0o600, replace=False)
     key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     if not isinstance(key, rsa.RSAPrivateKey):
         raise ValueError(f"{path} holds no RSA key")
@@ -195,19 +194,3 @@ def _context(files: CertificateFiles) -> ssl.SSLContext:
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         context.load_verify_locations(files.client_authorities)
     return context
-
-
-def _write(path: Path, content: bytes, *, mode: int, replace: bool = True) -> None:
-    """Whole or not at all, and never readable by more than `mode` says. Raises FileExistsError unless `replace`."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(content)
-        if replace:
-            os.replace(name, path)
-        else:
-            os.link(name, path)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name)

@@ -12,6 +12,7 @@ from typing import Final
 
 from registry.changes import ChangeKind, LoggedChange, Position, start
 from registry.database import DATABASE_AWAY
+from registry.feed import LAST, Cursor, history_number
 from registry.start_errors import SchemaMismatch
 from registry.store import ChangeReader, Store
 from resolver.cache import Cache
@@ -63,6 +64,14 @@ class Follower:
             self._forget(unseen)
         self._looked_at = time()  # as the log's own times, and it counts sleep
         self._resolver.heard()
+
+    def cursor(self) -> Cursor | None:
+        """The place in the change feed before which everything was heard; None before anything was."""
+        if self.position is None:
+            return None
+        oldest_running = int(self.position.snapshot.partition(":")[0])
+        history = " ".join(self._server.split()[:2])  # The server's name begins with that of its history.
+        return Cursor(oldest_running - 1, LAST, int(self._looked_at), history_number(history))
 
     def give_up(self) -> None:
         """Forgets the position and every answer."""

@@ -22,6 +22,7 @@ from registry.authentication import Authenticator
 from registry.exchanges import Exchanges
 from registry.registration import Registration
 from registry.sessions import Sessions
+from registry.signing import Signer
 from registry.statistics import Statistics
 from registry.store import ChangeReader, Store
 from resolver.cache import Cache
@@ -61,13 +62,21 @@ class Node:
     """A worker that runs. `resolver` is what it answers with, `settings` have the port that was really bound."""
 
     def __init__(
-        self, settings: Settings, resolver: Resolver, misses: Misses, certificate: Certificate, metrics: Metrics
+        self,
+        settings: Settings,
+        resolver: Resolver,
+        misses: Misses,
+        follower: Follower,
+        certificate: Certificate,
+        metrics: Metrics,
     ) -> None:
         self.settings = settings
         self.resolver = resolver
+        self.follower = follower
         self.certificate = certificate
         self.metrics = metrics
-        self.site = OwnSite(lambda: self.settings.resolver, certificate.node_key)
+        self.signer = Signer(settings.registry.data_directory)
+        self.site = OwnSite(lambda: self.settings.resolver, certificate.node_key, self.signer)
         self.stopping = False
         self._misses = misses
 
@@ -126,7 +135,7 @@ async def running(settings: Settings, *, worker: int = 0) -> AsyncIterator[Node]
         follower = Follower(reader, store, resolver, metrics, settings.registry.change_log_hours * 3600.0)
         certificate = _certificate(settings)
         names = Path(settings.registry.data_directory) / NAMES.format(worker)
-        node = Node(settings, resolver, misses, certificate, metrics)
+        node = Node(settings, resolver, misses, follower, certificate, metrics)
         await stack.enter_async_context(
             _tasks(
                 misses.run(),
@@ -185,6 +194,8 @@ async def _listening(node: Node, store: Store) -> AsyncIterator[None]:
         operations=operations,
         site=node.site.current,
         node_key=key,
+        signer=node.signer,
+        position=node.follower.cursor,
     )
     server = create_server(parts)
     port = Port(sockets, server, lambda: node.certificate.context)

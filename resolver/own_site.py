@@ -9,8 +9,10 @@ from typing import Final
 import asyncpg
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
+from registry import signing
 from registry.database import DATABASE_AWAY
 from registry.publication import publish
+from registry.signing import Signer
 from registry.site import Interface, InterfaceKind, IpAddress, Protocol, ServerInfo, SiteInfo
 from registry.store import Store
 from resolver.certificate import public_key
@@ -24,8 +26,9 @@ RETRY: Final = 5.0  # Seconds until it is published again, when the database was
 class OwnSite:
     """The node's site record, from its settings as they are, and its serial number once the book has told it."""
 
-    def __init__(self, settings: Callable[[], ResolverSettings], key: RSAPrivateKey) -> None:
+    def __init__(self, settings: Callable[[], ResolverSettings], key: RSAPrivateKey, signer: Signer) -> None:
         self._settings = settings
+        self._signer = signer
         self._public_key = public_key(key).to_wire()
         self._serial = 1
 
@@ -46,12 +49,13 @@ class OwnSite:
         return SiteInfo(self._serial, (server,), (("desc", ours.description),))
 
     async def publish(self, store: Store) -> None:
-        """Writes down what the node says, as soon as the book can be written."""
+        """Writes down what the node says and with which key it signs, as soon as the book can be written."""
         if self._leads_astray():
             log.warning("resolver.public_address is %s: clients are told to ask themselves", self._address())
         while True:
             try:
                 self._serial = await publish(store, self.current())
+                await signing.publish(store, self._signer.published)
                 return
             except (*DATABASE_AWAY, asyncpg.PostgresError) as error:  # an older schema, or a standby
                 log.debug("the site record is not published: %s", error)

@@ -29,6 +29,7 @@ from resolver.listeners.http.conditional import caching_headers, etag_of, privat
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.query import Query
 from resolver.listeners.http.responses import ASKED, BASE_HEADERS, FOUND, HANDLE, JSON, json_response, respond
+from resolver.listeners.http.signatures import Signatures, asks_for_signature
 from resolver.listeners.http.target import path_of
 from resolver.listeners.http.terms import terms_of
 
@@ -77,18 +78,19 @@ class Name:
 class Handles:
     """Answers for handles."""
 
-    def __init__(self, parts: Parts, authorization: Authorization) -> None:
+    def __init__(self, parts: Parts, authorization: Authorization, signatures: Signatures) -> None:
         self._resolver = parts.resolver
         self._key_of = parts.resolver.store.key_of
         self._registration = parts.registration
         self._authorization = authorization
+        self._signatures = signatures
         self._max_body = parts.settings.resolver.request_octets
         self._certificates = bool(parts.settings.resolver.client_ca)
 
     async def resolve(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         asked, key = self._asked(request, placeholders)
         if not self._is_ordinary(request):
-            return await self._select(request, asked, key, Query.from_request(request))
+            return await self._answer(request, asked, key, Query.from_request(request))
         answer = self._resolver.peek(key) or await self._resolver.resolve(key)
         request[FOUND] = shows(answer)
         headers = headers_of(answer, self._resolver.staleness)
@@ -98,7 +100,7 @@ class Handles:
         """GET with its parameters in a JSON object."""
         asked, key = self._asked(request, placeholders)
         form = await read_object(request, self._max_body)
-        return await self._select(request, asked, key, Query.from_json(form))
+        return await self._answer(request, asked, key, Query.from_json(form))
 
     async def put(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         query = Query.from_request(request)
@@ -163,6 +165,12 @@ class Handles:
         if "?" in request.raw_path or "If-None-Match" in request.headers or "Authorization" in request.headers:
             return False
         return not self._certificates or self._authorization.is_anonymous(request)
+
+    async def _answer(self, request: web.Request, asked: str, key: HandleKey, query: Query) -> web.StreamResponse:
+        if not asks_for_signature(query):
+            return await self._select(request, asked, key, query)
+        place = self._signatures.place()
+        return self._signatures.sign(request, query, await self._select(request, asked, key, query), place)
 
     async def _select(self, request: web.Request, asked: str, key: HandleKey, query: Query) -> web.StreamResponse:
         """The values that are asked for and may be read."""

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from registry.authentication import Authenticator
+from registry.feed import Cursor
 from registry.registration import Registration
 from registry.sessions import Sessions
+from registry.signing import Signer
 from registry.site import SiteInfo
 from resolver.metrics import Metrics
 from resolver.operations import Operations
@@ -17,7 +19,8 @@ from resolver.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """`site` is asked for each time, because it changes; `node_key` signs what the server says of itself."""
+    """`site` is asked for each time, because it changes; `node_key` signs what the server says of itself, and `signer`
+    what it answers; `position` is how far the change log was heard."""
 
     resolver: Resolver
     registration: Registration
@@ -28,3 +31,5 @@ class Parts:
     operations: Operations
     site: Callable[[], SiteInfo]
     node_key: RSAPrivateKey
+    signer: Signer
+    position: Callable[[], Cursor | None]

@@ -9,7 +9,7 @@ from registry.openapi import Resolution, Values
 from registry.record import MAX_INDEX
 from registry.routes import Parameter, Route
 from registry.trust import Trust
-from resolver.listeners.http import front, proxy, static, tunnel
+from resolver.listeners.http import did, front, proxy, static, tunnel
 from resolver.listeners.http.authorization import Authorization
 from resolver.listeners.http.background import Background
 from resolver.listeners.http.batch import Batch
@@ -19,6 +19,7 @@ from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.prefixes import Prefixes
 from resolver.listeners.http.query import FLAGS
 from resolver.listeners.http.sessions import SessionApi
+from resolver.listeners.http.signatures import SIGN, SIGNATURE, WHOLE, Signatures
 from resolver.listeners.http.site import Site
 
 TITLES: Final = ("Filament: resolution", "Filament:标识解析")
@@ -86,6 +87,12 @@ SELECTION: Final = (
         _FLAG,
     ),
     Parameter("auth", "Ask the registry, not the cache.", "绕过缓存,直接查询注册库。", _FLAG),
+    Parameter(
+        SIGN,
+        f"Sign the answer: true, with the signature in {SIGNATURE}; {WHOLE}, both in one document (RFC 7515).",
+        f"对应答签名:true 时签名在 {SIGNATURE} 头中;{WHOLE} 时应答与签名合为一个文档(RFC 7515)。",
+        {"type": "string", "enum": [*FLAGS, WHOLE]},
+    ),
     Parameter("cert", "Accepted and without effect.", "接受此参数,但无作用。"),
     Parameter("doNotRefer", "Accepted and without effect.", "接受此参数,但无作用。"),
 )
@@ -101,13 +108,15 @@ _HOMED: Final = _object(responseCode=_CODE, totalCount=_TEXT, prefixes=_NAMES)
 def routes(parts: Parts) -> tuple[Route, ...]:
     """Every route of the listener. The proxy's come last, because they take every path that is left."""
     authorization = Authorization(parts)
-    handles = Handles(parts, authorization)
+    signatures = Signatures(parts.signer, parts.position)
+    handles = Handles(parts, authorization, signatures)
     served = (
         *_handle_routes(handles),
         _batch_route(Batch(parts, authorization)),
         *_prefix_routes(Prefixes(parts, authorization)),
         *_session_routes(SessionApi(parts, authorization)),
         _site_route(Site(parts)),
+        *did.routes(did.DidDocuments(parts)),
         *front.routes(parts.settings.resolver.description),
         *static.routes(),
         *proxy.routes(parts.resolver, parts.settings.resolver, handles.resolve, _background(parts)),

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import asdict
 
 from registry.changes import Change, ChangeKind
+from registry.registration import Registration
 from registry.settings import RegistrySettings
 from resolver.listeners.http.app import HttpServer
 from resolver.listeners.http.connection import Connection
@@ -62,7 +63,11 @@ class Bout:
         self.metrics = made.metrics
         self.reading = asyncio.create_task(_answer_reads(made))  # Until it is cancelled, every read is answered.
         settings = Settings(RegistrySettings(), ResolverSettings(**limits))
-        parts = Parts(made.resolver, None, None, None, settings, made.metrics, None, lambda: None, None)
+        parts = Parts(
+            made.resolver,
+            Registration(made.book, []),
+            *(None, None, settings, made.metrics, None, lambda: None, None, None, lambda: None),
+        )
         self.long, self.short = HttpServer(parts), HttpServer(parts)
 
     async def converse(

@@ -1,0 +1,152 @@
+"""Signed statements: JSON Web Signatures with Ed25519 (RFC 7515; RFC 8037), whole or apart from what they sign.
+
+A signature covers the octets of a payload and of its header, so whoever alters one octet of either is found out. A key
+is named by its thumbprint (RFC 7638), which nobody can give to another key.
+"""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+import orjson
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+ALGORITHM: Final = "EdDSA"
+CURVE: Final = "Ed25519"
+MEDIA_TYPE: Final = "application/jose+json"  # RFC 7515, section 9.2.1.
+
+
+class NotVerified(ValueError):
+    """What was given is no statement that one of the keys signed: a rule of RULES and its culprit."""
+
+    def __init__(self, rule: str, **culprit: object) -> None:
+        super().__init__(rule, culprit)
+        self.rule = rule
+        self.culprit = culprit
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedKey:
+    """The public half of a signing key, and from when on nothing is signed with it."""
+
+    key_id: str
+    public: bytes
+    retired_at: datetime | None = None
+
+
+class _Flattened(msgspec.Struct):
+    payload: str
+    protected: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A payload with its signature; `protected` is the signed header, encoded as it was signed."""
+
+    payload: bytes
+    protected: str
+    signature: str
+
+    @property
+    def detached(self) -> str:
+        """The signature for a payload that travels beside it (RFC 7515, appendix F)."""
+        return f"{self.protected}..{self.signature}"
+
+    def to_json(self) -> bytes:
+        """The flattened JSON serialization, one document (RFC 7515, section 7.2.2)."""
+        form = {"payload": base64url(self.payload), "protected": self.protected, "signature": self.signature}
+        return orjson.dumps(form)
+
+    @classmethod
+    def from_json(cls, document: bytes | str) -> "Signed":
+        """Raises NotVerified."""
+        try:
+            form = msgspec.json.decode(document, type=_Flattened)
+            return cls(octets_of(form.payload), form.protected, form.signature)
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise NotVerified("signed.form", reason=str(error)[:200]) from None
+
+    @classmethod
+    def from_detached(cls, text: str, payload: bytes) -> "Signed":
+        """Raises NotVerified."""
+        parts = text.strip().split(".")
+        if len(parts) != 3 or parts[1]:
+            raise NotVerified("signed.form", reason="a detached signature is written header..signature")
+        return cls(payload, parts[0], parts[2])
+
+    def header(self) -> dict[str, Any]:
+        """What the header says, whoever wrote it. Raises NotVerified."""
+        try:
+            header = orjson.loads(octets_of(self.protected))
+        except ValueError as error:
+            raise NotVerified("signed.form", reason=str(error)[:200]) from None
+        if not isinstance(header, dict):
+            raise NotVerified("signed.form", reason="the header is no object")
+        return header
+
+
+def sign(key: Ed25519PrivateKey, key_id: str, payload: bytes, header: Mapping[str, Any]) -> Signed:
+    protected = base64url(orjson.dumps({"alg": ALGORITHM, "kid": key_id, **header}))
+    return Signed(payload, protected, base64url(key.sign(_covered(protected, payload))))
+
+
+def verify(signed: Signed, keys: Mapping[str, PublishedKey]) -> dict[str, Any]:
+    """The header of a statement that one of these keys signed while it was in use. Raises NotVerified."""
+    header = signed.header()
+    # "crit": what must be understood is refused, since nothing here is (RFC 7515, section 4.1.11).
+    if header.get("alg") != ALGORITHM or "crit" in header:
+        raise NotVerified("signed.algorithm", algorithm=str(header.get("alg"))[:40])
+    key = keys.get(str(header.get("kid")))
+    if key is None:
+        raise NotVerified("signed.key", key=str(header.get("kid"))[:100])
+    try:
+        signature = octets_of(signed.signature)
+        Ed25519PublicKey.from_public_bytes(key.public).verify(signature, _covered(signed.protected, signed.payload))
+    except (InvalidSignature, ValueError):
+        raise NotVerified("signed.altered") from None
+    made_at = header.get("iat")
+    if type(made_at) is not int:
+        raise NotVerified("signed.form", reason="the header does not say when")
+    if key.retired_at is not None and made_at > key.retired_at.timestamp():
+        raise NotVerified("signed.retired", key=key.key_id)
+    return header
+
+
+def jwk_of(public: bytes) -> dict[str, str]:
+    """A public key as a JSON Web Key, with the members of its thumbprint in their order (RFC 8037, section 2)."""
+    return {"crv": CURVE, "kty": "OKP", "x": base64url(public)}
+
+
+def thumbprint(public: bytes) -> str:
+    return base64url(hashlib.sha256(orjson.dumps(jwk_of(public))).digest())
+
+
+def public_octets(key: Ed25519PrivateKey) -> bytes:
+    return key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def base64url(octets: bytes) -> str:
+    return base64.urlsafe_b64encode(octets).rstrip(b"=").decode("ascii")
+
+
+def octets_of(text: str) -> bytes:
+    """Of base64url without padding, in the one form that its octets have. Raises ValueError."""
+    try:
+        octets = base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)
+    except binascii.Error as error:
+        raise ValueError(str(error)) from None
+    if base64url(octets) != text:  # Else a bit could be altered that nothing is decoded from.
+        raise ValueError("base64url with bits behind its end")
+    return octets
+
+
+def _covered(protected: str, payload: bytes) -> bytes:
+    return f"{protected}.{base64url(payload)}".encode()

@@ -1,0 +1,66 @@
+"""Answers signed on request, "does not exist" included: by ?sign=true beside the answer, by ?sign=jws round it.
+
+What is signed is the body as it is sent, octet by octet, and a header that says when, which request was answered, and
+at which place of the change log: nothing that was changed before that place is missing in the answer. The place is a
+cursor of the change feed, so that whoever keeps the answer can ask for what has happened since.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from aiohttp import web
+
+from registry.errors import ProtocolFault, ServerBusy
+from registry.feed import Cursor
+from registry.jose import MEDIA_TYPE
+from registry.signing import Signer
+from resolver.listeners.http.conditional import private_headers
+from resolver.listeners.http.query import FLAGS, Query
+from resolver.listeners.http.responses import BASE_HEADERS
+
+SIGN: Final = "sign"
+WHOLE: Final = "jws"  # ?sign=jws: one document that holds the answer and its signature.
+SIGNATURE: Final = "X-JWS-Signature"  # As banks' interfaces call a detached signature; no standard names one.
+AGE: Final = ("Warning", "Age")  # Of an answer that may be out of date.
+
+
+class Signatures:
+    """`position` is where the node's caches stand in the change log; None before changes are heard."""
+
+    def __init__(self, signer: Signer, position: Callable[[], Cursor | None]) -> None:
+        self._signer = signer
+        self._position = position
+
+    def place(self) -> Cursor:
+        """To be taken before an answer is made: a change heard meanwhile may not be in it. Raises ServerBusy."""
+        position = self._position()
+        if position is None:
+            raise ServerBusy("server.busy")
+        return position
+
+    def sign(self, request: web.Request, query: Query, answer: web.StreamResponse, place: Cursor) -> web.Response:
+        """The answer with its signature, in the form that was asked for. It is of one moment, so nobody keeps it."""
+        assert isinstance(answer, web.Response)
+        body = answer.body
+        if not isinstance(body, bytes):
+            return answer  # 304: the client has it already.
+        target = request.raw_path.encode(errors="replace").decode()
+        signed = self._signer.sign(body, position=str(place), request=target)
+        age = {name: answer.headers[name] for name in AGE if name in answer.headers}
+        headers = {**private_headers(), **BASE_HEADERS, **age}
+        if query.first(SIGN) == WHOLE:
+            return web.Response(
+                body=signed.to_json(), status=answer.status, headers=headers | {"Content-Type": MEDIA_TYPE}
+            )
+        headers |= {"Content-Type": answer.headers["Content-Type"], SIGNATURE: signed.detached}
+        return web.Response(body=body, status=answer.status, headers=headers)
+
+
+def asks_for_signature(query: Query) -> bool:
+    """Raises ProtocolFault."""
+    asked = query.first(SIGN)
+    if asked is None or asked == WHOLE:
+        return asked is not None
+    if asked.lower() not in FLAGS:
+        raise ProtocolFault("http.parameter", name=SIGN, value=asked[:40], rule=f"is neither true, false nor {WHOLE}")
+    return FLAGS[asked.lower()]
