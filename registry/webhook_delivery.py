@@ -20,7 +20,8 @@ import orjson
 from registry.database import DATABASE_AWAY, connect
 from registry.errors import HandleNotFound, ProtocolFault
 from registry.feed import Cursor, Event, Feed
-from registry.migrate import SchemaMismatch, check
+from registry.migrate import check
+from registry.start_errors import SchemaMismatch
 from registry.store import Store
 from registry.webhook_sending import Guard, Sender
 from registry.webhooks import MAX_DEAD_LETTERS, MAX_WEBHOOKS, Webhook, Webhooks

@@ -23,6 +23,7 @@ from resolver.cli.searching import search
 from resolver.cli.shell import completion
 from resolver.cli.statistics import stats
 from resolver.cli.texts import MESSAGES
+from resolver.cli.webhooks import webhook
 
 NAME: Final = "filament"
 
@@ -52,6 +53,7 @@ for command in (
     load,
     export,
     enterprise,
+    webhook,
     resolve,
     register,
     config,
