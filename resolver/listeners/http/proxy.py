@@ -16,7 +16,7 @@ from aiohttp import web
 
 from registry.documentation import language_of
 from registry.errors import HandleError, HandleNotFound, InvalidHandle, PrefixNotHomed, ResponseCode
-from registry.handle import Handle, HandleKey
+from registry.handle import HandleKey
 from registry.language import Language
 from registry.record import HandleRecord, public, ttl_of
 from registry.rest import INTERNAL_ERROR, STATUS
@@ -65,6 +65,7 @@ class Proxy:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._resolver = resolver
+        self._names = resolver.names
         self._store = resolver.store
         self._name = settings.description
         self._schemes: Collection[str] = frozenset(scheme.lower() for scheme in settings.redirect_schemes)
@@ -83,7 +84,7 @@ class Proxy:
         request[ASKED] = b""
         try:
             asked = _decoded(raw)
-            key = request[ASKED] = self._store.key_of(Handle.from_text(asked).octets)
+            key = request[ASKED] = self._names.key_of(asked.encode())
             visit = Visit.from_request(request)
             record = await self._resolve(asked, HandleKey(key), authoritative=visit.authoritative)
             request[FOUND] = bool(public(record.select(visit.indexes, visit.types)))
