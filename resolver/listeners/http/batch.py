@@ -232,7 +232,8 @@ class Batch:
 
     async def _outcomes(self, asked: "_Asked", selection: Selection) -> list[Answer | HandleError]:
         """For each name its answer, or what it is refused for."""
-        keys = keys_of(asked.names, asked.plain, self._key_of)
+        # Read anew, a name of a prefix that is not here is only "not found", and so would a code be.
+        keys = None if selection.authoritative else keys_of(asked.names, asked.plain, self._key_of)
         if keys is not None:
             return await self._resolve_many(keys, selection)
         places = {place: key_or_refusal(name, self._names) for place, name in enumerate(asked.names)}
