@@ -13,6 +13,7 @@ from resolver.cli.benchmark import bench
 from resolver.cli.book import export, load, migrate
 from resolver.cli.configuration import config
 from resolver.cli.demonstration import demo
+from resolver.cli.doctor import doctor
 from resolver.cli.enterprises import enterprise
 from resolver.cli.frame import MAX_WIDTH, Group, localized
 from resolver.cli.invocation import FAILED, INTERRUPTED, SUCCESS, USAGE, Invocation, language_of
@@ -47,6 +48,7 @@ for command in (
     demo,
     up,
     status,
+    doctor,
     stats,
     search,
     migrate,

@@ -4,9 +4,11 @@ from typing import Final
 
 from registry.language import Catalogue
 from resolver.cli import texts_by_family as by_family
+from resolver.cli import texts_of_care as of_care
 
 HELP: Final[Catalogue] = {
     **by_family.HELP,
+    **of_care.HELP,
     "": ("", ""),
     "usage": ("Usage: ", "用法："),
     "options": ("Options:", "选项："),
@@ -199,6 +201,7 @@ HELP: Final[Catalogue] = {
 
 MESSAGES: Final[Catalogue] = {
     **by_family.MESSAGES,
+    **of_care.MESSAGES,
     "bench.not_ours": (
         "register and day write identifiers, and are measured on a node of their own only (without --url)",
         "register 与 day 会写入标识，只能在自建节点上测量（不写 --url）",
