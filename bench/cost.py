@@ -101,7 +101,7 @@ def _synchronous(store: Store, keys: dict[str, HandleKey], packed: dict[HandleKe
         cache.put(key, answers[name])
     targets = {name: f"/api/handles/{name}" for name in keys}
     octets = {name: name.encode() for name in keys}
-    ready = ReadyAnswers(resolver, store.key_of, metrics)
+    ready = ReadyAnswers(resolver, resolver.names, metrics)
     cell = metrics.tally.cells["http"]["127.0.0.1"]
     names = list(keys)
 

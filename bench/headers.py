@@ -29,6 +29,7 @@ from resolver.listeners.http.ready import PATH, ReadyAnswers
 from resolver.listeners.http.ready_connection import ReadyConnection
 from resolver.metrics import Metrics
 from resolver.misses import Told
+from resolver.names import Names
 
 try:
     import httptools  # type: ignore[import-not-found]  # in no requirement of ours, see above
@@ -161,7 +162,7 @@ async def _httptools(asked: list[bytes], other: _HttpTools) -> float:
 async def measure(rounds: int, times: int) -> dict[str, float]:
     """Microseconds of CPU for each question, by way and headers."""
     server = web.Server(_serve)
-    ready = ReadyAnswers(_Source(), fold_whole, Metrics())
+    ready = ReadyAnswers(_Source(), Names(fold_whole), Metrics())
     short = await _connected(ReadyConnection(server, ready, keepalive=600.0))
     long = await _connected(Connection(server, keepalive=600.0))
     ways: dict[str, Callable[[list[bytes]], Any]] = {

@@ -6,6 +6,7 @@ database: whether a prefix is homed here and whose it is, is asked later, once a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from registry.blocks import Block
 from registry.conformity import Conformity
@@ -14,7 +15,12 @@ from registry.handle import MAX_HANDLE, Handle, HandleKey, check_new, fold_prefi
 from registry.refusal import MAX_ROW_TEXT, Refusal
 from registry.row_readers import LineReader, RowReader, csv_reader, sheet_reader
 from registry.rows import MAX_ROW
+from registry.schemes.recognition import recognise
+from registry.schemes.systems import HANDLE
 from registry.tabular import Columns, cells_from_csv, cells_to_csv
+
+# How codes begin that have a '/' in them as handles do; no prefix that can be homed begins so and is meant.
+_CODES: Final = ("VAA0", "25SVAA", "MA.", "did:", "/", "urn:", "http", "(", "]", "hdl:")
 
 _Entry = tuple[HandleKey, int, str, bytes]
 
@@ -95,7 +101,8 @@ def prepare(
             if place in faults:
                 raise ProtocolFault(faults[place], limit=MAX_ROW)
             name, packed = reader.read(octets)
-            key = key_of(_checked(name))
+            name = _checked(name)
+            key = key_of(name.encode())
             held_to.check(key, name, packed)
             entries.append((key, place, name, packed))
         except HandleError as error:
@@ -113,14 +120,20 @@ def prepare_block(layout: Layout, block: Block, conformity: Conformity | None = 
     return prepare(layout, rows, faults, lines, conformity)
 
 
-def _checked(name: str) -> bytes:
+def _checked(name: str) -> str:
+    """The handle of a row, which may name a code of another system."""
+    if name.startswith(_CODES):
+        name = str(recognise(name).handle)
     if len(name) <= MAX_HANDLE and name.isascii() and name.isprintable() and 0 < name.find("/") < len(name) - 1:
-        return name.encode()  # What check_new would say of nearly every name, at a quarter of its cost.
-    if "/" not in name:
-        # A single name would be the handle of a prefix; in a file it is far more likely a suffix without its prefix.
-        raise InvalidHandle("load.no_prefix" if name else "handle.empty", handle=name)
+        return name  # What check_new would say of nearly every name, at a quarter of its cost.
+    if name and "/" not in name:
+        recognised = recognise(name)
+        if recognised.system == HANDLE:
+            # The handle of a prefix; in a file it is far more likely a suffix without its prefix.
+            raise InvalidHandle("load.no_prefix", handle=name)
+        name = str(recognised.handle)
     check_new(Handle.from_text(name))
-    return name.encode()
+    return name
 
 
 def _collect(prepared: Prepared, entries: list[_Entry], lines: Sequence[int], layout: Layout) -> None:

@@ -49,6 +49,16 @@ def public(values: tuple[HandleValue, ...]) -> tuple[HandleValue, ...]:
     return tuple(value for value in values if value.is_public)
 
 
+def first_of_type(values: tuple[HandleValue, ...], value_type: str) -> HandleValue | None:
+    """The first value of exactly this type or, when it ends in '.', of one that begins so; in any case of letters."""
+    wanted = value_type.upper()
+    for value in values:
+        folded = value.type.upper()
+        if folded == wanted or (wanted.endswith(".") and folded.startswith(wanted)):
+            return value
+    return None
+
+
 def ttl_of(values: tuple[HandleValue, ...], now: int) -> int:
     """Seconds for which these values may be kept: the smallest of theirs, never negative."""
     return min(

@@ -157,6 +157,10 @@ RULES: Catalogue = {
     "http.method_of_path": ("{path} has no {method}; it has {allowed}", "{path} 不支持 {method},支持 {allowed}"),
     "http.content_encoding": ("content encoding {encoding!r} is not accepted", "不接受内容编码 {encoding!r}"),
     "http.header_too_long": ("the request line or a header is too long", "请求行或请求头过长"),
+    "http.target_too_long": (
+        "the address with the query behind it has more than {limit} characters",
+        "附加查询参数后的网址超过 {limit} 个字符",
+    ),
     "http.malformed": ("the request is not HTTP: {reason}", "不是有效的 HTTP 请求:{reason}"),
     "http.body_slow": ("the body took longer than {seconds} seconds", "接收请求体超过 {seconds} 秒"),
     "http.body_too_long": ("the body is longer than {limit} octets", "请求体超过 {limit} 字节"),

@@ -13,12 +13,12 @@ from typing import Any, Final, Literal
 import asyncpg
 
 from registry.prefix import Prefix
+from registry.schemes.systems import HANDLE, system_of
 from registry.store import Store
 
 Period = Literal["minute", "hour", "day"]
 Aspect = Literal["prefix", "protocol", "system", "source"]
 
-HANDLE: Final = "handle"  # The code system of every name so far.
 ZONE: Final = timezone(timedelta(hours=8), "China")  # No summer time.
 _ZONE_SECONDS: Final = 8 * 3600
 _DAY: Final = 86_400
@@ -178,7 +178,7 @@ class Statistics:
             for period, at in places:
                 add_pair(added, (period, at, prefix_id, protocol), pair)
         for (period, at, prefix_id, protocol), pair in added.items():
-            yield period, _time(at), prefix_id, HANDLE, protocol, *pair
+            yield period, _time(at), prefix_id, self._system(prefix_id), protocol, *pair
 
     def _source_rows(self, sources: Mapping[tuple[int, str, bytes], Pair]) -> Iterable[Sequence[object]]:
         added: dict[tuple[int, int, str], Pair] = {}
@@ -186,6 +186,10 @@ class Statistics:
             add_pair(added, (day, self._prefix_id(prefix), source), pair)
         for (day, prefix_id, source), pair in added.items():
             yield _time(day), prefix_id, source, *pair
+
+    def _system(self, prefix_id: int) -> str:
+        prefix = self._store.prefixes.by_id(prefix_id)
+        return HANDLE if prefix is None else system_of(prefix.spelling)
 
     def _prefix_id(self, key: bytes) -> int:
         prefix = self._store.prefixes.find(key)

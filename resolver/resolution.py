@@ -17,6 +17,7 @@ from resolver.answer import MISSING, NOT_RESPONSIBLE, Answer, found
 from resolver.cache import Cache
 from resolver.metrics import Metrics
 from resolver.misses import Misses, Told
+from resolver.names import Names
 
 NEVER: Final = float("-inf")
 FOREVER: Final = float("inf")
@@ -38,6 +39,7 @@ class Resolver:
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self.store = store
+        self.names = Names(store.key_of, lambda: store.prefixes)
         self._cache = cache
         self._misses = misses
         self._metrics = metrics

@@ -146,6 +146,11 @@ class ResolverSettings:
         "Schemes of the addresses that the proxy redirects to.",
         "允许跳转的地址协议。",
     )
+    redirect_private: bool = setting(
+        False,
+        "Whether visitors are sent to hosts that exist only inside a network, such as 10.1.2.3; for a node inside one.",
+        "是否允许跳转到仅在内网存在的主机(如 10.1.2.3);用于内网节点。",
+    )
     request_octets: int = setting(
         1 << 20, "Longest body of a request, in octets.", "请求体的最大字节数。", low=1024, high=1 << 30
     )

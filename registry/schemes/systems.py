@@ -27,3 +27,11 @@ SYSTEMS: Final[Catalogue] = {
     ),
     "uid": ("UID: begins with 'uid:'", "UID:以 uid: 开头"),
 }
+
+HANDLE: Final = "handle"
+
+
+def system_of(prefix: str) -> str:
+    """The system whose codes are kept under a prefix."""
+    name = prefix.lower()
+    return name if name in SYSTEMS else HANDLE

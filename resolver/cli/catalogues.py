@@ -1,10 +1,30 @@
-"""All that `filament` says: the texts of its commands, put together."""
+"""All that `filament` says: the texts of its families of commands, put together."""
 
 from typing import Final
 
 from registry.language import Catalogue
-from resolver.cli import template_texts, texts
+from resolver.cli import columns, people_texts, range_texts, template_texts, texts, texts_by_family, texts_of_care
 
-HELP: Final[Catalogue] = {**texts.HELP, **template_texts.HELP}
-MESSAGES: Final[Catalogue] = {**texts.MESSAGES, **template_texts.MESSAGES}
-COLUMNS: Final[Catalogue] = {**texts.COLUMNS, **template_texts.COLUMNS}
+HELP: Final[Catalogue] = {
+    **texts.HELP,
+    **texts_of_care.HELP,
+    **texts_by_family.HELP,
+    **people_texts.HELP,
+    **template_texts.HELP,
+    **range_texts.HELP,
+}
+MESSAGES: Final[Catalogue] = {
+    **texts.MESSAGES,
+    **texts_of_care.MESSAGES,
+    **texts_by_family.MESSAGES,
+    **people_texts.MESSAGES,
+    **template_texts.MESSAGES,
+    **range_texts.MESSAGES,
+}
+COLUMNS: Final[Catalogue] = {
+    **columns.COLUMNS,
+    **texts_by_family.COLUMNS,
+    **people_texts.COLUMNS,
+    **template_texts.COLUMNS,
+    **range_texts.COLUMNS,
+}

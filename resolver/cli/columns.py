@@ -3,11 +3,8 @@
 from typing import Final
 
 from registry.language import Catalogue
-from resolver.cli import people_texts, range_texts
 
 COLUMNS: Final[Catalogue] = {
-    **people_texts.COLUMNS,
-    **range_texts.COLUMNS,
     "scenario": ("Scenario", "场景"),
     "answers_per_second": ("Answers/s", "应答/秒"),
     "identifiers_per_second": ("Identifiers/s", "标识/秒"),

@@ -14,6 +14,7 @@ from resolver.cli.book import export, load, migrate
 from resolver.cli.catalogues import MESSAGES
 from resolver.cli.configuration import config
 from resolver.cli.demonstration import demo
+from resolver.cli.doctor import doctor
 from resolver.cli.enterprises import enterprise
 from resolver.cli.frame import MAX_WIDTH, Group, localized
 from resolver.cli.invocation import FAILED, INTERRUPTED, SUCCESS, USAGE, Invocation, language_of
@@ -28,6 +29,7 @@ from resolver.cli.standing import audit, state
 from resolver.cli.statistics import stats
 from resolver.cli.suffixes import suffix
 from resolver.cli.templates import template
+from resolver.cli.webhooks import webhook
 
 NAME: Final = "filament"
 
@@ -51,6 +53,7 @@ for command in (
     demo,
     up,
     status,
+    doctor,
     stats,
     search,
     state,
@@ -65,6 +68,7 @@ for command in (
     template,
     suffix,
     handle_range,
+    webhook,
     resolve,
     register,
     config,

@@ -3,12 +3,8 @@
 from typing import Final
 
 from registry.language import Catalogue
-from resolver.cli import people_texts, range_texts
-from resolver.cli.columns import COLUMNS as COLUMNS
 
 HELP: Final[Catalogue] = {
-    **people_texts.HELP,
-    **range_texts.HELP,
     "": ("", ""),
     "usage": ("Usage: ", "用法："),
     "options": ("Options:", "选项："),
@@ -95,16 +91,6 @@ HELP: Final[Catalogue] = {
     "bench.processes": ("Processes that send.", "发送进程数。"),
     "bench.report": ("Write a page with plots, too.", "另存一份含图表的网页报告。"),
     "port": ("Port of HTTP and HTTPS.", "HTTP 与 HTTPS 端口。"),
-    "stats": (
-        "Show how many identifiers were asked for here, and how many had content to show; today, if nothing is said.",
-        "统计本节点的解析请求数与成功数，默认为今天。",
-    ),
-    "stats.by": ("What to tell apart.", "统计维度：前缀、协议、编码体系或来源。"),
-    "stats.per": ("Period of each row; sources are counted by day.", "统计周期；来源只按天统计。"),
-    "stats.prefix": ("Only this prefix.", "只统计该前缀。"),
-    "stats.from": ("Date or time at which to begin, in China.", "起始日期或时间（北京时间）。"),
-    "stats.to": ("Date or time before which to end, in China.", "截止日期或时间（北京时间，不含）。"),
-    "stats.busiest": ("The busiest second of each day instead.", "改为显示每天解析量最大的一秒。"),
     "migrate": ("Bring the schema of the database up to date.", "升级数据库结构。"),
     "load": (
         "Register the identifiers of a file of any length: NDJSON, CSV (UTF-8 or GB18030) or XLSX; - is standard "
@@ -237,8 +223,6 @@ HELP: Final[Catalogue] = {
 }
 
 MESSAGES: Final[Catalogue] = {
-    **people_texts.MESSAGES,
-    **range_texts.MESSAGES,
     "bench.not_ours": (
         "register and day write identifiers, and are measured on a node of their own only (without --url)",
         "register 与 day 会写入标识，只能在自建节点上测量（不写 --url）",

@@ -149,3 +149,15 @@ def check_all(ready: Prepared, count: int) -> None:
         assert message(refusal.rule, refusal.culprit, "en")
         assert message(refusal.rule, refusal.culprit, "zh")
         assert "\\u0000" not in refusal.culprit_json
+
+
+def test_rows_that_name_codes_are_those_of_the_handles_they_are_kept_under():
+    names = ["(00)369012345678901239", "1.2.156.10001.5", "VAA08810012345678/x", "https://id.gs1.org/01/06901234567892",
+             "88.100.12345678/y"]  # fmt: skip
+    values = [{"index": 1, "type": "URL", "data": "x"}]
+    rows = [msgspec.json.encode({"handle": name, "values": values}) for name in names]
+    made = prepared(rows)
+    assert not made.refusals
+    kept = {f"{run.prefix_key.decode()}/{suffix}" for run in made.runs for suffix in made.suffixes[run.start : run.end]}
+    assert kept == {"GS1/00/369012345678901239", "OID/1.2.156.10001.5", "88.100.12345678/X", "GS1/01/06901234567892",
+                    "88.100.12345678/Y"}  # fmt: skip

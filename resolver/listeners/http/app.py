@@ -133,7 +133,7 @@ class HttpServer(web.Server):
         self._guarded = bool(parts.settings.resolver.client_ca)
         self._metrics = parts.metrics
         self._most = parts.settings.resolver.http_connections
-        self._prepared = ReadyAnswers(parts.resolver, parts.resolver.store.key_of, parts.metrics)
+        self._prepared = ReadyAnswers(parts.resolver, parts.resolver.names, parts.metrics)
         self._ready: ReadyAnswers | None = None
 
     def __call__(self) -> Connection:

@@ -16,14 +16,14 @@ from aiohttp import web
 
 from registry.authentication import Administrator
 from registry.database import DATABASE_AWAY
-from registry.errors import HandleError, InvalidHandle, PrefixNotHomed, ResponseCode, ServerBusy
-from registry.handle import MAX_HANDLE
+from registry.errors import HandleError, PrefixNotHomed, ResponseCode, ServerBusy
+from registry.handle import HandleKey
 from registry.language import Language, preferred
 from registry.record import public
-from resolver.answer import Answer
+from resolver.answer import NOT_RESPONSIBLE, Answer
 from resolver.listeners.http.authorization import LOOKING, Authorization
 from resolver.listeners.http.batch_forms import Framing, accepted_framing, cut, framing_of, names_of
-from resolver.listeners.http.batch_names import heads_of, joined, keys_of, prefixes_of
+from resolver.listeners.http.batch_names import heads_of, joined, key_or_refusal, keys_of, prefixes_of
 from resolver.listeners.http.body import read_body
 from resolver.listeners.http.conditional import caching_headers, private_headers
 from resolver.listeners.http.handles import NO_VALUES, values_body, whole_body
@@ -74,12 +74,34 @@ class Selection:
         return self.only_public and not self.indexes and not self.types
 
 
+class _Asked:
+    """The names of one chunk, and the handles that they are counted as; `plain` is what `joined` gave for these."""
+
+    __slots__ = ("handles", "names", "plain", "were_read")
+
+    def __init__(self, names: Sequence[str], plain: bytes | None) -> None:
+        self.names = self.handles = names
+        self.plain = plain
+        self.were_read = False
+
+    def count_as(self, read: Mapping[int, HandleKey | HandleError]) -> None:
+        """Has names that were read counted as the handles that they are."""
+        if not read:
+            return
+        handles = list(self.handles)
+        for place, key in read.items():
+            if not isinstance(key, HandleError):
+                handles[place] = key.decode(errors="replace")
+        self.handles, self.plain, self.were_read = handles, None, len(read) == len(handles)
+
+
 class Batch:
     """Answers for many handles."""
 
     def __init__(self, parts: Parts, authorization: Authorization) -> None:
         self._resolver = parts.resolver
-        self._key_of = parts.resolver.store.key_of
+        self._names = parts.resolver.names
+        self._key_of = self._names.plain
         self._registration = parts.registration
         self._authorization = authorization
         self._tally = parts.metrics.tally
@@ -174,13 +196,19 @@ class Batch:
     ) -> list[bytes]:
         """★ Two parts of each name's result, `between` in front of it, and how many of each kind added to `counts`."""
         plain = joined(names) if names else None
-        outcomes = await self._outcomes(names, plain, selection)
+        asked = _Asked(names, plain)
+        outcomes = await self._outcomes(asked, selection)
         if selection.is_whole:
             tails = [outcome.tail if isinstance(outcome, Answer) else b"" for outcome in outcomes]
             others = [place for place, tail in enumerate(tails) if len(tail) <= _NOTHING]
+            if others and await self._look_again(asked, outcomes, others, selection):
+                for place in others:
+                    tails[place] = outcome.tail if isinstance(outcome := outcomes[place], Answer) else b""
+                others = [place for place in others if len(tails[place]) <= _NOTHING]
             heads = heads_of(names, plain, framing.between)
         else:
             tails, others, heads = [b""] * len(names), [*range(len(names))], [b""] * len(names)
+            await self._look_again(asked, outcomes, others, selection)
         counts["found"] += len(names) - len(others)
         missed = []
         for place in others:
@@ -188,33 +216,53 @@ class Batch:
             heads[place] = framing.between
             tails[place] = await self._selected(names[place], outcomes[place], selection, counts)
             if counts["found"] == found:
-                missed.append(names[place])
-        self._count(names, plain, missed, selection.address)
+                missed.append(asked.handles[place])
+        self._count(asked, missed, selection.address)
         parts = [b""] * (2 * len(names))
         parts[::2], parts[1::2] = heads, tails
         return parts
 
-    def _count(self, names: Sequence[str], plain: bytes | None, missed: Sequence[str], address: str) -> None:
+    def _count(self, asked: "_Asked", missed: Sequence[str], address: str) -> None:
         """★ Counts names for the statistics, prefix by prefix; `missed` are those without content."""
         without = prefixes_of(missed, None)
-        for prefix, times in prefixes_of(names, plain).items():
+        for prefix, times in prefixes_of(asked.handles, asked.plain).items():
             key = self._key_of(f"{prefix}/".encode())
             self._tally.count("batch", address, key, found=True, times=times - without[prefix])
             self._tally.count("batch", address, key, found=False, times=without[prefix])
 
-    async def _outcomes(
-        self, names: Sequence[str], plain: bytes | None, selection: Selection
-    ) -> list[Answer | HandleError]:
+    async def _outcomes(self, asked: "_Asked", selection: Selection) -> list[Answer | HandleError]:
         """For each name its answer, or what it is refused for."""
-        resolver = self._resolver
-        resolve = resolver.resolve_many_authoritative if selection.authoritative else resolver.resolve_many
-        keys = keys_of(names, plain, self._key_of)
+        # Read anew, a name of a prefix that is not here is only "not found", and so would a code be.
+        keys = None if selection.authoritative else keys_of(asked.names, asked.plain, self._key_of)
         if keys is not None:
-            return await resolve(keys)
-        lengths = [len(name.encode()) for name in names]
-        allowed = [name for name, length in zip(names, lengths, strict=True) if 0 < length <= MAX_HANDLE]
-        answers = iter(await resolve(keys_of(allowed, None, self._key_of) or []))
-        return [next(answers) if 0 < length <= MAX_HANDLE else _no_handle(length) for length in lengths]
+            return await self._resolve_many(keys, selection)
+        places = {place: key_or_refusal(name, self._names) for place, name in enumerate(asked.names)}
+        return list((await self._resolve_read(asked, places, selection)).values())
+
+    async def _look_again(
+        self, asked: "_Asked", outcomes: list[Answer | HandleError], others: Sequence[int], selection: Selection
+    ) -> bool:
+        """Has names read that are of no prefix here as they stand, and may be codes; says whether there were any."""
+        if asked.were_read:
+            return False
+        foreign = [place for place in others if outcomes[place] is NOT_RESPONSIBLE]
+        read = {place: key_or_refusal(asked.names[place], self._names) for place in foreign}
+        for place, outcome in (await self._resolve_read(asked, read, selection)).items():
+            outcomes[place] = outcome
+        return bool(foreign)
+
+    async def _resolve_read(
+        self, asked: "_Asked", read: Mapping[int, HandleKey | HandleError], selection: Selection
+    ) -> dict[int, Answer | HandleError]:
+        """By place the answer for a key, or what the name was refused for."""
+        keys = [key for key in read.values() if not isinstance(key, HandleError)]
+        answers = iter(await self._resolve_many(keys, selection))
+        asked.count_as(read)
+        return {place: key if isinstance(key, HandleError) else next(answers) for place, key in read.items()}
+
+    async def _resolve_many(self, keys: Sequence[HandleKey], selection: Selection) -> list[Answer | HandleError]:
+        resolver = self._resolver
+        return await (resolver.resolve_many_authoritative if selection.authoritative else resolver.resolve_many)(keys)
 
     async def _selected(
         self, asked: str, outcome: Answer | HandleError, selection: Selection, counts: dict[str, int]
@@ -252,12 +300,6 @@ def _told(asked: str, outcome: Answer | HandleError, language: Language, counts:
     if isinstance(outcome, Answer):
         return whole_body(asked, outcome)
     return orjson.dumps(refusal_form(outcome, language, asked))
-
-
-def _no_handle(length: int) -> InvalidHandle:
-    if not length:
-        return InvalidHandle("handle.empty")
-    return InvalidHandle("handle.too_long", octets=length, limit=MAX_HANDLE)
 
 
 def _break_off(request: web.Request) -> None:

@@ -12,9 +12,10 @@ from typing import Final, cast
 
 import orjson
 
+from registry.errors import HandleError, InvalidHandle
 from registry.handle import MAX_HANDLE, NAMING_AUTHORITY, HandleKey, KeyOf, fold_whole
 from resolver.answer import FOUND_HEAD
-from resolver.listeners.http.handles import PREFIX_START
+from resolver.names import Names
 
 # What JSON escapes in a string (RFC 8259, section 7), and DEL, which nobody agrees on. The line break parts the names.
 _ESCAPED: Final = bytes({*range(0x20), 0x22, 0x5C, 0x7F} - {0x0A})
@@ -30,15 +31,28 @@ def joined(names: Sequence[str]) -> bytes | None:
 
 
 def keys_of(names: Sequence[str], plain: bytes | None, key_of: KeyOf) -> list[HandleKey] | None:
-    """★ The key of each name, or None when no handle can have one of them. `plain` is what `joined` gave for them."""
+    """★ The key of each name, or None when they have to be read one by one. `plain` is what `joined` gave for them."""
     if plain is not None and key_of is fold_whole:
         keys = key_of(plain).split(b"\n")
         if all(map(contains, keys, repeat(b"/"))) and max(map(len, keys)) <= MAX_HANDLE:
             return cast("list[HandleKey]", keys)
     octets = [name.encode() for name in names]
-    if not all(octets) or max(map(len, octets), default=0) > MAX_HANDLE:
+    if not all(map(contains, octets, repeat(b"/"))) or max(map(len, octets), default=0) > MAX_HANDLE:
         return None
-    return [key_of(name if b"/" in name else PREFIX_START + name) for name in octets]
+    return [*map(key_of, octets)]
+
+
+def key_or_refusal(name: str, names: Names) -> HandleKey | HandleError:
+    """The key of one name, or what it is refused for."""
+    octets = name.encode()
+    if not octets:
+        return InvalidHandle("handle.empty")
+    if len(octets) > MAX_HANDLE:
+        return InvalidHandle("handle.too_long", octets=len(octets), limit=MAX_HANDLE)
+    try:
+        return names.key_of(octets)
+    except HandleError as refused:
+        return refused
 
 
 def heads_of(names: Sequence[str], plain: bytes | None, between: bytes) -> list[bytes]:

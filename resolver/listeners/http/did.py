@@ -18,9 +18,9 @@ from registry.jose import PublishedKey
 from registry.record import public
 from registry.routes import Route, percent_decode
 from registry.signing import published_keys
-from resolver.listeners.http.handles import PREFIX_START
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.responses import json_response
+from resolver.names import PREFIX_START
 
 CONTENT_TYPE: Final = "application/did+json"
 ENTERPRISES: Final = "enterprises"

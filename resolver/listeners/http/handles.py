@@ -14,7 +14,7 @@ from aiohttp import web
 from registry.authentication import Administrator
 from registry.changes import Change, ChangeKind
 from registry.errors import InvalidHandle, PrefixNotHomed, ProtocolFault, ResponseCode
-from registry.handle import MAX_HANDLE, NAMING_AUTHORITY, Handle, HandleKey
+from registry.handle import MAX_HANDLE, Handle, HandleKey
 from registry.minting import Asked
 from registry.record import public
 from registry.registration import MAX_LISTED
@@ -32,13 +32,13 @@ from resolver.listeners.http.responses import ASKED, BASE_HEADERS, FOUND, HANDLE
 from resolver.listeners.http.signatures import Signatures, asks_for_signature
 from resolver.listeners.http.target import path_of
 from resolver.listeners.http.terms import terms_of
+from resolver.names import Names
 
 SAME: Final = "same"  # ?overwrite=same: what is there is refused when it says something else.
 VARIOUS: Final = "various"  # ?index=various: whichever indexes the body has.
 PAGE_SIZE: Final = 1000  # Names of a page when only its number is given.
 
 NO_VALUES: Final = b',"values":[]}'
-PREFIX_START: Final = NAMING_AUTHORITY.encode() + b"/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +61,10 @@ class Name:
     def text(self) -> str:
         return self.octets.decode(errors="replace")
 
-    @property
-    def full(self) -> bytes:
-        """With its prefix: a name without '/' is that of a prefix."""
-        return self.octets if b"/" in self.octets else PREFIX_START + self.octets
-
-    @property
-    def handle(self) -> Handle:
-        """Raises InvalidHandle."""
+    def handle(self, names: Names) -> Handle:
+        """The handle it is, or under which it is kept. Raises HandleError."""
         try:
-            return Handle.from_text(self.octets.decode())
+            return names.handle_of(self.octets.decode())
         except UnicodeDecodeError:
             raise InvalidHandle("handle.not_utf8") from None
 
@@ -80,7 +74,8 @@ class Handles:
 
     def __init__(self, parts: Parts, authorization: Authorization, signatures: Signatures) -> None:
         self._resolver = parts.resolver
-        self._key_of = parts.resolver.store.key_of
+        self._names = parts.resolver.names
+        self._key_of = self._names.plain
         self._registration = parts.registration
         self._authorization = authorization
         self._signatures = signatures
@@ -107,10 +102,10 @@ class Handles:
         name = Name.from_path(placeholders["handle"])
         expect_json(request)
         body = await read_body(request, self._max_body)
-        asked, handle = name.text, name.handle
+        asked, handle = name.text, name.handle(self._names)
         request[HANDLE] = asked
         named, values = values_from_json(body)
-        if named is not None and self._key_of(Handle.from_text(named).octets) != self._key_of(handle.octets):
+        if named is not None and self._key_of(self._names.handle_of(named).octets) != self._key_of(handle.octets):
             raise ProtocolFault("json.handle_mismatch", body=named, address=asked)
         by = await self._authorization.administrator(request)
         terms = terms_of(request, query, by, body)
@@ -126,7 +121,7 @@ class Handles:
         indexes = query.numbers("index")
         name = Name.from_path(placeholders["handle"])
         asked = request[HANDLE] = name.text
-        handle = name.handle
+        handle = name.handle(self._names)
         by = await self._authorization.administrator(request)
         terms = terms_of(request, query, by)
         await self._registration.writing.make(terms, lambda: self._delete(handle, indexes, by, terms))
@@ -158,7 +153,7 @@ class Handles:
         request[ASKED] = b""
         name = Name.from_path(placeholders["handle"])
         request[HANDLE] = name.text
-        request[ASKED] = key = self._key_of(name.full)
+        request[ASKED] = key = self._names.key_of(name.octets)
         return name.text, key
 
     def _is_ordinary(self, request: web.Request) -> bool:

@@ -6,7 +6,7 @@ instead. Only values that anybody may read count.
 
 import re
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import formatdate
 from secrets import SystemRandom
@@ -16,9 +16,9 @@ from aiohttp import web
 
 from registry.documentation import language_of
 from registry.errors import HandleError, HandleNotFound, InvalidHandle, PrefixNotHomed, ResponseCode
-from registry.handle import Handle, HandleKey
+from registry.handle import HandleKey
 from registry.language import Language
-from registry.record import HandleRecord, public, ttl_of
+from registry.record import HandleRecord, first_of_type, public, ttl_of
 from registry.rest import INTERNAL_ERROR, STATUS
 from registry.routes import Handler, Route, percent_decode
 from registry.standing import closed
@@ -32,7 +32,7 @@ from resolver.listeners.http.pages.missing import missing_page, refusal_page
 from resolver.listeners.http.pages.record import Freshness, Origin, RecordPage, record_page
 from resolver.listeners.http.pages.response import page_response
 from resolver.listeners.http.responses import ASKED, BASE_HEADERS, FOUND, RETRY_AFTER, STATUS_OF_RULE
-from resolver.listeners.http.target import path_of, target_of
+from resolver.listeners.http.target import Destinations, path_of, target_of
 from resolver.listeners.http.visit import PARAMETERS, Visit, prefers_json
 from resolver.resolution import Resolver
 from resolver.settings import ResolverSettings
@@ -66,9 +66,10 @@ class Proxy:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._resolver = resolver
+        self._names = resolver.names
         self._store = resolver.store
         self._name = settings.description
-        self._schemes: Collection[str] = frozenset(scheme.lower() for scheme in settings.redirect_schemes)
+        self._destinations = Destinations.of(settings)
         self._max_staleness = settings.max_staleness
         self._answer_json = answer_json
         self._background = background
@@ -84,7 +85,7 @@ class Proxy:
         request[ASKED] = b""
         try:
             asked = _decoded(raw)
-            key = request[ASKED] = self._store.key_of(Handle.from_text(asked).octets)
+            key = request[ASKED] = self._names.key_of(asked.encode())
             visit = Visit.from_request(request)
             record = await self._resolve(asked, HandleKey(key), authoritative=visit.authoritative)
             request[FOUND] = bool(public(record.select(visit.indexes, visit.types)))
@@ -122,16 +123,16 @@ class Proxy:
 
     def _step(self, visit: Visit, values: tuple[HandleValue, ...]) -> _Step | None:
         """Where the values lead; None when they lead nowhere."""
-        alias = _first(values, "HS_ALIAS")
+        alias = first_of_type(values, "HS_ALIAS")
         if alias is not None and not visit.ignores_aliases:
             return _Step(path_of(alias.text.strip()) + visit.carried_query, 301, alias)
-        value = _first(values, "10320/loc")
+        value = first_of_type(values, "10320/loc")
         if value is not None and (locations := Locations.from_xml(value.data)):
             href = locations.choose(visit.wishes, self._chance).href
-            return _Step(target_of(href, self._schemes, visit.append), 302, value)
-        value = _first(values, "URL") or _first(values, "URL.")
+            return _Step(target_of(href, self._destinations, visit.append), 302, value)
+        value = first_of_type(values, "URL") or first_of_type(values, "URL.")
         if value is not None:
-            return _Step(target_of(value.text, self._schemes, visit.append), 302, value)
+            return _Step(target_of(value.text, self._destinations, visit.append), 302, value)
         return None
 
     def _redirect(self, visit: Visit, step: _Step, location: str) -> web.StreamResponse:
@@ -175,7 +176,7 @@ class Proxy:
                 return None
             return f"{path_of(line)}?noredirect&lang={language}"
 
-        return Reader(self._name, language, path, lambda line: target_of(line, self._schemes), page_of)
+        return Reader(self._name, language, path, lambda line: target_of(line, self._destinations), page_of)
 
 
 def _decoded(raw: str) -> str:
@@ -183,15 +184,6 @@ def _decoded(raw: str) -> str:
         return percent_decode(raw).decode()
     except UnicodeDecodeError:
         raise InvalidHandle("handle.not_utf8") from None
-
-
-def _first(values: tuple[HandleValue, ...], value_type: str) -> HandleValue | None:
-    """The first value of exactly this type or, when it ends in '.', of one that begins so."""
-    for value in values:
-        folded = value.type.upper()
-        if folded == value_type.upper() or (value_type.endswith(".") and folded.startswith(value_type.upper())):
-            return value
-    return None
 
 
 def routes(

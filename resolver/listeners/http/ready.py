@@ -26,11 +26,12 @@ from resolver.answer import MISSING, NOT_RESPONSIBLE, Answer
 from resolver.listeners.http.block_form import BlockForm, expression_of
 from resolver.listeners.http.conditional import caching_headers
 from resolver.listeners.http.connection import HEAD_END
-from resolver.listeners.http.handles import NO_VALUES, PREFIX_START, Name, headers_of, shows, whole_body, whole_headers
+from resolver.listeners.http.handles import NO_VALUES, Name, headers_of, shows, whole_body, whole_headers
 from resolver.listeners.http.manner import ANY_TAG, Manner, manner_of
 from resolver.listeners.http.responses import BASE_HEADERS, JSON, refusal_form, refusal_head
 from resolver.metrics import Metrics
 from resolver.misses import Told
+from resolver.names import Names
 from resolver.tally import Asker, Cell
 
 PATH: Final = "/api/handles/"
@@ -63,13 +64,14 @@ class Source(Protocol):
 class ReadyAnswers:
     """What the connections of one server share. `blocks` are known, and everything about them is ordinary."""
 
-    def __init__(self, source: Source, key_of: Callable[[bytes], HandleKey], metrics: Metrics) -> None:
+    def __init__(self, source: Source, names: Names, metrics: Metrics) -> None:
         self.blocks: dict[bytes, Manner] = {}
         self.forms: dict[bytes, BlockForm] = {}
         self._sights: set[int] = set()
         self._source = source
         self._peek = source.peek_fresh
-        self._key_of = key_of
+        self._names = names
+        self._key_of = names.plain
         self._metrics = metrics
         self.tally = metrics.tally
         self._heads: dict[int, tuple[bytes, bytes]] = {}
@@ -84,7 +86,7 @@ class ReadyAnswers:
         key = self._key_of(name)
         answer = self._peek(key)
         if answer is None:
-            return None
+            return self._answer_code(name, manner, cell)
         tail = answer.tail
         has_values = len(tail) > len(NO_VALUES)
         counts = cell.found if has_values else cell.missed
@@ -116,10 +118,13 @@ class ReadyAnswers:
                 named = Name.from_path(name.decode("ascii"))
             except HandleError:
                 return False
-            full, asked = named.full, named.text
+            octets, asked = named.octets, named.text
         else:
-            full, asked = name if b"/" in name else PREFIX_START + name, name.decode("ascii")
-        key = self._key_of(full)
+            octets, asked = name, name.decode("ascii")
+        try:
+            key = self._names.key_of(octets)
+        except HandleError:
+            return False
 
         def render_and_tell(outcome: Answer | HandleError) -> None:
             asker.count(key, found=not isinstance(outcome, HandleError) and shows(outcome))
@@ -168,14 +173,22 @@ class ReadyAnswers:
         self._metrics.counts.ready += answers
         self._metrics.latency.observe(monotonic() - begun, answers)
 
+    def _answer_code(self, name: bytes, manner: Manner, cell: Cell) -> bytes | None:
+        key = self._names.known(name)
+        answer = None if key is None else self._peek(key)
+        if key is None or answer is None:
+            return None
+        cell.count(key.partition(b"/")[0], found=shows(answer))
+        return self._render(name.decode("ascii"), answer, manner)
+
     def _answer_escaped(self, name: bytes, manner: Manner, cell: Cell) -> bytes | None:
         if name.translate(None, _ESCAPED):
             return None
         try:
             named = Name.from_path(name.decode("ascii"))
+            key = self._names.key_of(named.octets)
         except HandleError:
             return None
-        key = self._key_of(named.full)
         answer = self._peek(key)
         if answer is None:
             return None

@@ -36,6 +36,7 @@ STATUS_OF_RULE: Final[Mapping[str, int]] = {
     "http.method_of_path": 405,
     "http.body_slow": 408,
     "http.body_too_long": 413,
+    "http.target_too_long": 414,
     "http.header_too_long": 431,
     "http.method": 501,
     "write.version": 412,

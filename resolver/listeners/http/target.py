@@ -1,13 +1,18 @@
 """Where a redirect may go: the text of a value, which is a stranger's, made into a safe Location.
 
-Only schemes that the node allows, no control characters, and ASCII: the rest is percent-encoded (RFC 3986,
-section 2). What cannot be made safe is shown on a page and never followed.
+Only schemes that the node allows, hosts that mean the same to everybody, no control characters, and ASCII: the rest is
+percent-encoded (RFC 3986, section 2). What cannot be made safe is shown on a page and never followed.
 """
 
 import re
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote
+
+from registry.errors import ProtocolFault
+from resolver.listeners.http.hosts import is_public
+from resolver.settings import ResolverSettings
 
 MAX_TARGET: Final = 7_168  # Octets; many clients read at most 8 KiB of one header line.
 
@@ -22,15 +27,29 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ENDS: Final = " \t\r\n\f"
 
 
-def target_of(text: str, schemes: Collection[str], append: str = "") -> str | None:
+@dataclass(frozen=True, slots=True)
+class Destinations:
+    """Where visitors may be sent: schemes in lower case, and whether hosts inside networks are among them."""
+
+    schemes: Collection[str]
+    private: bool = False
+
+    @classmethod
+    def of(cls, settings: ResolverSettings) -> "Destinations":
+        return cls(frozenset(scheme.lower() for scheme in settings.redirect_schemes), settings.redirect_private)
+
+
+def target_of(text: str, allowed: Destinations, append: str = "") -> str | None:
     """The Location for a text, with `append` at its end; None when nobody should be sent there."""
     text = text.strip(_ENDS)
     scheme = _SCHEME.match(text)
-    if scheme is None or scheme[1].lower() not in schemes or _CONTROL.search(text) or _CONTROL.search(append):
+    if scheme is None or scheme[1].lower() not in allowed.schemes or _CONTROL.search(text) or _CONTROL.search(append):
         return None
     target = quote(text, safe=_SAFE_IN_URL)
-    if scheme[1].lower() in _NEED_HOST and not _authority(target):
-        return None
+    if scheme[1].lower() in _NEED_HOST:
+        authority = _authority(target)
+        if not authority or not (allowed.private or is_public(authority)):
+            return None
     target = _appended(target, quote(append, safe=_SAFE_IN_URL))
     return target if len(target) <= MAX_TARGET else None
 
@@ -44,6 +63,17 @@ def path_of(handle: str) -> str:
 def query_of(raw: str) -> str:
     """A query as it was sent, fit for a header line."""
     return quote(raw, safe=_SAFE_IN_URL, errors="surrogateescape")
+
+
+def with_query(target: str, query: str) -> str:
+    """A target with a query as it was sent behind its own, in front of its fragment. Raises ProtocolFault."""
+    if not query:
+        return target
+    address, hash_sign, fragment = target.partition("#")
+    longer = f"{address}{'&' if '?' in address else '?'}{query_of(query)}{hash_sign}{fragment}"
+    if len(longer) > MAX_TARGET:
+        raise ProtocolFault("http.target_too_long", limit=MAX_TARGET)
+    return longer
 
 
 def _appended(target: str, append: str) -> str:

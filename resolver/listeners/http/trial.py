@@ -22,6 +22,7 @@ from resolver.listeners.http.ready import PATH, ReadyAnswers
 from resolver.listeners.http.ready_connection import PRIVATE, ReadyConnection
 from resolver.metrics import Metrics
 from resolver.misses import Told
+from resolver.names import Names
 
 DEADLINE: Final = 5.0  # Seconds for the whole trial, which takes some milliseconds.
 KEEPALIVE: Final = 60.0
@@ -98,7 +99,7 @@ class Recorder(asyncio.Transport):
 async def misfit(connection: type[ReadyConnection] = ReadyConnection) -> str:
     """Why the short way cannot be taken; "" when it can."""
     metrics = Metrics()
-    ready = ReadyAnswers(_Source(), fold_whole, metrics)
+    ready = ReadyAnswers(_Source(), Names(fold_whole), metrics)
     server = web.Server(_serve)
     try:
         missing = [name for name in PRIVATE if not hasattr(connection(server, ready, keepalive=KEEPALIVE), name)]

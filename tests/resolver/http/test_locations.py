@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from registry.errors import ProtocolFault
 from resolver.listeners.http.locations import MAX_OCTETS, Location, Locations, Wishes
-from resolver.listeners.http.target import MAX_TARGET, path_of, target_of
+from resolver.listeners.http.target import MAX_TARGET, Destinations, path_of, target_of, with_query
 
 # As captured from the reference server's proxy.
 CAPTURED = (
@@ -122,7 +123,7 @@ def test_somebody_is_always_sent_somewhere(attributes, methods, country, seed):
     assert locations.choose(wishes, random.Random(seed)) in locations.locations
 
 
-SCHEMES = ("http", "https", "ftp", "mailto")
+ALLOWED = Destinations(("http", "https", "ftp", "mailto"))
 
 
 @pytest.mark.parametrize(
@@ -143,7 +144,7 @@ SCHEMES = ("http", "https", "ftp", "mailto")
     ],
 )
 def test_a_target_is_ascii_and_keeps_its_host(text, append, target):
-    assert target_of(text, SCHEMES, append) == target
+    assert target_of(text, ALLOWED, append) == target
 
 
 @pytest.mark.parametrize(
@@ -169,21 +170,21 @@ def test_a_target_is_ascii_and_keeps_its_host(text, append, target):
     ],
 )
 def test_nobody_is_sent_to_what_cannot_be_made_safe(text):
-    assert target_of(text, SCHEMES) is None
+    assert target_of(text, ALLOWED) is None
 
 
 def test_what_is_appended_may_not_hold_a_line_end():
-    assert target_of("http://example.org/", SCHEMES, "\r\nSet-Cookie: a=b") is None
+    assert target_of("http://example.org/", ALLOWED, "\r\nSet-Cookie: a=b") is None
 
 
 @given(st.text(max_size=80), st.text(max_size=20))
 def test_a_target_never_ends_a_header_line_or_leaves_its_host(text, append):
-    target = target_of("http://example.org" + text, SCHEMES, append)
+    target = target_of("http://example.org" + text, ALLOWED, append)
     if target is None:
         return
     assert target.isascii()
     assert target.isprintable()
-    alone = target_of("http://example.org" + text, SCHEMES)
+    alone = target_of("http://example.org" + text, ALLOWED)
     assert alone is not None
     assert target.startswith(alone)
 
@@ -199,3 +200,80 @@ def test_a_target_never_ends_a_header_line_or_leaves_its_host(text, append):
 )
 def test_the_path_of_a_handle_stays_on_this_node(handle, path):
     assert path_of(handle) == path
+
+
+PRIVATE = [
+    "http://127.0.0.1/",
+    "http://10.1.2.3:8080/",
+    "http://192.168.0.1/admin",
+    "http://172.16.0.1/",
+    "http://169.254.169.254/latest/meta-data/",
+    "http://100.64.0.1/",
+    "http://0.0.0.0/",
+    "http://224.0.0.1/",
+    "http://[::1]/",
+    "http://[fe80::1]/",
+    "http://[fd00::1]/",
+    "http://[::ffff:127.0.0.1]/",
+    "http://[2002:7f00:1::]/",
+    "http://[::1/",
+    "http://localhost/",
+    "http://LOCALHOST./",
+    "http://a.localhost/",
+    "http://printer.local/",
+    "http://mes.internal/",
+    "http://loc%61lhost/",
+    "http://good.example@127.0.0.1/",
+    "http://127.1/",
+    "http://0x7f000001/",
+    "http://2130706433/",
+    "http://0177.0.0.1.0/",
+    "http://\uff11\uff12\uff17.0.0.1/",
+    "http://127\u30020\u30020\u30021/",
+    "http://127%2e0%2e0%2e1/",
+    "http://:80/",
+    "ftp://10.0.0.1/",
+]
+
+
+@pytest.mark.parametrize("target", PRIVATE)
+def test_nobody_is_sent_into_his_own_network_unless_the_node_is_inside_one(target):
+    assert target_of(target, ALLOWED) is None
+    assert target_of(target, Destinations(("http", "ftp"), private=True))
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "http://example.org/",
+        "https://8.8.8.8/",
+        "http://[2606:4700::1111]:8080/",
+        "https://user@example.org:8443/x",
+        "http://10.example.org/",
+        "http://mylocal/",
+        "http://\u4f8b\u5b50.\u4e2d\u56fd/",
+        "mailto:a@localhost",
+    ],
+)
+def test_other_hosts_are_gone_to(target):
+    assert target_of(target, ALLOWED)
+
+
+@pytest.mark.parametrize(
+    ("target", "query", "whole"),
+    [
+        ("http://a.example/", "", "http://a.example/"),
+        ("http://a.example/", "17=261231;x", "http://a.example/?17=261231;x"),
+        ("http://a.example/?a=1", "b", "http://a.example/?a=1&b"),
+        ("http://a.example/?a=1#top", "b=2", "http://a.example/?a=1&b=2#top"),
+        ("http://a.example/#top", "b=\u6d6a", "http://a.example/?b=%E6%B5%AA#top"),
+        ("http://a.example/", "a b\r\nX: y", "http://a.example/?a%20b%0D%0AX:%20y"),
+    ],
+)
+def test_a_query_goes_along_in_front_of_the_fragment(target, query, whole):
+    assert with_query(target, query) == whole
+
+
+def test_a_target_that_a_query_makes_too_long_is_refused():
+    with pytest.raises(ProtocolFault, match=str(MAX_TARGET)):
+        with_query("http://a.example/", "x" * MAX_TARGET)

@@ -17,6 +17,7 @@ from registry.value import HandleValue
 from resolver.answer import MISSING, NOT_RESPONSIBLE, Answer, found
 from resolver.listeners.http.front import Front
 from resolver.listeners.http.proxy import Proxy
+from resolver.names import Names
 from resolver.settings import ResolverSettings
 
 NOW = 1_800_000_000
@@ -64,6 +65,7 @@ class Resolver:
     """Answers RECORDS; `busy` makes it refuse."""
 
     store = Store()
+    names = Names(Store.key_of, lambda: Store.prefixes)
     staleness = 0.0
     busy = False
 
