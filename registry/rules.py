@@ -245,10 +245,18 @@ RULES: Catalogue = {
     "load.workbook": ("the workbook cannot be read: {reason}", "无法读取工作簿:{reason}"),
     "load.not_found": ("there is no load {batch}", "没有编号为 {batch} 的导入"),
     "operation.unsupported": ("operation {operation} is not supported", "不支持操作 {operation}"),
+    "batch.too_long": (
+        "the answers have more than {limit} octets together: ask for fewer handles",
+        "应答合计超过 {limit} 字节,请减少标识数量",
+    ),
     "signed.form": ("not a signed document: {reason}", "不是签名文档:{reason}"),
     "signed.algorithm": (
         "signed with {algorithm!r}; only EdDSA is verified",
         "签名算法为 {algorithm!r},只能验证 EdDSA",
+    ),
+    "signed.kind": (
+        "signed as {kind!r}, and is no {expected!r}",
+        "签名的文档类型为 {kind!r},不是 {expected!r}",
     ),
     "signed.key": (
         "signed with the key {key!r}, which is none of those that are trusted",

@@ -22,6 +22,7 @@ from resolver.cli.options import language_option
 from resolver.cli.running import status, up
 from resolver.cli.searching import search
 from resolver.cli.shell import completion
+from resolver.cli.signed import bundle, key, verify
 from resolver.cli.statistics import stats
 from resolver.cli.texts import MESSAGES
 from resolver.cli.webhooks import webhook
@@ -58,6 +59,9 @@ for command in (
     webhook,
     resolve,
     register,
+    verify,
+    bundle,
+    key,
     config,
     bench,
     completion,

@@ -5,10 +5,12 @@ from typing import Final
 from registry.language import Catalogue
 from resolver.cli import texts_by_family as by_family
 from resolver.cli import texts_of_care as of_care
+from resolver.cli import texts_of_trust as of_trust
 
 HELP: Final[Catalogue] = {
     **by_family.HELP,
     **of_care.HELP,
+    **of_trust.HELP,
     "": ("", ""),
     "usage": ("Usage: ", "用法："),
     "options": ("Options:", "选项："),
@@ -202,6 +204,7 @@ HELP: Final[Catalogue] = {
 MESSAGES: Final[Catalogue] = {
     **by_family.MESSAGES,
     **of_care.MESSAGES,
+    **of_trust.MESSAGES,
     "bench.not_ours": (
         "register and day write identifiers, and are measured on a node of their own only (without --url)",
         "register 与 day 会写入标识，只能在自建节点上测量（不写 --url）",
@@ -352,6 +355,7 @@ MESSAGES: Final[Catalogue] = {
 
 COLUMNS: Final[Catalogue] = {
     **by_family.COLUMNS,
+    **of_trust.COLUMNS,
     "scenario": ("Scenario", "场景"),
     "answers_per_second": ("Answers/s", "应答/秒"),
     "identifiers_per_second": ("Identifiers/s", "标识/秒"),
