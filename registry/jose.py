@@ -9,7 +9,7 @@ import binascii
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -18,18 +18,19 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from registry.errors import HandleError
+
 ALGORITHM: Final = "EdDSA"
 CURVE: Final = "Ed25519"
 MEDIA_TYPE: Final = "application/jose+json"  # RFC 7515, section 9.2.1.
+# What a statement is, in its header: nobody can pass one kind off as another (RFC 8725, section 3.11).
+ANSWER: Final = "filament-answer"
+BUNDLE: Final = "filament-bundle"
+ROOT: Final = "filament-root"
 
 
-class NotVerified(ValueError):
-    """What was given is no statement that one of the keys signed: a rule of RULES and its culprit."""
-
-    def __init__(self, rule: str, **culprit: object) -> None:
-        super().__init__(rule, culprit)
-        self.rule = rule
-        self.culprit = culprit
+class NotVerified(HandleError):
+    """What was given is no statement that one of the keys signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +94,15 @@ class Signed:
         return header
 
 
-def sign(key: Ed25519PrivateKey, key_id: str, payload: bytes, header: Mapping[str, Any]) -> Signed:
-    protected = base64url(orjson.dumps({"alg": ALGORITHM, "kid": key_id, **header}))
+def sign(key: Ed25519PrivateKey, key_id: str, kind: str, payload: bytes, header: Mapping[str, Any]) -> Signed:
+    """`header` says at least when, as `iat`."""
+    protected = base64url(orjson.dumps({"alg": ALGORITHM, "kid": key_id, "typ": kind, **header}))
     return Signed(payload, protected, base64url(key.sign(_covered(protected, payload))))
 
 
-def verify(signed: Signed, keys: Mapping[str, PublishedKey]) -> dict[str, Any]:
-    """The header of a statement that one of these keys signed while it was in use. Raises NotVerified."""
+def verify(signed: Signed, keys: Mapping[str, PublishedKey], kind: str, now: float) -> dict[str, Any]:
+    """The header of a statement of this kind that one of these keys signed while it was in use, and that is still
+    valid. Raises NotVerified."""
     header = signed.header()
     # "crit": what must be understood is refused, since nothing here is (RFC 7515, section 4.1.11).
     if header.get("alg") != ALGORITHM or "crit" in header:
@@ -112,12 +115,20 @@ def verify(signed: Signed, keys: Mapping[str, PublishedKey]) -> dict[str, Any]:
         Ed25519PublicKey.from_public_bytes(key.public).verify(signature, _covered(signed.protected, signed.payload))
     except (InvalidSignature, ValueError):
         raise NotVerified("signed.altered") from None
-    made_at = header.get("iat")
-    if type(made_at) is not int:
+    _check_header(header, key, kind, now)
+    return header
+
+
+def _check_header(header: Mapping[str, Any], key: PublishedKey, kind: str, now: float) -> None:
+    made_at, expires = header.get("iat"), header.get("exp")
+    if header.get("typ") != kind:
+        raise NotVerified("signed.kind", kind=str(header.get("typ"))[:40], expected=kind)
+    if type(made_at) is not int or (expires is not None and type(expires) is not int):
         raise NotVerified("signed.form", reason="the header does not say when")
     if key.retired_at is not None and made_at > key.retired_at.timestamp():
         raise NotVerified("signed.retired", key=key.key_id)
-    return header
+    if expires is not None and now >= expires:
+        raise NotVerified("signed.expired", until=datetime.fromtimestamp(expires, UTC).isoformat(" "))
 
 
 def jwk_of(public: bytes) -> dict[str, str]:

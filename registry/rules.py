@@ -288,10 +288,18 @@ RULES: Catalogue = {
         "标识 {handle!r} 由节点运营方设为“{state_zh}”,只有运营方可以更改",
     ),
     "operation.unsupported": ("operation {operation} is not supported", "不支持操作 {operation}"),
+    "batch.too_long": (
+        "the answers have more than {limit} octets together: ask for fewer handles",
+        "应答合计超过 {limit} 字节,请减少标识数量",
+    ),
     "signed.form": ("not a signed document: {reason}", "不是签名文档:{reason}"),
     "signed.algorithm": (
         "signed with {algorithm!r}; only EdDSA is verified",
         "签名算法为 {algorithm!r},只能验证 EdDSA",
+    ),
+    "signed.kind": (
+        "signed as {kind!r}, and is no {expected!r}",
+        "签名的文档类型为 {kind!r},不是 {expected!r}",
     ),
     "signed.key": (
         "signed with the key {key!r}, which is none of those that are trusted",

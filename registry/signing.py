@@ -42,11 +42,14 @@ class Signer:
                 _write(self._path, Ed25519PrivateKey.generate(), replace=False)
         self._load()
 
-    def sign(self, payload: bytes, **header: Any) -> Signed:
+    def sign(self, kind: str, payload: bytes, **header: Any) -> Signed:
         """A statement of now. Some 50 microseconds, of which looking whether the key was replaced is one."""
         if self._state != _state(self._path):
             self._load()
-        return sign(self._key, self.published.key_id, payload, {"iat": int(self._clock()), **header})
+        return sign(self._key, self.published.key_id, kind, payload, {"iat": self.now(), **header})
+
+    def now(self) -> int:
+        return int(self._clock())
 
     def _load(self) -> None:
         self._state = _state(self._path)

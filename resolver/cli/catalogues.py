@@ -3,12 +3,22 @@
 from typing import Final
 
 from registry.language import Catalogue
-from resolver.cli import columns, people_texts, range_texts, template_texts, texts, texts_by_family, texts_of_care
+from resolver.cli import (
+    columns,
+    people_texts,
+    range_texts,
+    template_texts,
+    texts,
+    texts_by_family,
+    texts_of_care,
+    texts_of_trust,
+)
 
 HELP: Final[Catalogue] = {
     **texts.HELP,
     **texts_of_care.HELP,
     **texts_by_family.HELP,
+    **texts_of_trust.HELP,
     **people_texts.HELP,
     **template_texts.HELP,
     **range_texts.HELP,
@@ -17,6 +27,7 @@ MESSAGES: Final[Catalogue] = {
     **texts.MESSAGES,
     **texts_of_care.MESSAGES,
     **texts_by_family.MESSAGES,
+    **texts_of_trust.MESSAGES,
     **people_texts.MESSAGES,
     **template_texts.MESSAGES,
     **range_texts.MESSAGES,
@@ -24,6 +35,7 @@ MESSAGES: Final[Catalogue] = {
 COLUMNS: Final[Catalogue] = {
     **columns.COLUMNS,
     **texts_by_family.COLUMNS,
+    **texts_of_trust.COLUMNS,
     **people_texts.COLUMNS,
     **template_texts.COLUMNS,
     **range_texts.COLUMNS,

@@ -64,7 +64,7 @@ def resolve(
 
         at = url or local_url(chosen.settings(invocation))
         headers = {"Accept-Language": invocation.language}
-        node = Node(at, certificate or _own_certificate(invocation, chosen), headers)
+        node = Node(at, certificate or own_certificate(invocation, chosen), headers)
         query = _query(indexes, types, authoritative=authoritative)
         if names is not None:
             return show(invocation, ask_many(replace(node, headers=headers | JSON), names, query), form)
@@ -196,10 +196,10 @@ def _node(
         "Accept-Language": invocation.language,
         **JSON,
     }
-    return Node(url, certificate or _own_certificate(invocation, chosen), headers)
+    return Node(url, certificate or own_certificate(invocation, chosen), headers)
 
 
-def _own_certificate(invocation: Invocation, chosen: Chosen) -> Path | None:
+def own_certificate(invocation: Invocation, chosen: Chosen) -> Path | None:
     """The certificate that a node on this machine made for itself."""
     from resolver.certificate import NODE_CERTIFICATE
 

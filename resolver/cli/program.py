@@ -25,6 +25,7 @@ from resolver.cli.ranges import handle_range
 from resolver.cli.running import status, up
 from resolver.cli.searching import search
 from resolver.cli.shell import completion
+from resolver.cli.signed import bundle, key, verify
 from resolver.cli.standing import audit, state
 from resolver.cli.statistics import stats
 from resolver.cli.suffixes import suffix
@@ -71,6 +72,9 @@ for command in (
     webhook,
     resolve,
     register,
+    verify,
+    bundle,
+    key,
     config,
     bench,
     completion,

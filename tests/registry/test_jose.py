@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from registry.did import did_web, keys_from_document, node_document
 from registry.jose import (
+    ANSWER,
+    ROOT,
     NotVerified,
     PublishedKey,
     Signed,
@@ -29,15 +31,16 @@ THUMBPRINT = "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
 PAYLOAD = b"Example of Ed25519 signing"
 SIGNATURE = "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
 
+NOW = 1_790_000_010.0
 KEY = Ed25519PrivateKey.generate()
 OURS = PublishedKey(thumbprint(public_octets(KEY)), public_octets(KEY))
 KEYS = {OURS.key_id: OURS}
-STATEMENT = sign(KEY, OURS.key_id, b'{"responseCode":100,"handle":"88.1/x"}', {"iat": 1_790_000_000})
+STATEMENT = sign(KEY, OURS.key_id, ANSWER, b'{"responseCode":100,"handle":"88.1/x"}', {"iat": 1_790_000_000})
 
 
 def refusal(signed, keys=KEYS):
     with pytest.raises(NotVerified) as refused:
-        verify(signed, keys)
+        verify(signed, keys, ANSWER, NOW)
     return refused.value.rule
 
 
@@ -49,7 +52,7 @@ def test_the_example_of_the_standard_is_made_as_it_is_printed():
 
 
 def test_a_statement_is_verified_in_both_forms():
-    assert verify(STATEMENT, KEYS)["iat"] == 1_790_000_000
+    assert verify(STATEMENT, KEYS, ANSWER, NOW)["iat"] == 1_790_000_000
     assert Signed.from_json(STATEMENT.to_json()) == STATEMENT
     assert Signed.from_detached(STATEMENT.detached, STATEMENT.payload) == STATEMENT
 
@@ -65,7 +68,7 @@ def test_one_altered_octet_anywhere_is_refused():
             except NotVerified:
                 continue
             with pytest.raises(NotVerified):
-                verify(signed, KEYS)
+                verify(signed, KEYS, ANSWER, NOW)
 
 
 @given(st.integers(0, len(STATEMENT.payload) - 1), st.integers(1, 255))
@@ -79,7 +82,7 @@ def test_one_altered_octet_of_a_payload_is_found_out(place, difference):
 def test_any_octets_are_a_statement_or_refused(octets):
     try:
         signed = Signed.from_json(octets)
-        verify(signed, KEYS)
+        verify(signed, KEYS, ANSWER, NOW)
     except NotVerified:
         return
     raise AssertionError(octets)
@@ -88,7 +91,7 @@ def test_any_octets_are_a_statement_or_refused(octets):
 def test_a_key_that_is_not_trusted_proves_nothing():
     assert refusal(STATEMENT, {}) == "signed.key"
     stranger = Ed25519PrivateKey.generate()
-    assert refusal(sign(stranger, OURS.key_id, b"x", {"iat": 1})) == "signed.altered"
+    assert refusal(sign(stranger, OURS.key_id, ANSWER, b"x", {"iat": 1})) == "signed.altered"
 
 
 @pytest.mark.parametrize(
@@ -99,16 +102,20 @@ def test_a_key_that_is_not_trusted_proves_nothing():
         ({"crit": ["b64"], "b64": False}, "signed.algorithm"),
         ({"iat": "now"}, "signed.form"),
         ({"iat": None}, "signed.form"),
+        ({"exp": "never"}, "signed.form"),
+        ({"exp": int(NOW)}, "signed.expired"),
+        ({"typ": ROOT}, "signed.kind"),
+        ({"typ": None}, "signed.kind"),
     ],
 )
 def test_a_header_that_is_not_understood_is_refused(header, rule):
-    assert refusal(sign(KEY, OURS.key_id, b"x", {"iat": 1, **header})) == rule
+    assert refusal(sign(KEY, OURS.key_id, ANSWER, b"x", {"iat": 1, **header})) == rule
 
 
 def test_a_replaced_key_verifies_what_it_signed_and_nothing_later():
     retired = PublishedKey(OURS.key_id, OURS.public, datetime.fromtimestamp(1_790_000_000, UTC))
-    assert verify(STATEMENT, {OURS.key_id: retired})
-    later = sign(KEY, OURS.key_id, b"x", {"iat": 1_790_000_001})
+    assert verify(STATEMENT, {OURS.key_id: retired}, ANSWER, NOW)
+    later = sign(KEY, OURS.key_id, ANSWER, b"x", {"iat": 1_790_000_001})
     assert refusal(later, {OURS.key_id: retired}) == "signed.retired"
 
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from registry.jose import NotVerified, verify
+from registry.jose import ANSWER, NotVerified, verify
 from registry.signing import SIGNING_KEY, Signer, publish, published_keys, rotate
 
 
@@ -26,16 +26,16 @@ async def test_a_rotation_is_seen_by_every_process_and_the_former_key_stays_publ
     now = [1_790_000_000.0]
     first, second = Signer(tmp_path, lambda: now[0]), Signer(tmp_path, lambda: now[0])
     await publish(store, first.published)
-    before = first.sign(b"before")
+    before = first.sign(ANSWER, b"before")
     former, new = await rotate(store, tmp_path)
-    after = [signer.sign(b"after") for signer in (first, second)]
+    after = [signer.sign(ANSWER, b"after") for signer in (first, second)]
     assert former.key_id == before.header()["kid"]
     assert {signed.header()["kid"] for signed in after} == {new.key_id}
     published = {key.key_id: key for key in await published_keys(store)}
     assert set(published) == {former.key_id, new.key_id}
     assert published[new.key_id].retired_at is None
-    assert verify(before, published)["iat"] == 1_790_000_000
-    assert all(verify(signed, published) for signed in after)
+    assert verify(before, published, ANSWER, now[0])["iat"] == 1_790_000_000
+    assert all(verify(signed, published, ANSWER, now[0]) for signed in after)
 
 
 async def test_a_stolen_former_key_signs_nothing_any_more(store, tmp_path):
@@ -47,5 +47,5 @@ async def test_a_stolen_former_key_signs_nothing_any_more(store, tmp_path):
     published = {key.key_id: key for key in await published_keys(store)}
     later = max(key.retired_at.timestamp() for key in published.values() if key.retired_at) + 1
     with pytest.raises(NotVerified) as refused:
-        verify(Signer(stolen, lambda: later).sign(b"x"), published)
+        verify(Signer(stolen, lambda: later).sign(ANSWER, b"x"), published, ANSWER, later)
     assert refused.value.rule == "signed.retired"

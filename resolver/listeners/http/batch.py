@@ -6,8 +6,8 @@ is made, a chunk at a time and no faster than the client reads, and so it never 
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,18 +16,19 @@ from aiohttp import web
 
 from registry.authentication import Administrator
 from registry.database import DATABASE_AWAY
-from registry.errors import HandleError, PrefixNotHomed, ResponseCode, ServerBusy
+from registry.errors import HandleError, PrefixNotHomed, ProtocolFault, ResponseCode, ServerBusy
 from registry.handle import HandleKey
 from registry.language import Language, preferred
 from registry.record import public
 from resolver.answer import NOT_RESPONSIBLE, Answer
 from resolver.listeners.http.authorization import LOOKING, Authorization
-from resolver.listeners.http.batch_forms import Framing, accepted_framing, cut, framing_of, names_of
+from resolver.listeners.http.batch_forms import LIST, Framing, accepted_framing, cut, framing_of, names_of
 from resolver.listeners.http.batch_names import heads_of, joined, key_or_refusal, keys_of, prefixes_of
 from resolver.listeners.http.body import read_body
 from resolver.listeners.http.conditional import caching_headers, private_headers
 from resolver.listeners.http.handles import NO_VALUES, values_body, whole_body
 from resolver.listeners.http.parts import Parts
+from resolver.listeners.http.places import Places
 from resolver.listeners.http.query import Query
 from resolver.listeners.http.responses import BASE_HEADERS, open_to_scripts, refusal_form
 
@@ -105,12 +106,12 @@ class Batch:
         self._registration = parts.registration
         self._authorization = authorization
         self._tally = parts.metrics.tally
-        self._requests = 0
+        self._places = Places(MAX_REQUESTS)
 
     async def resolve(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
         asked = framing_of(request)
         query = Query.from_request(request)
-        with self._place():
+        with self._places.one():
             names = names_of(await read_body(request, MAX_BODY, BODY_SECONDS), asked)
             selection = await self._selection(request, query)
             response = web.StreamResponse(headers=self._headers(selection))
@@ -121,16 +122,22 @@ class Batch:
             await self._send(request, response, self._pieces(names, selection, framing))
             return response
 
-    @contextmanager
-    def _place(self) -> Iterator[None]:
-        """One of the places for requests. Raises ServerBusy when none is free."""
-        if self._requests >= MAX_REQUESTS:
-            raise ServerBusy("server.queue")
-        self._requests += 1
-        try:
-            yield
-        finally:
-            self._requests -= 1
+    async def answers(self, request: web.Request, names: Sequence[str], most: int) -> bytes:
+        """What anybody may read of many handles, as one JSON document of at most so many octets. Raises ServerBusy when
+        one of them cannot be read just now, and ProtocolFault for what is too long."""
+        language = preferred(request.headers.get("Accept-Language"))
+        nobody = Selection(frozenset(), frozenset(), True, False, None, request.remote or "", language)
+        gathered = bytearray()
+        async with aclosing(self._pieces(names, nobody, LIST)) as pieces:
+            async for piece, _ in pieces:
+                gathered += piece
+                if len(gathered) > most:
+                    raise ProtocolFault("batch.too_long", limit=most)
+                await asyncio.sleep(0)
+        counts = orjson.loads(gathered[gathered.rindex(b'"counts":') + len(b'"counts":') : -1])
+        if counts["busy"]:
+            raise ServerBusy("server.busy")
+        return bytes(gathered)
 
     async def _selection(self, request: web.Request, query: Query) -> Selection:
         indexes, types = frozenset(query.numbers("index")), frozenset(query.every("type"))

@@ -35,6 +35,7 @@ STATUS_OF_RULE: Final[Mapping[str, int]] = {
     "http.endpoint": 404,
     "http.method_of_path": 405,
     "http.body_slow": 408,
+    "batch.too_long": 413,
     "http.body_too_long": 413,
     "http.target_too_long": 414,
     "http.header_too_long": 431,

@@ -9,7 +9,7 @@ from registry.openapi import Resolution, Values
 from registry.record import MAX_INDEX
 from registry.routes import Parameter, Route
 from registry.trust import Trust
-from resolver.listeners.http import did, front, proxy, static, tunnel
+from resolver.listeners.http import bundle, did, front, proxy, static, tunnel
 from resolver.listeners.http.authorization import Authorization
 from resolver.listeners.http.background import Background
 from resolver.listeners.http.batch import Batch
@@ -109,14 +109,16 @@ def routes(parts: Parts) -> tuple[Route, ...]:
     """Every route of the listener. The proxy's come last, because they take every path that is left."""
     authorization = Authorization(parts)
     signatures = Signatures(parts.signer, parts.position)
-    handles = Handles(parts, authorization, signatures)
+    handles, batch = Handles(parts, authorization, signatures), Batch(parts, authorization)
+    documents = did.DidDocuments(parts)
     served = (
         *_handle_routes(handles),
-        _batch_route(Batch(parts, authorization)),
+        _batch_route(batch),
+        bundle.route(bundle.Bundles(batch, documents, parts.signer, signatures)),
         *_prefix_routes(Prefixes(parts, authorization)),
         *_session_routes(SessionApi(parts, authorization)),
         _site_route(Site(parts)),
-        *did.routes(did.DidDocuments(parts)),
+        *did.routes(documents),
         *front.routes(parts.settings.resolver.description),
         *static.routes(),
         *proxy.routes(parts.resolver, parts.settings.resolver, handles.resolve, _background(parts)),

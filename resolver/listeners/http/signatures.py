@@ -12,7 +12,7 @@ from aiohttp import web
 
 from registry.errors import ProtocolFault, ServerBusy
 from registry.feed import Cursor
-from registry.jose import MEDIA_TYPE
+from registry.jose import ANSWER, MEDIA_TYPE
 from registry.signing import Signer
 from resolver.listeners.http.conditional import private_headers
 from resolver.listeners.http.query import FLAGS, Query
@@ -45,7 +45,7 @@ class Signatures:
         if not isinstance(body, bytes):
             return answer  # 304: the client has it already.
         target = request.raw_path.encode(errors="replace").decode()
-        signed = self._signer.sign(body, position=str(place), request=target)
+        signed = self._signer.sign(ANSWER, body, position=str(place), request=target)
         age = {name: answer.headers[name] for name in AGE if name in answer.headers}
         headers = {**private_headers(), **BASE_HEADERS, **age}
         if query.first(SIGN) == WHOLE:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from registry.data_forms import key_from_json
 from registry.did import keys_from_document
 from registry.feed import Cursor, Feed
-from registry.jose import MEDIA_TYPE, Signed, verify
+from registry.jose import ANSWER, MEDIA_TYPE, Signed, verify
 from registry.signing import rotate
 from registry.value import HandleValue
 from resolver.listeners.http.signatures import SIGNATURE
@@ -42,6 +42,10 @@ async def keys(client):
     return keys_from_document((await ask(client, "/.well-known/did.json")).json)
 
 
+async def verified(client, signed):
+    return verify(signed, await keys(client), ANSWER, time.time())
+
+
 @pytest.mark.parametrize(
     ("name", "code"),
     [(HX, 1), (f"{PREFIX}/涤纶 NONE", 100), (f"{HX}?index=7", 200), (f"{HX}?type=URL", 1), (f"{HX}?auth", 1)],
@@ -53,7 +57,9 @@ async def test_an_answer_is_the_same_with_its_signature_beside_it(node, client, 
     signed = await ask(client, f"{path}{divider}sign=true")
     assert (signed.status, signed.body) == (plain.status, plain.body)
     assert signed.json["responseCode"] == code
-    header = verify(Signed.from_detached(signed.headers[SIGNATURE], signed.body), await keys(client))
+    header = verify(
+        Signed.from_detached(signed.headers[SIGNATURE], signed.body), await keys(client), ANSWER, time.time()
+    )
     assert header["request"] == f"{path}{divider}sign=true"
     assert abs(header["iat"] - time.time()) < 60
     assert "no-store" in signed.headers["Cache-Control"]
@@ -64,7 +70,7 @@ async def test_an_answer_and_its_signature_are_one_document_on_request(node, cli
     answer = await ask(client, f"/api/handles/{HX}?sign=jws")
     assert answer.headers["Content-Type"] == MEDIA_TYPE
     signed = Signed.from_json(answer.body)
-    assert verify(signed, await keys(client))
+    assert await verified(client, signed)
     assert signed.payload == (await ask(client, f"/api/handles/{HX}")).body
 
 
@@ -73,7 +79,7 @@ async def test_what_only_some_may_read_is_signed_for_them_alone(node, client):
     whole = Signed.from_json((await ask(client, f"/api/handles/{HX}?sign=jws", **basic())).body)
     assert b"hidden" not in public.payload
     assert b"hidden" in whole.payload
-    assert verify(whole, await keys(client))
+    assert await verified(client, whole)
 
 
 async def test_nothing_that_came_before_the_place_of_an_answer_is_missing_in_it(node, client):
@@ -115,7 +121,9 @@ async def test_the_node_names_itself_as_it_was_asked_and_keeps_its_former_keys(n
         while set(await keys(client)) != known:  # noqa: ASYNC110  # the list is read again after seconds, and tells nobody
             await asyncio.sleep(0.2)
     for answer in (before, after):
-        assert verify(Signed.from_detached(answer.headers[SIGNATURE], answer.body), await keys(client))
+        assert verify(
+            Signed.from_detached(answer.headers[SIGNATURE], answer.body), await keys(client), ANSWER, time.time()
+        )
 
 
 @pytest.mark.parametrize("host", ["a b", "x/../y", "", "例.cn"])

@@ -1,0 +1,94 @@
+"""/api/bundle: many answers in one signed document, to be verified where there is no network, until it expires.
+
+A workshop with poor Wi-Fi takes along what it is going to scan. The document holds the answers as /api/resolve gives
+them, what anybody may read and nothing else, and the node's did:web document.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+
+from registry.errors import ProtocolFault
+from registry.jose import BUNDLE, MEDIA_TYPE
+from registry.routes import Parameter, Route
+from registry.signing import Signer
+from resolver.listeners.http.batch import BODY_SECONDS, MAX_BODY, Batch
+from resolver.listeners.http.batch_forms import NDJSON_TYPES, framing_of, handles_schema, names_of
+from resolver.listeners.http.body import read_body
+from resolver.listeners.http.conditional import private_headers
+from resolver.listeners.http.did import DidDocuments
+from resolver.listeners.http.places import Places
+from resolver.listeners.http.query import Query
+from resolver.listeners.http.responses import BASE_HEADERS
+from resolver.listeners.http.signatures import Signatures
+
+PATH: Final = "/api/bundle"
+MAX_HANDLES: Final = 5_000  # Three trucks of pallets; ordinary records of so many are 3 MiB.
+MAX_OCTETS: Final = 16 << 20  # Of the answers together: a document is signed whole, so it stands in memory.
+MAX_REQUESTS: Final = 4  # At a time: each may take five times as much memory as its answers.
+HOURS: Final = 24
+MAX_HOURS: Final = 720  # A month: what was changed since is not seen by whoever has the document.
+
+
+class Bundles:
+    """Answers for many handles in one document."""
+
+    def __init__(self, batch: Batch, documents: DidDocuments, signer: Signer, signatures: Signatures) -> None:
+        self._batch = batch
+        self._documents = documents
+        self._signer = signer
+        self._signatures = signatures
+        self._places = Places(MAX_REQUESTS)
+
+    async def make(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
+        asked = framing_of(request)
+        hours = _hours(Query.from_request(request))
+        with self._places.one():
+            names = names_of(await read_body(request, MAX_BODY, BODY_SECONDS), asked)
+            if len(names) > MAX_HANDLES:
+                raise ProtocolFault("batch.too_many", limit=MAX_HANDLES)
+            node = orjson.dumps(await self._documents.node(request))
+            position = self._signatures.place()
+            answers = await self._batch.answers(request, names, MAX_OCTETS)
+            expires = self._signer.now() + hours * 3600
+            until = datetime.fromtimestamp(expires, UTC).isoformat().replace("+00:00", "Z")
+            payload = b'{"expires":"%b","node":%b,%b' % (until.encode(), node, answers.removeprefix(b"{"))
+            document = await asyncio.to_thread(self._sign, payload, position=str(position), exp=expires)
+            headers = {**private_headers(), **BASE_HEADERS, "Content-Type": MEDIA_TYPE}
+            return web.Response(body=document, headers=headers)
+
+    def _sign(self, payload: bytes, **header: Any) -> bytes:
+        """Some milliseconds for each MiB."""
+        return self._signer.sign(BUNDLE, payload, request=PATH, **header).to_json()
+
+
+def _hours(query: Query) -> int:
+    hours = query.number("hours")
+    if hours is None:
+        return HOURS
+    if not 1 <= hours <= MAX_HOURS:
+        rule = f"is not between 1 and {MAX_HOURS}"
+        raise ProtocolFault("http.parameter", name="hours", value=str(hours), rule=rule)
+    return hours
+
+
+def route(bundles: Bundles) -> Route:
+    return Route(
+        *("POST", PATH, bundles.make, "bundle"),
+        f"Up to {MAX_HANDLES:,} answers in one signed document that is verified without a network.",
+        f"将至多 {MAX_HANDLES:,} 个标识的应答合为一个签名文档,可离线验证。",
+        parameters=(
+            Parameter(
+                "hours",
+                f"For how long it is valid; {HOURS}.",
+                f"有效小时数,默认 {HOURS}。",
+                {"type": "integer", "minimum": 1, "maximum": MAX_HOURS},
+            ),
+        ),
+        request={"application/json": handles_schema(), NDJSON_TYPES[0]: {"type": "string"}},
+        responses={200: MEDIA_TYPE} | dict.fromkeys((400, 408, 413, 503), "application/json"),
+    )
