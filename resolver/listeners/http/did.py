@@ -1,4 +1,5 @@
-"""/.well-known/did.json and /enterprises/{prefix}/did.json: did:web documents of the node and of those it serves.
+"""/.well-known/did.json and /enterprises/{prefix}/did.json: did:web documents of the node and of those it serves; and
+the page that verifies what the node signed.
 
 A document names itself by the host that it was asked from, since that is what did:web means.
 """
@@ -12,12 +13,16 @@ from aiohttp import web
 
 from registry.database import DATABASE_AWAY
 from registry.did import did_web, enterprise_document, node_document
+from registry.documentation import LANGUAGE_PARAMETER, language_of
 from registry.errors import HandleNotFound, PrefixNotHomed, ProtocolFault, ResponseCode
 from registry.handle import NAMING_AUTHORITY
 from registry.jose import PublishedKey
 from registry.record import public
 from registry.routes import Route, percent_decode
 from registry.signing import published_keys
+from resolver.listeners.http.pages.layout import Reader
+from resolver.listeners.http.pages.response import page_response
+from resolver.listeners.http.pages.verify import PATH, VERIFY_POLICY, verify_page
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.responses import json_response
 from resolver.names import PREFIX_START
@@ -71,6 +76,20 @@ class DidDocuments:
         return [ours, *(key for key in self._published if key.key_id != ours.key_id)]
 
 
+class VerifyPage:
+    """/verify: the page that verifies what the node signed, with the node's document in it."""
+
+    def __init__(self, name: str, documents: DidDocuments) -> None:
+        self._name = name
+        self._documents = documents
+
+    async def show(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
+        language = language_of(request)
+        reader = Reader(self._name, language, PATH, lambda _: None, lambda _: None)
+        page = verify_page(reader, await self._documents.node(request))
+        return page_response(200, page, language, policy=VERIFY_POLICY)
+
+
 def host_of(request: web.Request) -> str:
     """The host that a request was sent to. Raises ProtocolFault."""
     host = request.headers.get("Host", "")
@@ -79,7 +98,8 @@ def host_of(request: web.Request) -> str:
     return host.lower()
 
 
-def routes(documents: DidDocuments) -> tuple[Route, ...]:
+def routes(name: str, documents: DidDocuments) -> tuple[Route, ...]:
+    """`name` is what the node calls itself."""
     answered = {200: CONTENT_TYPE} | dict.fromkeys((400, 503), "application/json")
     return (
         Route(
@@ -92,5 +112,11 @@ def routes(documents: DidDocuments) -> tuple[Route, ...]:
             "The did:web document of whoever has a prefix, with the public keys of the prefix's handle.",
             "前缀所属企业的 did:web 文档及其公钥。",
             responses=answered | {404: "application/json"},
+        ),
+        Route(
+            *("GET", PATH, VerifyPage(name, documents).show, "verifyPage"),
+            *("Page that verifies signed answers.", "验证签名应答的页面。"),
+            (LANGUAGE_PARAMETER,),
+            responses={200: "text/html", 400: "application/json"},
         ),
     )

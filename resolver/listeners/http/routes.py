@@ -118,7 +118,7 @@ def routes(parts: Parts) -> tuple[Route, ...]:
         *_prefix_routes(Prefixes(parts, authorization)),
         *_session_routes(SessionApi(parts, authorization)),
         _site_route(Site(parts)),
-        *did.routes(documents),
+        *did.routes(parts.settings.resolver.description, documents),
         *front.routes(parts.settings.resolver.description),
         *static.routes(),
         *proxy.routes(parts.resolver, parts.settings.resolver, handles.resolve, _background(parts)),

@@ -38,7 +38,8 @@ _LAYOUT: Final = """<!DOCTYPE html>
 <body>
 <header class="bar"><a class="brand" href="/?lang={language}"><svg viewBox="0 0 24 24" aria-hidden="true">\
 <path d="M3 7c6 0 6 10 12 10 3 0 4-2 6-4M3 17c6 0 6-10 12-10 3 0 4 2 6 4"/></svg><b>{name}</b></a>
-<nav><a href="/?lang={language}">{home}</a><a href="/docs?lang={language}">{docs}</a>\
+<nav><a href="/?lang={language}">{home}</a><a href="/verify?lang={language}">{verify}</a>\
+<a href="/docs?lang={language}">{docs}</a>\
 <a class="other" href="{other_address}" hreflang="{other_language}" lang="{other_language}">{other}</a></nav></header>
 <main>
 {main}
@@ -89,6 +90,7 @@ class Reader:
             robots=robots,
             main=main,
             home=self.say("home"),
+            verify=self.say("verify"),
             docs=self.say("docs"),
             other=self.say("other"),
         )

@@ -120,4 +120,43 @@ TEXTS: Final[Catalogue] = {
     ),
     "missing.suffix_unjudged": ("Cannot be judged without its prefix.", "前缀未知，无法判断。"),
     "missing.near": ("Registered under similar names", "相近的已登记标识"),
+    "verify": ("Verify", "验签"),
+    "verify.title": ("Was this said by this node?", "验证应答签名"),
+    "verify.lead": (
+        "Paste a signed answer or open its file. It is verified on this device, and nothing is sent.",
+        "粘贴签名应答或打开其文件,在本机验证,不上传任何内容。",
+    ),
+    "verify.statement": ("Signed document, or the answer as it came", "签名文档,或应答原文"),
+    "verify.signature": (
+        "X-JWS-Signature, when it came beside the answer",
+        "X-JWS-Signature 签名(与应答分开时填写)",
+    ),
+    "verify.verify": ("Verify", "验证"),
+    "verify.file": ("Or open a file", "或打开文件"),
+    "verify.script": (
+        "Verifying needs JavaScript; or use: filament verify FILE",
+        "验证需要 JavaScript;也可使用命令 filament verify FILE",
+    ),
+    "verify.good": ("The signature holds: this node said exactly this.", "签名有效:内容确由本节点签发,未被改动。"),
+    "verify.form": ("This is no signed document.", "这不是签名文档。"),
+    "verify.key": ("Signed with a key that is none of this node's.", "签名所用的密钥不属于本节点。"),
+    "verify.altered": (
+        "The signature does not hold: something was altered since it was made.",
+        "签名无效:内容在签名之后被改动。",
+    ),
+    "verify.retired": ("Signed with a key after that was retired.", "签名时该密钥已停用。"),
+    "verify.expired": ("The signature holds, but the document is no longer valid.", "签名有效,但文档已过期。"),
+    "verify.insecure": (
+        "Browsers verify signatures on HTTPS pages and opened files only.",
+        "浏览器仅允许在 HTTPS 页面或本地文件中验证签名。",
+    ),
+    "verify.unable": (
+        "This browser cannot verify Ed25519 signatures.",
+        "此浏览器不支持验证 Ed25519 签名。",
+    ),
+    "verify.fact.when": ("Signed", "签名时间"),
+    "verify.fact.until": ("Valid until", "有效期至"),
+    "verify.fact.request": ("Request", "请求"),
+    "verify.fact.position": ("Place in the change feed", "变更序列位置"),
+    "verify.fact.key": ("Key", "密钥"),
 }
