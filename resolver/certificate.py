@@ -68,14 +68,26 @@ class Certificate:
         self.node_key = node_key(data_directory)
         self._own = None if certificate else data_directory / NODE_CERTIFICATE
         self._names = tuple(names)
-        self._files = CertificateFiles(
-            Path(certificate) if certificate else data_directory / NODE_CERTIFICATE,
-            Path(private_key or certificate) if certificate else data_directory / NODE_KEY,
-            Path(client_authorities) if client_authorities else None,
-        )
+        self._directory = data_directory
+        self._files = self._named(certificate, private_key, client_authorities)
         self._renew_own()
         self._state = self._files.state()
         self.context = _context(self._files)
+
+    def use(self, certificate: str, private_key: str, client_authorities: str) -> None:
+        """Other files from now on, if they can be used."""
+        former, own = self._files, self._own
+        self._files = self._named(certificate, private_key, client_authorities)
+        self._own = None if certificate else self._directory / NODE_CERTIFICATE
+        if self._files != former and not self.reload():
+            self._files, self._own = former, own
+
+    def _named(self, certificate: str, private_key: str, client_authorities: str) -> CertificateFiles:
+        return CertificateFiles(
+            Path(certificate) if certificate else self._directory / NODE_CERTIFICATE,
+            Path(private_key or certificate) if certificate else self._directory / NODE_KEY,
+            Path(client_authorities) if client_authorities else None,
+        )
 
     def reload(self) -> bool:
         """Uses the files as they are now, if they changed. Files that cannot be used are reported and left aside."""

@@ -56,6 +56,7 @@ class Child:
         self._reasons: list[Reason] | None = None
         self._heard_at = 0.0
         self._keeper: asyncio.Task[None] | None = None
+        self._writer: asyncio.StreamWriter | None = None
         self._stopping = False
 
     @property
@@ -79,6 +80,12 @@ class Child:
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(number)
+
+    def tell(self, order: Order) -> None:
+        """Other particulars, at once where it listens, and for whoever is started in its place."""
+        self.order = order
+        if self._writer is not None:
+            self._writer.write(order.line())
 
     async def stop(self, deadline: float, at_once: asyncio.Event) -> None:
         """Lets it finish what it does for `deadline` seconds, or until `at_once` is set; then it is killed."""
@@ -136,6 +143,7 @@ class Child:
         reader, writer = await asyncio.open_connection(sock=ours, limit=MAX_LINE)
         try:
             writer.write(self.order.line())
+            self._writer = writer
             self._heard_at = self._clock()
             while True:
                 try:
@@ -150,6 +158,7 @@ class Child:
         except (ConnectionError, ValueError) as error:
             log.warning("%s: its reports cannot be read: %s", self.order.name, error)
         finally:
+            self._writer = None
             writer.close()
 
     def _hear(self, line: bytes) -> None:

@@ -82,6 +82,12 @@ class Misses:
         """`learn` makes the answer of each name that was read, and is told whether it may be kept."""
         self._learn = learn
 
+    def limit(self, queue: int, deadline: float) -> None:
+        """Other bounds from now on, for those who come from now on."""
+        self._queue = self._longest = queue
+        self._window = min(MAX_BATCH * max(1, self._readers - 1), max(1, queue // 2))
+        self._deadline = deadline
+
     def __len__(self) -> int:
         return len(self._waiting)
 

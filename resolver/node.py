@@ -38,7 +38,7 @@ from resolver.misses import Misses
 from resolver.operations import Operations
 from resolver.own_site import OwnSite
 from resolver.resolution import Resolver
-from resolver.settings import Settings
+from resolver.settings import ResolverSettings, Settings
 from resolver.tally import Reporter, Tally
 from resolver.warmth import Warmth
 
@@ -78,6 +78,7 @@ class Node:
         self.signer = Signer(settings.registry.data_directory)
         self.site = OwnSite(lambda: self.settings.resolver, certificate.node_key, self.signer)
         self.stopping = False
+        self.bounded: list[Callable[[ResolverSettings], None]] = []  # the listeners, once they are open
         self._misses = misses
 
     @property
@@ -103,6 +104,15 @@ class Node:
     def reload(self) -> None:
         """Uses the certificate's files as they are now."""
         self.certificate.reload()
+
+    def apply(self, settings: Settings) -> None:
+        """Takes up what reloading.LIVE lists."""
+        ours = settings.resolver
+        self.settings = settings
+        self.certificate.use(ours.certificate, ours.private_key, ours.client_ca)
+        self._misses.limit(ours.miss_queue, ours.miss_deadline)
+        for limit in self.bounded:
+            limit(ours)
 
 
 async def serve(
@@ -200,6 +210,7 @@ async def _listening(node: Node, store: Store) -> AsyncIterator[None]:
     server = create_server(parts)
     port = Port(sockets, server, lambda: node.certificate.context)
     port.open()
+    node.bounded = [server.limit, native.limit]
     # Never cut short, should another part fail meanwhile: uvloop waits for ever for a socket that is half open.
     opening = asyncio.create_task(native.open(operations, node.metrics, bound))
     try:

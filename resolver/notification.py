@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 READY: Final = "READY=1"
-RELOADED: Final = "READY=1\nSTATUS=certificate read again"
+RELOADED: Final = "READY=1\nSTATUS=settings and certificates read again"
 STOPPING: Final = "STOPPING=1"
 ALIVE: Final = "WATCHDOG=1"
 

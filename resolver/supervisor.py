@@ -22,12 +22,16 @@ from registry.database import DATABASE_AWAY
 from registry.embedded import EmbeddedPostgres, postgres_directory
 from registry.embedded_errors import EmbeddedPostgresError
 from registry.postgres_programs import find_binaries
+from registry.settings import InvalidSettings
 from registry.start_checks import refuse_strange_book
-from resolver import notification
+from registry.start_errors import StartRefused
+from resolver import control, notification
 from resolver.child import FIRST_DELAY, LAST_DELAY, Child, Order
 from resolver.listeners.status import Reason, create_app
+from resolver.logs import set_up
 from resolver.measurements import counted_together
 from resolver.preparation import bring_schema_up_to_date, only_one, refuse_unfit
+from resolver.reloading import Reloaded, compare, merged, refused
 from resolver.reservation import reserve
 from resolver.settings import Settings
 
@@ -53,13 +57,20 @@ class Supervisor:
     """Runs the parts of a node until `stop` is set; `stop_at_once` ends the patience with what is in flight."""
 
     def __init__(
-        self, settings: Settings, *, prepare: Prepare = bring_schema_up_to_date, programs: Programs | None = None
+        self,
+        settings: Settings,
+        *,
+        prepare: Prepare = bring_schema_up_to_date,
+        programs: Programs | None = None,
+        reread: Callable[[], Settings] | None = None,
     ) -> None:
-        self.settings = settings
+        """`reread` reads the settings again, as they were read for this start. It raises InvalidSettings."""
+        self.settings = self._asked = settings
         self.stop = asyncio.Event()
         self.stop_at_once = asyncio.Event()
         self.ready = asyncio.Event()
         self._prepare = prepare
+        self._reread = reread
         self._programs = programs or Programs()
         self._postgres: EmbeddedPostgres | None = None
         self._postgres_restarts = 0
@@ -103,6 +114,9 @@ class Supervisor:
         if self._programs.registry:
             await stack.enter_async_context(only_one(self.settings.registry))
         await stack.enter_async_context(self._running())
+        if self._programs.registry:
+            directory = Path(self.settings.registry.data_directory)
+            await stack.enter_async_context(control.obeying(directory, {"reload": self._obey_reload}))
 
     def follow_signals(self, *, terminal: bool) -> None:
         """The first SIGTERM or SIGINT stops in order, the second at once; SIGHUP has certificates read again."""
@@ -110,15 +124,36 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop_more)
         # A terminal that is closed says SIGHUP too, and means that nobody is there any more.
-        loop.add_signal_handler(signal.SIGHUP, self._stop_more if terminal else self._reload)
+        loop.add_signal_handler(signal.SIGHUP, self._stop_more if terminal else self.reload)
 
     def _stop_more(self) -> None:
         (self.stop_at_once if self.stop.is_set() else self.stop).set()
 
-    def _reload(self) -> None:
-        for child in self._children:
+    def reload(self) -> Reloaded:
+        """Reads settings and certificates again. With a fault nothing is changed."""
+        try:
+            asked = self._asked if self._reread is None else self._reread()
+            outcome = compare(self._asked, asked)
+        except (InvalidSettings, StartRefused) as error:
+            outcome = refused(error)
+            for refusal in outcome.refusals:
+                log.error("settings are not read again: %s", refusal.text("en"))
+            return outcome
+        finally:
+            notification.notify(notification.RELOADED)
+        self.settings = merged(self.settings, asked, outcome.applied)
+        self._asked = merged(self._asked, asked, outcome.applied)
+        set_up(self.settings.status)
+        log.info("read again: %s; with new processes: %s", outcome.applied, outcome.later)
+        for child, order in zip(self._children, self._orders(), strict=True):
+            child.tell(order)
             child.signal(signal.SIGHUP)
-        notification.notify(notification.RELOADED)
+        return outcome
+
+    async def _obey_reload(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        outcome, language = self.reload(), asked["language"]
+        refusals = [refusal.text(language) for refusal in outcome.refusals]
+        return {"applied": outcome.applied, "later": outcome.later, "refusals": refusals}
 
     async def _unless_stopped(self, task: asyncio.Task[None]) -> bool:
         """Whether the task came to its end before somebody wanted to stop."""

@@ -39,15 +39,23 @@ class Post:
         self._reader = reader
         self._writer = writer
         self._reporting: asyncio.Task[None] | None = None
+        self.name = ""
+        self.apply: Callable[[Settings], None] | None = None
 
     async def orders(self) -> dict[str, Any]:
-        return dict(json.loads(await self._reader.readline()))
+        orders = dict(json.loads(await self._reader.readline()))
+        self.name = orders["name"]
+        return orders
 
-    async def end(self) -> None:
-        """Returns when the supervisor has ended."""
+    async def hear(self) -> None:
+        """Takes up other settings whenever they come, and returns when the supervisor has ended."""
         with contextlib.suppress(ConnectionError):
-            while await self._reader.read(1024):
-                pass
+            while line := await self._reader.readline():
+                settings = msgspec.convert(json.loads(line)["settings"], Settings)
+                set_up(settings.status, self.name)
+                if self.apply is not None:
+                    self.apply(settings)
+                log.info("settings are read again")
 
     def started(self, unready: Unready) -> None:
         self._reporting = asyncio.create_task(self._report(unready))
@@ -66,6 +74,7 @@ async def _resolver(settings: Settings, orders: Mapping[str, Any], stop: asyncio
 
     def started(node: Node) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, node.reload)
+        post.apply = node.apply
         post.started(node.unready)
 
     await serve(settings, stop, worker=orders["worker"], started=started)
@@ -94,7 +103,7 @@ async def _work(channel: socket.socket) -> None:
     orders = await post.orders()
     settings = msgspec.convert(orders["settings"], Settings)
     set_up(settings.status, orders["name"])
-    leaving = asyncio.create_task(post.end())
+    leaving = asyncio.create_task(post.hear())
     leaving.add_done_callback(lambda _: stop.set())
     try:
         await PROGRAMS[orders["program"]](settings, orders, stop, post)

@@ -22,7 +22,7 @@ from resolver.cli.naming import register, resolve
 from resolver.cli.options import language_option
 from resolver.cli.people import application, person, token
 from resolver.cli.ranges import handle_range
-from resolver.cli.running import status, up
+from resolver.cli.running import reload, status, up
 from resolver.cli.searching import search
 from resolver.cli.shell import completion
 from resolver.cli.signed import bundle, key, verify
@@ -54,6 +54,7 @@ for command in (
     demo,
     up,
     status,
+    reload,
     doctor,
     stats,
     search,

@@ -2,12 +2,13 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from resolver.cli.frame import Command
-from resolver.cli.invocation import FAILED, SUCCESS, Invocation, run
+from resolver.cli.invocation import FAILED, SUCCESS, Failed, Invocation, run
 from resolver.cli.options import Chosen, in_url, output_option, settings_options
 from resolver.cli.output import write_rows
 
@@ -26,7 +27,7 @@ def up(invocation: Invocation, chosen: Chosen, no_migrate: bool, workers: int | 
 
     named = {"resolver.workers": workers, "resolver.port": port}
     chosen = chosen.over({name: value for name, value in named.items() if value is not None})
-    run(up_until_stopped(invocation, chosen.settings(invocation), no_migrate=no_migrate))
+    run(up_until_stopped(invocation, lambda: chosen.settings(invocation), no_migrate=no_migrate))
     invocation.say("up.stopped")
 
 
@@ -51,6 +52,27 @@ def status(invocation: Invocation, chosen: Chosen, url: str | None, form: str) -
     if not answer.body["ready"]:
         invocation.say("status.unready")
     return SUCCESS if answer.body["ready"] else FAILED
+
+
+@click.command("reload", cls=Command, help="reload")
+@settings_options
+@click.pass_obj
+def reload(invocation: Invocation, chosen: Chosen) -> int:
+    from resolver import control
+
+    directory = Path(chosen.settings(invocation).registry.data_directory)
+    try:
+        outcome = control.order(directory, "reload", language=invocation.language)
+    except control.NoNode as error:
+        raise Failed("control.nobody", directory=directory, reason=error) from None
+    for refusal in outcome["refusals"]:
+        invocation.say("reload.refused", reason=refusal)
+    if outcome["refusals"]:
+        return FAILED
+    invocation.say("reload.applied" if outcome["applied"] else "reload.nothing", names=", ".join(outcome["applied"]))
+    if outcome["later"]:
+        invocation.say("reload.later", names=", ".join(outcome["later"]))
+    return SUCCESS
 
 
 def _states(readiness: Any) -> list[dict[str, str]]:

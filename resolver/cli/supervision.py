@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from registry.embedded_errors import DataDirectoryInUse
 from registry.start_errors import StartRefused
@@ -16,10 +16,12 @@ from resolver.settings import Settings
 from resolver.supervisor import Supervisor
 
 
-async def up_until_stopped(invocation: Invocation, settings: Settings, *, no_migrate: bool) -> None:
-    """Runs a node of these settings until a signal stops it."""
+async def up_until_stopped(invocation: Invocation, read: Callable[[], Settings], *, no_migrate: bool) -> None:
+    """Runs a node of the settings that `read` reads until a signal stops it."""
+    settings = read()
     set_up(settings.status)
-    supervisor = Supervisor(settings, prepare=prepare_nothing if no_migrate else bring_schema_up_to_date)
+    prepare = prepare_nothing if no_migrate else bring_schema_up_to_date
+    supervisor = Supervisor(settings, prepare=prepare, reread=read)
     option = {
         settings.resolver.port: "--port",
         settings.resolver.native_port: "--set resolver.native_port=NUMBER",

@@ -5,6 +5,11 @@ from typing import Final
 from registry.language import Catalogue
 
 HELP: Final[Catalogue] = {
+    "reload": (
+        "Have a running node read its settings and certificates again: log level, limits, certificates; a file with a "
+        "fault changes nothing. Homed prefixes need nothing.",
+        "让运行中的节点重新读取配置与证书（日志级别、限额、证书）；配置有误则不作任何改变。前缀变更无需重载。",
+    ),
     "doctor": (
         "Examine a node and its machine: database, disk, clock, ports, certificate, answers over each protocol; "
         "each finding with its remedy.",
@@ -14,6 +19,20 @@ HELP: Final[Catalogue] = {
 }
 
 MESSAGES: Final[Catalogue] = {
+    "control.nobody": (
+        "no node runs with the data directory {directory} ({reason})",
+        "没有节点在使用数据目录 {directory}（{reason}）",
+    ),
+    "reload.refused": ("Nothing is changed: {reason}", "未作任何改变：{reason}"),
+    "reload.applied": ("In effect: {names}; certificates are read again.", "已生效：{names}；证书已重新读取。"),
+    "reload.nothing": (
+        "No setting that takes effect at once has changed; certificates are read again.",
+        "没有可立即生效的配置变更；证书已重新读取。",
+    ),
+    "reload.later": (
+        "Only with new processes (filament upgrade): {names}",
+        "需更换进程后生效（filament upgrade）：{names}",
+    ),
     "doctor.bad": ("{count} findings are bad.", "{count} 项故障。"),
     "doctor.good": ("Nothing is bad.", "没有故障。"),
 }

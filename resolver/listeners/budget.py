@@ -77,6 +77,9 @@ class Budget:
         self._rate = rate
         self._accounts: Recent[Account] = Recent(networks // 2)
 
+    def limit(self, rate: float) -> None:
+        self._rate = rate
+
     def __len__(self) -> int:
         return len(self._accounts)
 

@@ -28,6 +28,7 @@ class NativePort:
         self.port: int = self._streams[0].getsockname()[1]
         self._tcp: TcpListener | None = None
         self._udp: list[UdpListener] = []
+        self._budget: Budget | None = None
 
     async def open(self, operations: Operations, metrics: Metrics, settings: ResolverSettings) -> Self:
         turns = Turns(asyncio.get_running_loop().time)
@@ -35,12 +36,19 @@ class NativePort:
             self._streams, operations, metrics, turns, idle=settings.native_idle, most=settings.native_connections
         )
         await self._tcp.open()
-        budget = Budget(settings.native_udp_rate)
+        self._budget = budget = Budget(settings.native_udp_rate)
         for bound in self._datagrams:
             udp = UdpListener(operations, metrics, budget, turns)
             self._udp.append(udp)  # before it is open: who is interrupted meanwhile closes it
             await udp.open(bound)
         return self
+
+    def limit(self, settings: ResolverSettings) -> None:
+        """The bounds of these settings from now on."""
+        if self._tcp is not None:
+            self._tcp.limit(idle=settings.native_idle, most=settings.native_connections)
+        if self._budget is not None:
+            self._budget.limit(settings.native_udp_rate)
 
     async def close(self, drain: float) -> None:
         """Takes nothing more, and gives `drain` seconds to what is being answered."""

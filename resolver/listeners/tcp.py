@@ -66,6 +66,12 @@ class TcpListener:
     def __len__(self) -> int:
         return len(self._connections)
 
+    def limit(self, *, idle: float, most: int) -> None:
+        """Other bounds from now on; connections beyond them go when others come."""
+        self.idle = idle
+        self.one_question = min(self.one_question, idle)
+        self._most = most
+
     async def open(self) -> None:
         raise_descriptor_limit()
         for listening in self._sockets:

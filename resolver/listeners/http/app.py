@@ -28,6 +28,7 @@ from resolver.listeners.http.ready_connection import ReadyConnection
 from resolver.listeners.http.responses import ASKED, BASE_HEADERS, FOUND, METHODS, SERVER, open_to_scripts, refusal
 from resolver.listeners.http.routes import routes
 from resolver.listeners.http.trial import misfit
+from resolver.settings import ResolverSettings
 from resolver.tally import Protocol, Tally
 
 log = logging.getLogger(__name__)
@@ -156,6 +157,11 @@ class HttpServer(web.Server):
     def connection_lost(self, handler: web.RequestHandler, exc: BaseException | None = None) -> None:
         super().connection_lost(handler, exc)
         self._metrics.http_connections -= 1
+
+    def limit(self, settings: ResolverSettings) -> None:
+        """The bounds of these settings for those who come from now on."""
+        self._most = settings.http_connections
+        self._keepalive = settings.keepalive
 
     def _make_room(self) -> None:
         since = {
