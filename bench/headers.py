@@ -21,6 +21,7 @@ from aiohttp import web
 
 from bench.surroundings import keep, surroundings
 from registry.handle import HandleKey, fold_whole
+from registry.names import Names
 from resolver.answer import Answer
 from resolver.listeners.http.connection import Connection
 from resolver.listeners.http.handles import whole_body, whole_headers
@@ -29,7 +30,6 @@ from resolver.listeners.http.ready import PATH, ReadyAnswers
 from resolver.listeners.http.ready_connection import ReadyConnection
 from resolver.metrics import Metrics
 from resolver.misses import Told
-from resolver.names import Names
 
 try:
     import httptools  # type: ignore[import-not-found]  # in no requirement of ours, see above

@@ -12,6 +12,7 @@ from typing import Final
 from uuid import uuid4
 
 from registry.admin import AdminPermission, permissions_to_replace
+from registry.alias import check_alias
 from registry.authentication import Administrator
 from registry.claims import check_claims
 from registry.errors import (
@@ -83,6 +84,7 @@ class Registration:
             raise HandleAlreadyExists("handle.exists", handle=str(handle))
         administrator = _known(by)
         await self._trust.check(HandleRecord(handle, checked), signed)
+        await check_alias(self._store, handle, checked)
 
         async def put(transaction: Transaction) -> Written:
             record = await transaction.lock(handle)
@@ -167,6 +169,7 @@ class Registration:
             await self._templates.check(after, transaction.connection)
             # Last: whether a digest is right tells of values that not everybody may read.
             await self._trust.check(HandleRecord(handle, after), signed)
+            await check_alias(self._store, handle, given)
             return Written(handle, taken is None, await replace(transaction, record, after))
 
         return await self.writing.change(handle, administrator, terms, change)

@@ -22,6 +22,7 @@ STATUS: Final[Mapping[ResponseCode, int]] = {
     ResponseCode.SERVER_BUSY: 503,
     ResponseCode.PROTOCOL_ERROR: 400,
     ResponseCode.OPERATION_NOT_SUPPORTED: 501,
+    ResponseCode.RECURSION_LIMIT: 508,
     ResponseCode.SERVER_READ_ONLY: 503,
     ResponseCode.HANDLE_NOT_FOUND: 404,
     ResponseCode.HANDLE_ALREADY_EXISTS: 409,

@@ -80,6 +80,14 @@ RULES: Catalogue = {
     ),
     "value.type": ("value {index}: type {type!r} {rule}", "索引 {index}:类型 {type!r} {rule}"),
     "value.data": ("value {index} of type {type}: {rule}", "索引 {index}(类型 {type}):{rule}"),
+    "alias.circle": (
+        "{handle!r} cannot stand for {target!r}, which leads back to it",
+        "{handle!r} 不能指向 {target!r}:会形成循环",
+    ),
+    "alias.too_many": (
+        "{handle!r} is more than {limit} aliases away from a record",
+        "{handle!r} 经过超过 {limit} 次别名仍未到达记录",
+    ),
     "claims.too_many": (
         "value {index} is one of more than {limit} signatures and certificates written at once",
         "索引 {index}:一次写入的签名和证书超过 {limit} 个",

@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 
 import orjson
 
+from registry.alias import target_of
 from registry.data_forms import data_from_json
 from registry.errors import InvalidValue, ResponseCode
 from registry.handle import Handle
@@ -39,6 +40,7 @@ _HEADS: Final = {code: b'{"responseCode":%d,"handle":' % code for code in Respon
 FOUND_HEAD: Final = _HEADS[ResponseCode.SUCCESS]
 _TAG: Final = re.compile(rf'"{FORM}([0-9a-f]{{1,8}})-[0-9a-f]{{1,16}}"')
 _TAIL_HEAD: Final = b',"values":'
+_NO_VALUES: Final = _TAIL_HEAD + b"[]}"
 # Forms of data that say every octet; of others it is tried.
 _EXACT_FORMS: Final = frozenset({"string", "base64"})
 
@@ -133,6 +135,49 @@ class Answer:
         return values_from_shown(orjson.loads(self.tail[len(_TAIL_HEAD) : -1]))
 
 
+class Alias(Answer):
+    """The answer for a handle that stands for another one. Its tail is empty, so whoever gives tails finds out."""
+
+    __slots__ = ("target",)
+
+    def __init__(self, packed: PackedRecord, target: str, ttl: int) -> None:
+        super().__init__(packed.handle.octets, b"", ttl, packed.version, packed.written_at, packed)
+        self.target = target.encode()
+
+    @property
+    def octets(self) -> int:
+        return super().octets + STRING + len(self.target)
+
+    def own(self) -> Answer:
+        """The answer that shows the alias itself; made at every call."""
+        assert self.packed is not None
+        every = self.packed.unpack().values
+        return _rendered(self.packed, every, public(every), self.ttl)
+
+
+class Followed(Answer):
+    """The answer of a handle under the name of its alias; made at every call, and never kept."""
+
+    __slots__ = ("_target",)
+
+    def __init__(self, alias: Alias, target: Answer) -> None:
+        tail = target.tail
+        if len(tail) > len(_NO_VALUES):
+            tail = b',"aliasOf":%b%b' % (orjson.dumps(target.name.decode()), tail)
+        super().__init__(target.name, tail, min(alias.ttl, target.ttl))
+        # Of both: an alias may come to stand for another handle of the same version and second.
+        self.tag = b"%b.%b" % (alias.tag[:-1], target.tag[1:])
+        self._target = target
+
+    @property
+    def restricted(self) -> bool:
+        return self._target.restricted
+
+    @property
+    def record(self) -> HandleRecord | None:
+        return self._target.record
+
+
 class _Missing(Answer):
     code = ResponseCode.HANDLE_NOT_FOUND
     head = _HEADS[ResponseCode.HANDLE_NOT_FOUND]
@@ -196,19 +241,25 @@ def found(packed: PackedRecord, kept_until: int) -> Answer:
         return _Closed(packed)
     every = packed.unpack().values
     values = public(every)
+    ttl = ttl_of(values, kept_until)
+    if standing is not None and standing.expires is not None:
+        ttl = min(ttl, max(0, standing.expires - kept_until))
+    target = target_of(values)
+    return _rendered(packed, every, values, ttl) if target is None else Alias(packed, target, ttl)
+
+
+def _rendered(
+    packed: PackedRecord, every: tuple[HandleValue, ...], values: tuple[HandleValue, ...], ttl: int
+) -> Answer:
     forms = values_to_json(values)
     # Joined, not formatted: what is kept a million times is to be allocated at its exact size.
     tail = b"".join((_TAIL_HEAD, orjson.dumps(forms), b"}"))
     says_all = len(values) == len(every) and all(map(_says, forms, values))
-    name = packed.handle.octets
-    ttl = ttl_of(values, kept_until)
-    if standing is not None:
-        if standing.expires is not None:
-            ttl = min(ttl, max(0, standing.expires - kept_until))
-        if standing.state is State.FROZEN and forms:
-            says_all = False  # The text is not read back.
-            tail = b"".join((tail[:-1], b",", orjson.dumps({"state": standing.state.word})[1:]))
-    return Answer(name, tail, ttl, packed.version, packed.written_at, None if says_all else packed)
+    standing = packed.standing
+    if standing is not None and standing.state is State.FROZEN and forms:
+        says_all = False  # The text is not read back.
+        tail = b"".join((tail[:-1], b",", orjson.dumps({"state": standing.state.word})[1:]))
+    return Answer(packed.handle.octets, tail, ttl, packed.version, packed.written_at, None if says_all else packed)
 
 
 @lru_cache(maxsize=4096)  # Most handles were registered with many others in the same second: they share one string.

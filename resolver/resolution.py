@@ -11,13 +11,13 @@ from typing import Final, cast
 from registry.changes import Change, ChangeKind
 from registry.errors import HandleError, ServerBusy
 from registry.handle import HandleKey
+from registry.names import Names
 from registry.packing import PackedRecord
 from registry.store import Store
 from resolver.answer import MISSING, NOT_RESPONSIBLE, Answer, found
 from resolver.cache import Cache
 from resolver.metrics import Metrics
 from resolver.misses import Misses, Told
-from resolver.names import Names
 
 NEVER: Final = float("-inf")
 FOREVER: Final = float("inf")

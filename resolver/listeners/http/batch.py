@@ -20,7 +20,8 @@ from registry.errors import HandleError, PrefixNotHomed, ProtocolFault, Response
 from registry.handle import HandleKey
 from registry.language import Language, preferred
 from registry.record import public
-from resolver.answer import NOT_RESPONSIBLE, Answer
+from resolver.aliases import follow_many
+from resolver.answer import NOT_RESPONSIBLE, Alias, Answer
 from resolver.listeners.http.authorization import LOOKING, Authorization
 from resolver.listeners.http.batch_forms import LIST, Framing, accepted_framing, cut, framing_of, names_of
 from resolver.listeners.http.batch_names import heads_of, joined, key_or_refusal, keys_of, prefixes_of
@@ -68,6 +69,7 @@ class Selection:
     by: Administrator | None
     address: str
     language: Language
+    ignores_aliases: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -147,6 +149,7 @@ class Batch:
             types,
             only_public=query.flag("publicOnly", by is None),
             authoritative=query.flag("auth", False),
+            ignores_aliases=query.flag("ignore_aliases", False),
             by=by,
             address=request.remote or "",
             language=preferred(request.headers.get("Accept-Language")),
@@ -249,14 +252,22 @@ class Batch:
     async def _look_again(
         self, asked: "_Asked", outcomes: list[Answer | HandleError], others: Sequence[int], selection: Selection
     ) -> bool:
-        """Has names read that are of no prefix here as they stand, and may be codes; says whether there were any."""
-        if asked.were_read:
-            return False
-        foreign = [place for place in others if outcomes[place] is NOT_RESPONSIBLE]
+        """Has names read that are of no prefix here as they stand, and may be codes, and aliases followed; says whether
+        there were any."""
+        foreign = [] if asked.were_read else [place for place in others if outcomes[place] is NOT_RESPONSIBLE]
         read = {place: key_or_refusal(asked.names[place], self._names) for place in foreign}
         for place, outcome in (await self._resolve_read(asked, read, selection)).items():
             outcomes[place] = outcome
-        return bool(foreign)
+        return await self._follow(outcomes, selection) or bool(foreign)
+
+    async def _follow(self, outcomes: list[Answer | HandleError], selection: Selection) -> bool:
+        """Has aliases replaced by what they stand for, or by themselves; whether there was any."""
+        if not selection.ignores_aliases:
+            return await follow_many(self._names, outcomes, lambda keys: self._resolve_many(keys, selection))
+        for place, outcome in enumerate(outcomes):
+            if isinstance(outcome, Alias):
+                outcomes[place] = outcome.own()
+        return True
 
     async def _resolve_read(
         self, asked: "_Asked", read: Mapping[int, HandleKey | HandleError], selection: Selection
@@ -276,7 +287,7 @@ class Batch:
     ) -> bytes:
         """The values that are asked for and may be read, as a question for this handle alone would have them."""
         record = outcome.record if isinstance(outcome, Answer) and not selection.is_whole else None
-        if record is None:
+        if record is None or isinstance(outcome, HandleError):
             return _told(asked, outcome, selection.language, counts)
         values = record.select(selection.indexes, selection.types)
         if selection.only_public:
@@ -289,7 +300,7 @@ class Batch:
             except DATABASE_AWAY:
                 return _told(asked, ServerBusy("server.busy"), selection.language, counts)
         counts["found" if values else "notFound"] += 1
-        return values_body(asked, values)
+        return values_body(asked, values, outcome)
 
 
 def _told(asked: str, outcome: Answer | HandleError, language: Language, counts: dict[str, int]) -> bytes:

@@ -14,8 +14,8 @@ import orjson
 
 from registry.errors import HandleError, InvalidHandle
 from registry.handle import MAX_HANDLE, NAMING_AUTHORITY, HandleKey, KeyOf, fold_whole
+from registry.names import Names
 from resolver.answer import FOUND_HEAD
-from resolver.names import Names
 
 # What JSON escapes in a string (RFC 8259, section 7), and DEL, which nobody agrees on. The line break parts the names.
 _ESCAPED: Final = bytes({*range(0x20), 0x22, 0x5C, 0x7F} - {0x0A})

@@ -17,6 +17,7 @@ from registry.documentation import LANGUAGE_PARAMETER, language_of
 from registry.errors import HandleNotFound, PrefixNotHomed, ProtocolFault, ResponseCode
 from registry.handle import NAMING_AUTHORITY
 from registry.jose import PublishedKey
+from registry.names import PREFIX_START
 from registry.record import public
 from registry.routes import Route, percent_decode
 from registry.signing import published_keys
@@ -25,7 +26,6 @@ from resolver.listeners.http.pages.response import page_response
 from resolver.listeners.http.pages.verify import PATH, VERIFY_POLICY, verify_page
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.responses import json_response
-from resolver.names import PREFIX_START
 
 CONTENT_TYPE: Final = "application/did+json"
 ENTERPRISES: Final = "enterprises"

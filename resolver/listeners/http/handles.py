@@ -16,13 +16,15 @@ from registry.changes import Change, ChangeKind
 from registry.errors import InvalidHandle, PrefixNotHomed, ProtocolFault, ResponseCode
 from registry.handle import MAX_HANDLE, Handle, HandleKey
 from registry.minting import Asked
+from registry.names import Names
 from registry.record import public
 from registry.registration import MAX_LISTED
 from registry.rest import values_from_json, values_to_json
 from registry.routes import percent_decode
 from registry.value import HandleValue
 from registry.writing import Terms, Written
-from resolver.answer import Answer
+from resolver.aliases import follow
+from resolver.answer import Alias, Answer, Followed
 from resolver.listeners.http.authorization import LOOKING, Authorization
 from resolver.listeners.http.body import expect_json, read_body, read_object
 from resolver.listeners.http.conditional import caching_headers, etag_of, private_headers, unchanged
@@ -32,7 +34,6 @@ from resolver.listeners.http.responses import ASKED, BASE_HEADERS, FOUND, HANDLE
 from resolver.listeners.http.signatures import Signatures, asks_for_signature
 from resolver.listeners.http.target import path_of
 from resolver.listeners.http.terms import terms_of
-from resolver.names import Names
 
 SAME: Final = "same"  # ?overwrite=same: what is there is refused when it says something else.
 VARIOUS: Final = "various"  # ?index=various: whichever indexes the body has.
@@ -87,6 +88,8 @@ class Handles:
         if not self._is_ordinary(request):
             return await self._answer(request, asked, key, Query.from_request(request))
         answer = self._resolver.peek(key) or await self._resolver.resolve(key)
+        if isinstance(answer, Alias):
+            answer = await follow(self._resolver, answer)
         request[FOUND] = shows(answer)
         headers = headers_of(answer, self._resolver.staleness)
         return web.Response(body=whole_body(asked, answer), status=answer.status, headers=headers)
@@ -174,6 +177,9 @@ class Handles:
         only_public = query.flag("publicOnly", by is None)
         authoritative = query.flag("auth", False)
         answer = await self._resolve(key, authoritative=authoritative)
+        if isinstance(answer, Alias):
+            ignored = query.flag("ignore_aliases", False)
+            answer = answer.own() if ignored else await follow(self._resolver, answer, authoritative=authoritative)
         staleness = 0.0 if authoritative else self._resolver.staleness
         record = answer.record
         if record is None or (only_public and not indexes and not types):
@@ -185,7 +191,7 @@ class Handles:
         else:
             await self._registration.check_read(record, by, values)
         request[FOUND] = bool(values)
-        body = values_body(asked, values)
+        body = values_body(asked, values, answer)
         if all(value.is_public for value in values):
             return _conditional(request, body, answer, etag_of(body), staleness)
         return respond(request, body, headers=private_headers())
@@ -260,10 +266,12 @@ def shows(answer: Answer) -> bool:
     return len(answer.tail) > len(NO_VALUES)  # No shorter tail holds one.
 
 
-def values_body(asked: str, values: tuple[HandleValue, ...]) -> bytes:
+def values_body(asked: str, values: tuple[HandleValue, ...], answer: Answer | None = None) -> bytes:
+    """The body that shows these values, of an answer that may have been found under another name."""
     if not values:
         return orjson.dumps({"responseCode": ResponseCode.VALUES_NOT_FOUND, "values": [], "handle": asked})
-    return orjson.dumps({"responseCode": 1, "handle": asked, "values": values_to_json(values)})
+    other = {"aliasOf": answer.name.decode()} if isinstance(answer, Followed) else {}
+    return orjson.dumps({"responseCode": 1, "handle": asked, **other, "values": values_to_json(values)})
 
 
 def _conditional(request: web.Request, body: bytes, answer: Answer, etag: str, staleness: float) -> web.StreamResponse:

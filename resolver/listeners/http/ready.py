@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from http import HTTPStatus
 from time import monotonic, time
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 import orjson
 from aiohttp import StreamReader
@@ -21,8 +21,10 @@ from aiohttp.http_parser import RawRequestMessage
 from registry.errors import HandleError, PrefixNotHomed, ProtocolFault
 from registry.handle import MAX_HANDLE, HandleKey
 from registry.language import preferred
+from registry.names import Names
 from registry.rest import STATUS
-from resolver.answer import MISSING, NOT_RESPONSIBLE, Answer
+from resolver.aliases import Aliases, Source
+from resolver.answer import MISSING, NOT_RESPONSIBLE, Alias, Answer
 from resolver.listeners.http.block_form import BlockForm, expression_of
 from resolver.listeners.http.conditional import caching_headers
 from resolver.listeners.http.connection import HEAD_END
@@ -30,8 +32,6 @@ from resolver.listeners.http.handles import NO_VALUES, Name, headers_of, shows, 
 from resolver.listeners.http.manner import ANY_TAG, Manner, manner_of
 from resolver.listeners.http.responses import BASE_HEADERS, JSON, refusal_form, refusal_head
 from resolver.metrics import Metrics
-from resolver.misses import Told
-from resolver.names import Names
 from resolver.tally import Asker, Cell
 
 PATH: Final = "/api/handles/"
@@ -47,18 +47,9 @@ _ESCAPED: Final = _PLAIN + b"%"
 _MARK: Final = "\0"  # Where an ETag goes; no header holds it.
 _BODY: Final = b'{"responseCode":1,"handle":""'  # What stands around a plain name in the body of a found answer.
 
+_NOTHING: Final = len(NO_VALUES)  # The tail of an answer that shows values is longer.
+
 _Known = TypeVar("_Known")
-
-
-class Source(Protocol):
-    """Where answers come from: the resolver."""
-
-    @property
-    def staleness(self) -> float: ...
-
-    def peek_fresh(self, key: HandleKey) -> Answer | None: ...
-
-    def ask(self, key: HandleKey, told: Told) -> None: ...
 
 
 class ReadyAnswers:
@@ -71,6 +62,7 @@ class ReadyAnswers:
         self._source = source
         self._peek = source.peek_fresh
         self._names = names
+        self._aliases = Aliases(source, names)
         self._key_of = names.plain
         self._metrics = metrics
         self.tally = metrics.tally
@@ -88,12 +80,11 @@ class ReadyAnswers:
         if answer is None:
             return self._answer_code(name, manner, cell)
         tail = answer.tail
-        has_values = len(tail) > len(NO_VALUES)
-        counts = cell.found if has_values else cell.missed
+        if len(tail) <= _NOTHING or manner.known is not None:
+            return self._answer_peeked(name.decode("ascii"), key, manner, cell, answer)
+        counts = cell.found
         prefix = key.partition(b"/")[0]
         counts[prefix] = counts.get(prefix, 0) + 1
-        if not has_values or manner.known is not None:
-            return self._render(name.decode("ascii"), answer, manner)
         before, behind = self._heads.get(answer.ttl) or self._learn_head(answer.ttl)
         if int(time()) != self._second:
             self._tick()
@@ -130,7 +121,7 @@ class ReadyAnswers:
             asker.count(key, found=not isinstance(outcome, HandleError) and shows(outcome))
             told(self._render_outcome(asked, outcome, manner))
 
-        self._source.ask(key, render_and_tell)
+        self._aliases.ask(key, render_and_tell)
         return True
 
     def learn(self, octets: bytes, message: object, payload: StreamReader) -> BlockForm | None:
@@ -178,8 +169,18 @@ class ReadyAnswers:
         answer = None if key is None else self._peek(key)
         if key is None or answer is None:
             return None
+        return self._answer_peeked(name.decode("ascii"), key, manner, cell, answer)
+
+    def _answer_peeked(
+        self, asked: str, key: HandleKey, manner: Manner, cell: Cell, answer: Answer | None
+    ) -> bytes | None:
+        """The answer made of what is kept, which may be an alias."""
+        if isinstance(answer, Alias):
+            answer = self._aliases.peek(answer)
+        if answer is None:
+            return None
         cell.count(key.partition(b"/")[0], found=shows(answer))
-        return self._render(name.decode("ascii"), answer, manner)
+        return self._render(asked, answer, manner)
 
     def _answer_escaped(self, name: bytes, manner: Manner, cell: Cell) -> bytes | None:
         if name.translate(None, _ESCAPED):
@@ -189,11 +190,7 @@ class ReadyAnswers:
             key = self._names.key_of(named.octets)
         except HandleError:
             return None
-        answer = self._peek(key)
-        if answer is None:
-            return None
-        cell.count(key.partition(b"/")[0], found=shows(answer))
-        return self._render(named.text, answer, manner)
+        return self._answer_peeked(named.text, key, manner, cell, self._peek(key))
 
     def _render(self, asked: str, answer: Answer, manner: Manner) -> bytes:
         """★"""

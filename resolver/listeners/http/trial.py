@@ -12,6 +12,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from registry.handle import Handle, HandleKey, fold_whole
+from registry.names import Names
 from registry.packing import PackedRecord, pack
 from registry.rest import STATUS
 from registry.value import HandleValue
@@ -22,7 +23,6 @@ from resolver.listeners.http.ready import PATH, ReadyAnswers
 from resolver.listeners.http.ready_connection import PRIVATE, ReadyConnection
 from resolver.metrics import Metrics
 from resolver.misses import Told
-from resolver.names import Names
 
 DEADLINE: Final = 5.0  # Seconds for the whole trial, which takes some milliseconds.
 KEEPALIVE: Final = 60.0

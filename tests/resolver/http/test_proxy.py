@@ -10,6 +10,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from registry.errors import ServerBusy
 from registry.handle import Handle, HandleKey, fold_whole
+from registry.names import Names
 from registry.packing import PackedRecord, pack
 from registry.prefix import Prefix, PrefixTable
 from registry.routes import percent_decode
@@ -17,7 +18,6 @@ from registry.value import HandleValue
 from resolver.answer import MISSING, NOT_RESPONSIBLE, Answer, found
 from resolver.listeners.http.front import Front
 from resolver.listeners.http.proxy import Proxy
-from resolver.names import Names
 from resolver.settings import ResolverSettings
 
 NOW = 1_800_000_000
