@@ -169,6 +169,14 @@ RULES: Catalogue = {
         "the address with the query behind it has more than {limit} characters",
         "附加查询参数后的网址超过 {limit} 个字符",
     ),
+    "links.no_type": (
+        "{name!r} has no link of type {link_type!r}; it has: {types}",
+        "{name!r} 没有类型为 {link_type!r} 的链接,可用类型:{types}",
+    ),
+    "links.not_found": (
+        "nothing is registered for {name!r}",
+        "{name!r} 没有登记任何内容",
+    ),
     "http.malformed": ("the request is not HTTP: {reason}", "不是有效的 HTTP 请求:{reason}"),
     "http.body_slow": ("the body took longer than {seconds} seconds", "接收请求体超过 {seconds} 秒"),
     "http.body_too_long": ("the body is longer than {limit} octets", "请求体超过 {limit} 字节"),

@@ -7,6 +7,7 @@ A key's suffix is its Digital Link path: identifiers and values by turns, qualif
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote
 
 from registry.errors import InvalidHandle
 from registry.handle import Handle
@@ -69,6 +70,11 @@ class Key:
 
     def __str__(self) -> str:
         return "/".join([part for ai, value in self.elements for part in (ai, escaped(value))])
+
+    @property
+    def path(self) -> str:
+        """The path of its Digital Link on any host."""
+        return "".join([f"/{ai}/{quote(value, safe='')}" for ai, value in self.elements])
 
     @property
     def elements(self) -> tuple[tuple[str, str], ...]:

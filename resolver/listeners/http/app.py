@@ -22,6 +22,7 @@ from registry.routes import Route, Router, raw_path
 from registry.tokens import INVALID_TOKEN
 from resolver.listeners.http.authorization import BASIC_CHALLENGE, Authorization, UnknownSession
 from resolver.listeners.http.connection import Connection
+from resolver.listeners.http.link_answers import opening_headers
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.ready import ReadyAnswers
 from resolver.listeners.http.ready_connection import ReadyConnection
@@ -85,7 +86,8 @@ class Dispatcher:
         """What has no route. Raises ProtocolFault."""
         method = request.method
         if method == "OPTIONS":
-            return web.Response(headers={"Allow": _allowed(methods), **BASE_HEADERS})
+            opening = {} if path.startswith(API) else opening_headers(path)
+            return web.Response(headers={"Allow": _allowed(methods), **BASE_HEADERS, **opening})
         if method not in METHODS:
             raise ProtocolFault("http.method", method=method[:40])
         if not methods:

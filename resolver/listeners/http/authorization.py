@@ -57,15 +57,21 @@ class Authorization:
 
     def is_private(self, request: web.Request) -> bool:
         """Whether nobody between the client and us can read along."""
-        peer = _peer(request)
-        if peer is not None and any(peer in network for network in self._trusted):
-            said = request.headers.get("X-Forwarded-Proto", "")
-            return said.rpartition(",")[2].strip().lower() == "https" if said else _is_tls(request)
-        if _is_tls(request):
+        if self.is_secure(request):
             return True
         # A front that nobody named stands on loopback too, but says whom it stands for.
         direct = not any(name in request.headers for name in _FORWARDED)
-        return self._plain_allowed and direct and peer is not None and peer.is_loopback
+        peer = _peer(request)
+        return self._plain_allowed and direct and peer is not None and peer.is_loopback and not self._is_front(request)
+
+    def is_secure(self, request: web.Request) -> bool:
+        """Whether the client asked over HTTPS: the node, or a front that is believed."""
+        said = request.headers.get("X-Forwarded-Proto", "") if self._is_front(request) else ""
+        return said.rpartition(",")[2].strip().lower() == "https" if said else _is_tls(request)
+
+    def _is_front(self, request: web.Request) -> bool:
+        peer = _peer(request)
+        return peer is not None and any(peer in network for network in self._trusted)
 
     def is_anonymous(self, request: web.Request) -> bool:
         """Whether the request brings nothing that could say who asks."""

@@ -33,6 +33,8 @@ FOUND: Final = web.RequestKey("found", bool)
 # Refusals of a request rather than of what it asks for have a status of their own.
 STATUS_OF_RULE: Final[Mapping[str, int]] = {
     "http.endpoint": 404,
+    "links.no_type": 404,
+    "links.not_found": 404,
     "http.method_of_path": 405,
     "http.body_slow": 408,
     "batch.too_long": 413,

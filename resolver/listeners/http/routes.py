@@ -9,7 +9,7 @@ from registry.openapi import Resolution, Values
 from registry.record import MAX_INDEX
 from registry.routes import Parameter, Route
 from registry.trust import Trust
-from resolver.listeners.http import bundle, did, front, proxy, static, tunnel
+from resolver.listeners.http import bundle, did, front, links, proxy, static, tunnel
 from resolver.listeners.http.authorization import Authorization
 from resolver.listeners.http.background import Background
 from resolver.listeners.http.batch import Batch
@@ -121,7 +121,11 @@ def routes(parts: Parts) -> tuple[Route, ...]:
         *did.routes(parts.settings.resolver.description, documents),
         *front.routes(parts.settings.resolver.description),
         *static.routes(),
-        *proxy.routes(parts.resolver, parts.settings.resolver, handles.resolve, _background(parts)),
+        *links.routes(
+            parts,
+            authorization,
+            proxy.routes(parts.resolver, parts.settings.resolver, handles.resolve, _background(parts)),
+        ),
         *tunnel.routes(parts, authorization),
     )
     return with_documentation(served, TITLES, version("filament-node"))

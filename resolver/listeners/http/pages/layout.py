@@ -70,6 +70,7 @@ class Reader:
     path: str
     address_of: Callable[[str], str | None]
     page_of: Callable[[str], str | None]
+    query: str = "noredirect"  # What the page is asked for with.
 
     def say(self, rule: str, **culprit: object) -> str:
         """A text of the pages, escaped."""
@@ -78,7 +79,7 @@ class Reader:
     def page(self, title: str, main: str, *, robots: str, head: str = "") -> str:
         """A whole page; its title is escaped already."""
         other: Language = "en" if self.language == "zh" else "zh"
-        query = "?lang=" if self.path == "/" else "?noredirect&lang="
+        query = "?lang=" if self.path == "/" else f"?{self.query}&lang="
         return _LAYOUT.format(
             language=self.language,
             other_language=other,

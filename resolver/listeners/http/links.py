@@ -1,0 +1,182 @@
+"""A GS1-conformant resolver (standard, release 1.2.0), and typed links of every other identifier.
+
+/01/{gtin}/10/{batch}/21/{serial} and the paths of other keys lead to their default link, or to the one that ?linkType=
+and the headers ask for; what an item says nothing about its batch and its product answer for. An identifier of another
+system is asked for links in the same way, by ?linkType= or by taking link sets; anything else is a visit.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from aiohttp import web
+
+from registry.errors import HandleError, InvalidHandle, ProtocolFault
+from registry.handle import HandleKey
+from registry.links import Link, links_of, relation
+from registry.record import first_of_type, public
+from registry.routes import Handler, Parameter, Route, percent_decode
+from registry.schemes.gs1_digital_link import check_query, is_plausible, key_from_path
+from registry.schemes.gs1_keys import Key
+from registry.value import HandleValue
+from resolver.answer import Answer
+from resolver.listeners.http import resolver_description
+from resolver.listeners.http.authorization import Authorization
+from resolver.listeners.http.front import without_scheme
+from resolver.listeners.http.link_answers import CONTEXT_PARAMETER, LINK_TYPE, LinkAnswers, Question
+from resolver.listeners.http.link_choice import Level, best_of, default_of, links_of_type
+from resolver.listeners.http.linksets import DEFAULT_LINK, JSON_LD, LINKSET, VARIANTS
+from resolver.listeners.http.parts import Parts
+from resolver.listeners.http.responses import ASKED, FOUND
+from resolver.listeners.http.target import path_of
+from resolver.resolution import Resolver
+
+# What the address of a record is as a link: it is about the thing, and nobody said in what way.
+ABOUT: Final = "describedby"
+ANSWERS: Final = f"text/html, application/json, {LINKSET}, {JSON_LD}"
+PARAMETERS: Final = (
+    Parameter(
+        LINK_TYPE,
+        "Type of the link to go to, such as gs1:pip; 'linkset' for all links.",
+        "要跳转的链接类型,如 gs1:pip;linkset 表示返回全部链接。",
+        {"type": "string", "examples": ["linkset", "gs1:pip"]},
+    ),
+    Parameter(CONTEXT_PARAMETER, "Context of the link wanted.", "所需链接的上下文。"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An identifier that is asked about, and those above it, the most exact first."""
+
+    name: str
+    paths: tuple[str, ...]
+    keys: tuple[HandleKey, ...]
+    names: tuple[str, ...]
+
+
+class Links:
+    """Answers questions for links, and leaves all others to `visit`."""
+
+    def __init__(self, resolver: Resolver, answers: LinkAnswers, visit: Handler) -> None:
+        self._resolver = resolver
+        self._answers = answers
+        self._visit = visit
+
+    async def serve(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
+        """Any identifier, in any writing."""
+        raw = placeholders["handle"]
+        if self._is_key(raw):
+            return await self._serve_key(request, raw)
+        question = Question.of(request)
+        if question.link_type is None and not question.takes_link_sets:
+            return await self._visit(request, placeholders)
+        name = percent_decode(without_scheme(raw)).decode(errors="replace")
+        request[ASKED] = b""
+        handle = self._resolver.names.handle_of(name)
+        asked = Asked(name, (path_of(name),), (self._resolver.names.plain(handle.octets),), (str(handle),))
+        return await self._answer(request, question, asked, raw)
+
+    def _is_key(self, raw: str) -> bool:
+        """Whether a path is a GS1 key's: its beginning could be a prefix, which is answered for when it is homed."""
+        if not is_plausible(f"/{raw}"):
+            return False
+        store = self._resolver.store
+        return store.prefixes.of(store.key_of(raw.partition("/")[0].encode() + b"/")) is None
+
+    async def _serve_key(self, request: web.Request, raw: str) -> web.StreamResponse:
+        question = Question.of(request)
+        request[ASKED] = b""
+        try:
+            key = key_from_path(raw)
+            check_query(key, question.query)
+        except InvalidHandle as refused:
+            return await self._refuse(request, question, refused, raw, 400)
+        # Clients that prefer plain JSON are served the link set too (resolver standard, 2.10).
+        question = question.of_key()
+        return await self._answer(request, question, _asked_of(key, self._resolver), raw)
+
+    async def _answer(self, request: web.Request, question: Question, asked: Asked, raw: str) -> web.StreamResponse:
+        request[ASKED] = asked.keys[0]
+        answers = await self._resolver.resolve_many(asked.keys)
+        levels, found = self._levels(asked, answers)
+        request[FOUND] = bool(found)
+        if not found:
+            refusal = ProtocolFault("links.not_found", name=asked.name)
+            return await self._refuse(request, question, refusal, raw, 404)
+        ttl = min(answer.ttl for answer in answers if isinstance(answer, Answer))
+        if question.wants_link_set:
+            return self._answers.link_set(request, question, asked.name, levels, ttl)
+        if question.link_type is None:
+            link = next((link for level in levels if (link := default_of(level, question.preferences))), None)
+            if link is None:  # A record without any link is shown.
+                return await self._visit(request, {"handle": path_of(found[0])[1:]})
+            return self._answers.redirect(question, asked.paths[0], link, ttl)
+        chosen = _chosen(levels, question)
+        if len(chosen) == 1:
+            return self._answers.redirect(question, asked.paths[0], chosen[0], ttl)
+        return self._answers.choices(request, question, asked.name, levels, chosen, ttl)
+
+    def _levels(self, asked: Asked, answers: Sequence[Answer | HandleError]) -> tuple[list[Level], list[str]]:
+        """The levels that are registered, with the links that visitors may be sent to, and their names. Raises
+        HandleError when one could not be read."""
+        levels: list[Level] = []
+        names: list[str] = []
+        for path, name, answer in zip(asked.paths, asked.names, answers, strict=True):
+            if isinstance(answer, HandleError):
+                raise answer
+            record = answer.record
+            if record is not None:
+                values = public(record.values)
+                links = tuple(link for link in links_of(values) if self._answers.follows(link))
+                address = _address_of(values, name)
+                levels.append(Level.of(path, links, address if address and self._answers.follows(address) else None))
+                names.append(name)
+        return levels, names
+
+    async def _refuse(
+        self, request: web.Request, question: Question, refused: HandleError, raw: str, status: int
+    ) -> web.StreamResponse:
+        """A person is told on a page, as for any other identifier. Raises `refused` for machines."""
+        if not question.wants_page:
+            raise refused
+        response = await self._visit(request, {"handle": raw})
+        if response.status != 503:
+            response.set_status(status)
+        return response
+
+
+def _asked_of(key: Key, resolver: Resolver) -> Asked:
+    levels = key.levels()
+    names = tuple(str(level.handle) for level in levels)
+    paths = tuple(level.path for level in levels)
+    return Asked(paths[0], paths, tuple(resolver.store.key_of(name.encode()) for name in names), names)
+
+
+def _address_of(values: tuple[HandleValue, ...], name: str) -> Link | None:
+    value = first_of_type(values, "URL") or first_of_type(values, "URL.")
+    return None if value is None else Link(ABOUT, value.text.strip(), name)
+
+
+def _chosen(levels: Sequence[Level], question: Question) -> tuple[Link, ...]:
+    """The links that a link type asks for, as far as the question chooses among them."""
+    wanted = relation(question.link_type or "")
+    if wanted == DEFAULT_LINK:
+        return next(((level.default,) for level in levels if level.default), ())
+    if wanted == VARIANTS:
+        return best_of(next((level.variants for level in levels if level.variants), ()), question.preferences)
+    return best_of(links_of_type(levels, wanted), question.preferences)
+
+
+def routes(parts: Parts, authorization: Authorization, visits: Sequence[Route]) -> tuple[Route, ...]:
+    """The route of names, which comes last, with what links add to it; and what the node says of itself."""
+    answers = LinkAnswers(parts, authorization)
+    (visit,) = visits
+    every = replace(
+        visit,
+        handler=Links(parts.resolver, answers, visit.handler).serve,
+        parameters=(*visit.parameters, *PARAMETERS),
+        responses={**visit.responses, **dict.fromkeys((300, 404), ANSWERS), 200: ANSWERS, 304: "", 307: "text/html"}
+        | {414: "application/json"},
+    )
+    return (*resolver_description.routes(answers, parts.settings.resolver.description), every)
