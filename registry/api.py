@@ -25,6 +25,7 @@ from registry.errors import ProtocolFault
 from registry.evidence import EvidenceFiles
 from registry.feed_api import FeedHandlers
 from registry.history_api import HistoryHandlers
+from registry.label_api import LabelHandlers
 from registry.passwords import Passwords
 from registry.people import People
 from registry.people_api import PeopleHandlers
@@ -69,6 +70,7 @@ def create_app(store: Store) -> web.Application:
     states, audit = StateHandlers(store, callers, rights), AuditHandlers(store, callers, rights)
     served = (
         feed.route(),
+        LabelHandlers(callers).route(),
         *webhooks.routes(),
         audit.route(),
         *states.routes(),

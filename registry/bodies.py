@@ -24,12 +24,12 @@ Form = TypeVar("Form")
 EnterpriseNumber = Annotated[int, msgspec.Meta(ge=1, lt=1 << 31)]
 
 
-async def body_of(request: web.Request, kind: type[Form]) -> Form:
-    """Raises as `form_of`, and ProtocolFault for a body that is too long."""
+async def body_of(request: web.Request, kind: type[Form], most: int = MAX_BODY) -> Form:
+    """Raises as `form_of`, and ProtocolFault for a body of more octets."""
     try:
-        return form_of(await request.read(), kind)
+        return form_of(await request.clone(client_max_size=most).read(), kind)
     except web.HTTPRequestEntityTooLarge:
-        raise ProtocolFault("http.body_too_long", limit=MAX_BODY) from None
+        raise ProtocolFault("http.body_too_long", limit=most) from None
 
 
 def form_of(octets: bytes, kind: type[Form]) -> Form:

@@ -330,5 +330,15 @@ RULES: Catalogue = {
         "签名时密钥 {key!r} 已停用",
     ),
     "signed.did": ("not a did:web document with keys: {reason}", "不是含有密钥的 did:web 文档:{reason}"),
+    "label.no_key": (
+        "{handle!r} is no key of GS1, and a GS1-128 symbol holds nothing else",
+        "{handle!r} 不是 GS1 编码,GS1-128 只能承载 GS1 编码",
+    ),
+    "label.too_long": (
+        "{handle!r} and what belongs to it is too long for a symbol {symbol}",
+        "{handle!r} 过长,无法放入 {symbol} 码",
+    ),
+    "label.count": ("{count} identifiers; a job has 1 to {limit}", "共 {count} 个标识,每次任务为 1 到 {limit} 个"),
+    "label.refused": ("identifier {place}: {reason}", "第 {place} 个标识:{reason}"),
     "signed.expired": ("valid until {until} only", "已于 {until} 过期"),
 }

@@ -18,6 +18,7 @@ from resolver.cli.doctor import doctor
 from resolver.cli.enterprises import enterprise
 from resolver.cli.frame import MAX_WIDTH, Group, localized
 from resolver.cli.invocation import FAILED, INTERRUPTED, SUCCESS, USAGE, Invocation, language_of
+from resolver.cli.labelling import label
 from resolver.cli.naming import register, resolve
 from resolver.cli.options import language_option
 from resolver.cli.people import application, person, token
@@ -60,6 +61,7 @@ for command in (
     search,
     state,
     audit,
+    label,
     migrate,
     load,
     export,

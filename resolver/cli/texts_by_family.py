@@ -3,8 +3,10 @@
 from typing import Final
 
 from registry.language import Catalogue
+from resolver.cli import texts_of_labels as of_labels
 
 HELP: Final[Catalogue] = {
+    **of_labels.HELP,
     "stats": (
         "Show how many identifiers were asked for here, and how many had content to show; today, if nothing is said.",
         "统计本节点的解析请求数与成功数，默认为今天。",
@@ -45,6 +47,7 @@ HELP: Final[Catalogue] = {
 }
 
 MESSAGES: Final[Catalogue] = {
+    **of_labels.MESSAGES,
     "webhook.removed": ("Webhook {number} is removed.", "已取消 webhook {number}。"),
     "webhook.replayed": ("Webhook {number} is sent again from {cursor}.", "webhook {number} 将从 {cursor} 重新投递。"),
 }

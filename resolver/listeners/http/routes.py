@@ -15,6 +15,7 @@ from resolver.listeners.http.background import Background
 from resolver.listeners.http.batch import Batch
 from resolver.listeners.http.batch_forms import NDJSON_TYPES, handles_schema
 from resolver.listeners.http.handles import SAME, Handles
+from resolver.listeners.http.label import Labels
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.prefixes import Prefixes
 from resolver.listeners.http.query import FLAGS
@@ -119,6 +120,7 @@ def routes(parts: Parts) -> tuple[Route, ...]:
         *_session_routes(SessionApi(parts, authorization)),
         _site_route(Site(parts)),
         *did.routes(parts.settings.resolver.description, documents),
+        Labels().route(),
         *front.routes(parts.settings.resolver.description),
         *static.routes(),
         *links.routes(

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
+from registry.labels.job import MEDIA_TYPES
+from registry.labels.symbol import Symbology
 from registry.rest import time_to_text
 from registry.value import HandleValue
 from resolver.listeners.http.pages.attributes import TITLES, Attribute, Kind, attribute_of
@@ -20,6 +22,9 @@ from resolver.listeners.http.target import path_of
 MAX_LINKS: Final = 2_000  # Of one value: the cakes of a truck; the JSON has the rest.
 MAX_TITLE: Final = 120  # Characters of a value that heads a page.
 _COLUMNS: Final = ("index", "type", "data", "ttl", "timestamp")
+
+
+_SYMBOLS: Final = (("QR", Symbology.QR), ("Data Matrix", Symbology.DATAMATRIX))
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ def record_page(page: RecordPage, reader: Reader) -> str:
     notes = [reader.note("record.stale", seconds=round(page.freshness.staleness))] if page.freshness.staleness else []
     notes += [reader.note("record.unsafe")] if page.unsafe else []
     left = "\n".join(filter(None, (*notes, _facts(values, reader), *_links(values, prefix, reader))))
-    right = _about(page, reader)
+    right = "\n".join((_about(page, reader), _label(page.handle, reader)))
     main = "\n".join(
         (
             _head(page, values, reader),
@@ -193,6 +198,25 @@ def _about(page: RecordPage, reader: Reader) -> str:
 def _fresh(freshness: Freshness, reader: Reader) -> str:
     at = time_element(datetime.fromtimestamp(freshness.at, UTC))
     return reader.say("record.fresh", time="\0", seconds=freshness.allowed).replace("\0", at)
+
+
+def _label(handle: str, reader: Reader) -> str:
+    """The code of this page, for whoever has it on a screen or on paper, and its label in every form."""
+    address = html.escape(f"/api/label{path_of(handle)}")
+    forms = "".join(
+        f"<li>{name}: {' '.join(_form_link(address, symbol, form) for form in MEDIA_TYPES)}</li>"
+        for name, symbol in _SYMBOLS
+    )
+    code = f'<img src="{address}?symbol=qr&amp;form=svg" alt="QR" width="132" height="132" loading="lazy">'
+    caption = f"<figcaption>{reader.say('record.scan')}</figcaption>"
+    return (
+        f'<section class="card label"><h2>{reader.say("record.label")}</h2><figure>{code}{caption}</figure>'
+        f'<ul class="forms">{forms}</ul></section>'
+    )
+
+
+def _form_link(address: str, symbol: Symbology, form: str) -> str:
+    return f'<a href="{address}?symbol={symbol.value}&amp;form={form}" download>{form.upper()}</a>'
 
 
 def _every(page: RecordPage, reader: Reader) -> str:
