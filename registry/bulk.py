@@ -19,6 +19,7 @@ from registry.chunks import Chunk, Form, csv_chunks, line_chunks
 from registry.conformity import Conformity
 from registry.deflating import Dictionary
 from registry.dictionaries import CANDIDATES
+from registry.edges import LinksRefused
 from registry.errors import HandleError, InsufficientPermission, PrefixNotHomed
 from registry.ledger import Batch, Tally
 from registry.merge import RETRIED, Merge, Rows
@@ -180,12 +181,12 @@ class _Load:
             prepared = await self._prepare_anew(chunk)
         if prepared.proposal:
             await self._heed(chunk, prepared.proposal)
-        tally = await self._write(chunk, prepared.lines, *await self._sifted(chunk, prepared))
+        tally = await self._write_linked(chunk, prepared.lines, *await self._sifted(chunk, prepared))
         self._tell(self._tally_so_far, tally)
 
     async def _sifted(self, chunk: Chunk, prepared: Prepared) -> tuple[Rows, list[tuple[int, str, Refusal]]]:
         """The rows of prefixes that are homed here and the loader's to write; and all refusals, with their rows."""
-        rows = Rows([], [], [], [], [], [], prepared.dictionary)
+        rows = Rows([], [], [], [], [], [], [], prepared.dictionary)
         refusals = list(prepared.refusals)
         for run in prepared.runs:
             prefix = self._store.prefixes.find(run.prefix_key)
@@ -200,6 +201,7 @@ class _Load:
                 rows.spellings.extend(prepared.spellings[run.start : run.end])
                 rows.packed.extend(prepared.packed[run.start : run.end])
                 rows.keys.extend(prepared.keys[run.start : run.end])
+                rows.links.extend(prepared.links[run.start : run.end])
                 rows.places.extend(prepared.places[run.start : run.end])
         refusals.sort(key=lambda one: one.place)
         return rows, [(*_line_and_text(chunk, one.place), one) for one in refusals]
@@ -214,6 +216,19 @@ class _Load:
     ) -> list[Refusal]:
         path = _path_of_handle(chunk)
         return [Refusal.of(place, path, fault) for place in prepared.places[run.start : run.end]]
+
+    async def _write_linked(
+        self, chunk: Chunk, lines: int, rows: Rows, refusals: list[tuple[int, str, Refusal]]
+    ) -> Tally:
+        """Refuses rows whose links lead back to them, and writes the others; fewer links close fewer circles."""
+        while True:
+            try:
+                return await self._write(chunk, lines, rows, refusals)
+            except LinksRefused as error:
+                path = _path_of_handle(chunk)
+                rows, places = rows.without(error.places)
+                more = [(*_line_and_text(chunk, place), Refusal.of(place, path, error)) for place in places]
+                refusals = sorted([*refusals, *more], key=lambda one: one[2].place)
 
     async def _write(self, chunk: Chunk, lines: int, rows: Rows, refusals: list[tuple[int, str, Refusal]]) -> Tally:
         def refuse(place: int, fault: HandleError) -> tuple[int, str, Refusal]:

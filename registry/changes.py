@@ -27,6 +27,7 @@ class Operation(IntEnum):
     UPDATED = 2
     DELETED = 3
     STATE = 4
+    LINKED = 5  # Another handle said something of it, or no longer does.
 
 
 _NO_KEY = HandleKey(b"")

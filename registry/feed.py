@@ -59,6 +59,7 @@ _WORDS: Final = {
     Operation.UPDATED: "updated",
     Operation.DELETED: "deleted",
     Operation.STATE: "state",
+    Operation.LINKED: "linked",
 }
 
 
@@ -177,7 +178,7 @@ class Feed:
         if kind is ChangeKind.HANDLE:
             subject = f"{name}/{spellings.get((row['prefix_id'], row['suffix']), row['suffix'])}"
             word = f"handle.{_WORDS[row['operation']]}"
-            data = {"handle": subject, "version": row["version"]}
+            data = {"handle": subject} | ({} if row["version"] is None else {"version": row["version"]})
         elif kind is ChangeKind.RANGE:
             # A load names itself; what has none was done to a range of handles that are one row.
             word = f"range.{_WORDS[row['operation']]}" if row["operation"] and not row["batch_id"] else "handles.loaded"

@@ -8,16 +8,17 @@ order of key, as every writer does, so that two of them never wait for each othe
 
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import repeat
+from itertools import compress, repeat
 from typing import Final
 
 import asyncpg
 
 from registry.changes import Operation
 from registry.deflating import Dictionary
+from registry.edges import Place, write_links
 from registry.errors import HandleError
 from registry.handle import Handle
 from registry.ledger import Batch, Connection, Tally, claim, settle
@@ -25,6 +26,7 @@ from registry.members import own_rows
 from registry.packing import pack, unpack
 from registry.quotas import check_registered
 from registry.refusal import Refusal
+from registry.relations import Said, links_said
 from registry.standing import State, fixed, standing_from_json
 from registry.store import Store
 from registry.transaction import COUNT, COUNT_SLOTS
@@ -56,6 +58,12 @@ SELECT loaded.place::int - 1 AS place, handle.state, handle.standing, handle.pac
 FROM unnest($1::int[], $2::text[], $3::bytea[]) WITH ORDINALITY AS loaded (prefix_id, suffix, packed, place)
 JOIN handle ON handle.prefix_id = loaded.prefix_id AND handle.suffix = loaded.suffix
 WHERE handle.packed IS DISTINCT FROM loaded.packed OR handle.state <> 0
+ORDER BY loaded.place FOR UPDATE OF handle
+"""
+LOCK_LINKED: Final = """
+SELECT handle.prefix_id, handle.suffix, handle.packed
+FROM unnest($1::int[], $2::text[]) WITH ORDINALITY AS loaded (prefix_id, suffix, place)
+JOIN handle ON handle.prefix_id = loaded.prefix_id AND handle.suffix = loaded.suffix
 ORDER BY loaded.place FOR UPDATE OF handle
 """
 HISTORY: Final = """
@@ -103,8 +111,25 @@ class Rows:
     spellings: list[str | None]
     packed: list[bytes]
     keys: list[str | None]
+    links: list[frozenset[Said] | None]
     places: list[int]  # Of their rows in the chunk.
     dictionary: int | None = None  # That `packed` is deflated against.
+
+    def without(self, refused: frozenset[Place]) -> tuple["Rows", list[int]]:
+        """The rows but for these handles, and the places of those."""
+        handles = list(zip(self.prefix_ids, self.suffixes, strict=True))
+        kept = [handle not in refused for handle in handles]
+        rest = Rows(
+            list(compress(self.prefix_ids, kept)),
+            list(compress(self.suffixes, kept)),
+            list(compress(self.spellings, kept)),
+            list(compress(self.packed, kept)),
+            list(compress(self.keys, kept)),
+            list(compress(self.links, kept)),
+            list(compress(self.places, kept)),
+            self.dictionary,
+        )
+        return rest, [place for place, is_kept in zip(self.places, kept, strict=True) if not is_kept]
 
 
 # Given the old images and the new values of each, and the time: new values in which what stayed keeps its time,
@@ -140,6 +165,7 @@ class Merge:
         self._at = datetime.now(UTC).replace(microsecond=0)
         self._created: Counter[int] = Counter()
         self._updated: Counter[int] = Counter()
+        self._changed: list[int] = []
 
     async def write(
         self, chunk: int, digest: bytes, rows: Rows, lines: int, refusals: Sequence[tuple[int, str, Refusal]]
@@ -149,9 +175,11 @@ class Merge:
             await self._connection.execute(PREPARE)
             if not await claim(self._connection, self._batch, chunk, digest):
                 return None
+            copied = False
             if rows.suffixes:
                 await own_rows(self._store, self._connection, rows.prefix_ids, rows.suffixes)
-            if rows.suffixes and not await self._copy(rows):
+                copied = await self._copy(rows)
+            if rows.suffixes and not copied:
                 await self._insert(rows)
                 await self._change(rows)
             await self._count()
@@ -161,6 +189,7 @@ class Merge:
             every = [*refusals, *self._refused]
             tally = Tally(lines, created, updated, unchanged, len(every))
             await settle(self._connection, self._batch, chunk, tally, every)
+            await (self._link_new(rows) if copied else self._link(rows))
             return tally
 
     async def _copy(self, rows: Rows) -> bool:
@@ -198,7 +227,8 @@ class Merge:
         changed = [(image, packed) for image, packed in zip(images, stamped, strict=True) if packed is not None]
         if not changed:
             return
-        await self._keep_history(rows, [image.place for image, _ in changed])
+        self._changed = [image.place for image, _ in changed]
+        await self._keep_history(rows, self._changed)
         await self._update(rows, [(image.place, packed) for image, packed in changed if not image.deleted])
         await self._recreate(rows, [(image.place, packed) for image, packed in changed if image.deleted])
 
@@ -237,6 +267,25 @@ class Merge:
             columns = (prefix_ids, suffixes, spellings, packed, [rows.keys[place] for place, _ in changed])
             await self._connection.execute(RECREATE, self._at, self._batch.batch_id, *columns)
             self._created.update(prefix_ids)
+
+    async def _link_new(self, rows: Rows) -> None:
+        places = zip(rows.prefix_ids, rows.suffixes, strict=True)
+        said = {place: links for place, links in zip(places, rows.links, strict=True) if links}
+        if said:
+            await write_links(self._connection, self._store, said)
+
+    async def _link(self, rows: Rows) -> None:
+        """A row that says what it said is not ours yet, and somebody may change it just now: we hold it, and look."""
+        said: dict[Place, Iterable[Said]] = {
+            (rows.prefix_ids[place], rows.suffixes[place]): rows.links[place] or () for place in self._changed
+        }
+        saying = [place for place, links in enumerate(rows.links) if links]
+        columns = ([rows.prefix_ids[place] for place in saying], [rows.suffixes[place] for place in saying])
+        held = await self._connection.fetch(LOCK_LINKED, *columns) if saying else []
+        for row, packed in zip(held, await self._store.plain([row["packed"] for row in held]), strict=True):
+            said[row["prefix_id"], row["suffix"]] = links_said(unpack(packed, 0))
+        if said:
+            await write_links(self._connection, self._store, said)
 
     async def _count(self) -> None:
         for prefix_id in sorted(self._created):

@@ -13,6 +13,7 @@ from registry.conformity import Conformity
 from registry.errors import HandleError, InvalidHandle, ProtocolFault
 from registry.handle import MAX_HANDLE, Handle, HandleKey, check_new, fold_prefix, fold_whole
 from registry.refusal import MAX_ROW_TEXT, Refusal
+from registry.relations import Said
 from registry.row_readers import LineReader, RowReader, csv_reader, sheet_reader
 from registry.rows import MAX_ROW
 from registry.schemes.recognition import recognise
@@ -69,6 +70,7 @@ class Prepared:
     spellings: list[str | None] = field(default_factory=list)
     packed: list[bytes] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)  # This and what follows are `registry.stored_form`'s.
+    links: list[frozenset[Said] | None] = field(default_factory=list)
     dictionary: int | None = None  # That `packed` is deflated against.
     proposal: bytes = b""  # A dictionary that would serve much better.
     refusals: list[Refusal] = field(default_factory=list)

@@ -7,6 +7,7 @@ from typing import Final
 from registry.errors import InvalidValue, ValueAlreadyExists
 from registry.handle import Handle
 from registry.links import check_link, is_link
+from registry.relations import check_relation, is_relation
 from registry.standing import Standing
 from registry.value import DEFAULT_TTL, HandleValue
 
@@ -86,6 +87,8 @@ def check_values(values: tuple[HandleValue, ...]) -> tuple[HandleValue, ...]:
             raise InvalidValue("value.too_long", index=value.index, octets=len(value.data), limit=MAX_RECORD)
         if is_link(value.type):
             check_link(value.index, value.data)
+        elif is_relation(value.type):
+            check_relation(value)
         octets += 26 + len(value.type) + len(value.data)
         for reference in value.references:
             if not 0 <= reference.index <= MAX_INDEX:

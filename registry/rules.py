@@ -145,6 +145,14 @@ RULES: Catalogue = {
         "handles of {prefix!r} are not found by values of type {type!r}, but of: {types}",
         "前缀 {prefix!r} 的标识不能按类型 {type!r} 的值检索,可检索的类型:{types}",
     ),
+    "link.circle": (
+        "the links of {handle!r} lead back to it",
+        "{handle!r} 的关联形成循环,最终指回自身",
+    ),
+    "link.too_far": (
+        "the links of {handle!r} lead to more than {limit} handles, so that they cannot be checked for circles",
+        "{handle!r} 的关联涉及超过 {limit} 个标识,无法检查是否形成循环",
+    ),
     "webhook.url": (
         "{url!r} is no address for a webhook: http or https with a host, without user and fragment, {limit} characters",
         "{url!r} 不能用作 webhook 地址:须为带主机名的 http 或 https,不含用户名和片段,不超过 {limit} 个字符",

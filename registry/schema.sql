@@ -174,7 +174,7 @@ COMMENT ON COLUMN change_log.prefix_id IS 'Prefix of kinds 1 to 3.';
 COMMENT ON COLUMN change_log.suffix IS 'Suffix, or the first of a range.';
 COMMENT ON COLUMN change_log.suffix_to IS 'Last suffix of a range.';
 COMMENT ON COLUMN change_log.version IS 'Version that was written, of kind 1.';
-COMMENT ON COLUMN change_log.operation IS 'Of kind 1: 1 registered, 2 changed, 3 deleted, 4 put into a state.';
+COMMENT ON COLUMN change_log.operation IS 'Of kind 1: 1 registered, 2 changed, 3 deleted, 4 put into a state, 5 linked to or no longer.';
 COMMENT ON COLUMN change_log.batch_id IS 'Of kind 2: the bulk load.';
 COMMENT ON COLUMN change_log.written_at IS 'Of kind 2: the time that the handles written carry.';
 
@@ -837,3 +837,19 @@ COMMENT ON COLUMN sealed_change.suffix IS 'As in the change log.';
 COMMENT ON COLUMN sealed_change.suffix_to IS 'As in the change log.';
 COMMENT ON COLUMN sealed_change.version IS 'As in the change log.';
 COMMENT ON COLUMN sealed_change.written_at IS 'As in the change log.';
+
+CREATE TABLE edge (
+  prefix_id int NOT NULL,
+  relation smallint NOT NULL,
+  public boolean NOT NULL,
+  suffix text COLLATE "C" NOT NULL,
+  target text COLLATE "C" NOT NULL,
+  PRIMARY KEY (prefix_id, suffix, relation, target)
+);
+CREATE INDEX edge_target ON edge (target, relation, prefix_id, suffix);
+COMMENT ON TABLE edge IS 'Links between handles: one row for each that a value of an active handle says.';
+COMMENT ON COLUMN edge.prefix_id IS 'Prefix of the handle that says it.';
+COMMENT ON COLUMN edge.relation IS 'What it says of the target, as registry/relations.py numbers it.';
+COMMENT ON COLUMN edge.public IS 'Whether a value that anybody may read says it.';
+COMMENT ON COLUMN edge.suffix IS 'Key of the suffix of the handle that says it.';
+COMMENT ON COLUMN edge.target IS 'Key of the other handle, with its prefix; it may be unknown here.';

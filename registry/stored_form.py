@@ -1,4 +1,5 @@
-"""What was prepared of a chunk, brought into the form in which it is stored: search keys made, values deflated.
+"""What was prepared of a chunk, brought into the form in which it is stored: search keys made, links found, values
+deflated.
 
 Runs where chunks are prepared, in a process of its own. Of several dictionaries the one that serves this chunk best is
 taken; where one made of the chunk itself would serve much better, it is proposed, and serves from a later chunk on.
@@ -9,12 +10,16 @@ from typing import Final
 
 from registry.conformity import Conformity
 from registry.deflating import LONGEST_DICTIONARY, Dictionary, body_of
+from registry.packing import unpack
 from registry.preparation import Prepared
+from registry.relations import RELATIONS, Said, links_said
 from registry.search_keys import search_keys
 
 SAMPLE: Final = 64  # Rows that dictionaries are compared on: a few milliseconds for a chunk of 20,000.
 ENOUGH: Final = 2_000  # Rows in a chunk below which no dictionary is proposed: it would take more than it saves.
 MUCH_BETTER: Final = 0.75  # Of the octets: dictionaries are read by every process, so few should do.
+
+_RELATIONS: Final = tuple(name.encode() for name in RELATIONS)
 
 Searchable = Mapping[bytes, Sequence[str]]
 """By key of prefix, the types of values that its handles are found by."""
@@ -32,6 +37,7 @@ def prepare_stored(
     if prepared.unknown:
         return Prepared(unknown=prepared.unknown)
     prepared.keys = _keys(prepared, searchable)
+    prepared.links = [*map(_links, prepared.packed)]
     best = _best(prepared, dictionaries)
     if best is not None:
         prepared.dictionary = best.number
@@ -45,6 +51,13 @@ def _keys(prepared: Prepared, searchable: Searchable) -> list[str | None]:
         types = searchable.get(run.prefix_key, ())
         keys += [search_keys(run.prefix_key, packed, types) for packed in prepared.packed[run.start : run.end]]
     return keys
+
+
+def _links(packed: bytes) -> frozenset[Said] | None:
+    """The links that a row says; None for nearly all, that say none."""
+    if not any(map(packed.__contains__, _RELATIONS)):
+        return None
+    return links_said(unpack(packed, 0)) or None
 
 
 def _best(prepared: Prepared, dictionaries: Sequence[Dictionary]) -> Dictionary | None:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from registry.acts import COLUMNS, OF_HANDLE, Act, keep, row_of
 from registry.changes import ChangeKind, Operation
+from registry.edges import Place, write_links
 from registry.errors import HandleAlreadyExists, HandleNotFound, PrefixNotHomed
 from registry.handle import Handle, HandleKey
 from registry.members import own_rows
@@ -21,6 +22,7 @@ from registry.packing import pack, unpack
 from registry.prefix import Prefix
 from registry.quotas import check_registered
 from registry.record import HandleRecord
+from registry.relations import Said, links_said
 from registry.search_keys import search_keys
 from registry.standing import Standing, State, fixed, shown, standing_from_json, standing_to_json
 from registry.store import Store
@@ -106,19 +108,24 @@ class Transaction:
         # One slot for all that is counted here: of two transactions that count much neither then waits for the other.
         self._slot = random.randrange(COUNT_SLOTS)  # noqa: S311  # spreads writers, guards nothing
         self._ranged = False  # Whether a handle was found in a range of which the table of prefixes does not know yet.
+        self._said: dict[Place, frozenset[Said]] = {}
 
     async def lock(self, handle: Handle) -> HandleRecord | None:
         """The handle as it stands, and nobody else's to change until the end; None when it is not registered."""
         prefix, suffix = self._place(handle)
         row = await self.connection.fetchrow(LOCK, prefix.prefix_id, suffix)
-        if row is None and (prefix.ranged or self._ranged) and await self._own_row(prefix, suffix):
+        is_new = row is None and (prefix.ranged or self._ranged) and await self._own_row(prefix, suffix)
+        if is_new:
             row = await self.connection.fetchrow(LOCK, prefix.prefix_id, suffix)
         if row is None or row["state"] == State.DELETED:
             return None
         registered = Handle(prefix.spelling, suffix if row["spelling"] is None else row["spelling"])
         (packed,) = await self._store.plain([row["packed"]], self.connection)
         standing = standing_from_json(row["state"], row["standing"])
-        return HandleRecord(registered, unpack(packed, row["written_at"]), row["version"], standing)
+        values = unpack(packed, row["written_at"])
+        if is_new:
+            self._said[prefix.prefix_id, suffix] = links_said(values)
+        return HandleRecord(registered, values, row["version"], standing)
 
     async def create(self, handle: Handle, values: Iterable[HandleValue]) -> HandleRecord:
         """Registers a handle. Raises HandleAlreadyExists, PrefixNotHomed."""
@@ -134,6 +141,7 @@ class Transaction:
             version = await self._recreate(handle, prefix, row)
         await check_registered(self.connection, prefix, self.at)
         await self._log(prefix, handle, suffix, version, Operation.CREATED)
+        self._say((prefix.prefix_id, suffix), stamped, ())
         return HandleRecord(handle, stamped, version)
 
     async def replace(self, record: HandleRecord, values: Iterable[HandleValue]) -> HandleRecord:
@@ -149,6 +157,7 @@ class Transaction:
         keys = search_keys(prefix.key, packed, prefix.searchable)
         version = await self.connection.fetchval(UPDATE, self.at, prefix.prefix_id, suffix, packed, keys)
         await self._log(prefix, record.handle, suffix, version, Operation.UPDATED)
+        self._say((prefix.prefix_id, suffix), stamped, record.values)
         return HandleRecord(record.handle, stamped, version, record.standing)
 
     async def delete(self, record: HandleRecord) -> None:
@@ -163,6 +172,7 @@ class Transaction:
         await self._count(prefix, -1)
         await self._limit(prefix, suffix, record.standing, None)
         await self._log(prefix, record.handle, suffix, record.version + 1, Operation.DELETED)
+        self._say((prefix.prefix_id, suffix), (), record.values)
 
     async def put_standing(self, record: HandleRecord, standing: Standing) -> HandleRecord:
         """Puts a locked handle into a state; its values stay, with their times."""
@@ -174,6 +184,13 @@ class Transaction:
         await self._limit(prefix, suffix, record.standing, standing)
         await self._log(prefix, record.handle, suffix, version, Operation.STATE, shown(standing))
         return HandleRecord(record.handle, record.values, version, standing)
+
+    async def settle(self) -> None:
+        """Writes the links that were changed: last of all, since from here on others who write links wait. Raises
+        LinksRefused."""
+        said, self._said = self._said, {}
+        if said:
+            await write_links(self.connection, self._store, said)
 
     async def home(self, prefix: str, enterprise_id: int | None = None) -> None:
         """Makes this node answer for a prefix, perhaps an enterprise's. Raises HandleAlreadyExists: it has another."""
@@ -193,6 +210,11 @@ class Transaction:
     async def keep(self, act: Act) -> None:
         """Writes down what else is done here."""
         await keep(self.connection, act, at=self.at, by=self._by, program=self._store.program)
+
+    def _say(self, place: Place, now: Iterable[HandleValue], before: Iterable[HandleValue]) -> None:
+        said = links_said(now)
+        if said != links_said(before) or place in self._said:
+            self._said[place] = said
 
     def _prefix_key(self, prefix: str) -> str:
         return self._store.key_of(f"{prefix}/".encode())[:-1].decode()
@@ -273,7 +295,9 @@ def _expect_changeable(record: HandleRecord) -> None:
 async def begin(store: Store, by: str) -> AsyncIterator[Transaction]:
     """A transaction on behalf of `by`, committed when the block ends well."""
     async with store.connection() as connection, connection.transaction():
-        yield Transaction(store, connection, by)
+        transaction = Transaction(store, connection, by)
+        yield transaction
+        await transaction.settle()
 
 
 def key_order(store: Store, handles: Iterable[Handle]) -> list[Handle]:

@@ -14,6 +14,7 @@ from registry.links import is_link
 from registry.octets import put_varint
 from registry.packing import PACKED, pack
 from registry.record import MAX_INDEX, MAX_RECORD, MAX_TYPE, MAX_VALUES
+from registry.relations import is_relation
 from registry.value import HandleValue
 
 # Columns of a load seen in the field are some dozens; a file that makes up a type for each row must not fill memory.
@@ -114,6 +115,8 @@ def _joined(parts: list[bytes], count: int) -> bytes | None:
 
 def _head(index: int, value_type: str) -> bytes | None:
     if not 0 < index <= MAX_INDEX or value_type.upper().startswith("HS_") or is_link(value_type):
+        return None
+    if is_relation(value_type):
         return None
     if not value_type or len(value_type.encode()) > MAX_TYPE or not value_type.isprintable():
         return None

@@ -86,6 +86,7 @@ class Writing:
         try:
             async with begin(self._store, str(by)) as transaction:
                 written = await write(transaction)
+                await transaction.settle()
                 if terms.trial:
                     raise _TakenBack
                 if terms.receipt is not None:

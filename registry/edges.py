@@ -1,0 +1,196 @@
+"""Links in the book: a row for each that a handle says, written with the handle, and never in a circle.
+
+Whether a link closes a circle depends on links that others write, so writers who add links take turns, from here to
+their commit; that is why links come last in a transaction, when nothing else is waited for. A circle would lead through
+a handle that was given a link just now: from those the chains are followed backward and forward at once, the shorter
+side first, until one side has ended. A new cake has nothing behind it, and a batch of 100,000 little before it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import asyncpg
+
+from registry.changes import Operation
+from registry.circles import circular_keys
+from registry.errors import InvalidValue
+from registry.relations import Direction, Relation, Said, inward, outward
+from registry.store import Store
+
+Connection = asyncpg.pool.PoolConnectionProxy
+Place = tuple[int, str]
+"""A handle of this book: the number of its prefix and the key of its suffix."""
+
+LOCK: Final = 0x45444745  # "EDGE": any number does, as long as no other program of the database uses it.
+# Handles looked at before a link is refused for leading too far: a second of work. Chains of a mill have some dozens.
+MAX_CHECKED: Final = 50_000
+
+TAKE_TURN: Final = "SELECT pg_advisory_xact_lock($1)"
+# The rows are named by key: an index finds them, whatever the planner believes of a table that has grown.
+BY_INDEX: Final = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
+OF: Final = """
+SELECT e.prefix_id, e.suffix, e.relation, e.target, e.public
+FROM unnest($1::int[], $2::text[]) AS asked (prefix_id, suffix)
+JOIN edge AS e ON e.prefix_id = asked.prefix_id AND e.suffix = asked.suffix
+"""
+REMOVE: Final = """
+DELETE FROM edge
+USING unnest($1::int[], $2::text[], $3::smallint[], $4::text[]) AS gone (prefix_id, suffix, relation, target)
+WHERE edge.prefix_id = gone.prefix_id AND edge.suffix = gone.suffix AND edge.relation = gone.relation
+      AND edge.target = gone.target
+"""
+ADD: Final = """
+INSERT INTO edge (prefix_id, suffix, relation, target, public)
+SELECT * FROM unnest($1::int[], $2::text[], $3::smallint[], $4::text[], $5::boolean[])
+"""
+LOG_LINKED: Final = """
+INSERT INTO change_log (kind, prefix_id, suffix, operation)
+SELECT 1, linked.prefix_id, linked.suffix, $3 FROM unnest($1::int[], $2::text[]) AS linked (prefix_id, suffix)
+"""
+STEP: Final = """
+SELECT e.prefix_id, e.suffix, e.relation, e.target, true AS outward
+FROM unnest($1::int[], $2::text[]) AS asked (prefix_id, suffix)
+JOIN edge AS e ON e.prefix_id = asked.prefix_id AND e.suffix = asked.suffix
+WHERE e.relation = ANY($3::smallint[]) AND (e.public OR NOT $6)
+UNION ALL
+SELECT e.prefix_id, e.suffix, e.relation, e.target, false
+FROM unnest($4::text[]) AS asked (target) JOIN edge AS e ON e.target = asked.target
+WHERE e.relation = ANY($5::smallint[]) AND (e.public OR NOT $6)
+"""
+
+
+class LinksRefused(InvalidValue):
+    """Links that close a circle, or may for all we can say; `places` are the handles to which they were just given."""
+
+    def __init__(self, rule: str, places: frozenset[Place], handle: str) -> None:
+        super().__init__(rule, handle=handle, limit=MAX_CHECKED)
+        self.places = places
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One link, walked from one key to another."""
+
+    origin: str
+    to: str
+    relation: Relation
+
+
+class _Row(NamedTuple):
+    prefix_id: int
+    suffix: str
+    relation: int
+    target: str
+    public: bool
+
+    @property
+    def place(self) -> Place:
+        return self.prefix_id, self.suffix
+
+
+async def write_links(connection: Connection, store: Store, said: Mapping[Place, Iterable[Said]]) -> None:
+    """Makes these the links of these handles, with the transaction. Raises LinksRefused."""
+    await connection.execute(BY_INDEX)
+    there = {_Row(*row) for row in await connection.fetch(OF, *_columns(said))}
+    wanted = {
+        _Row(*place, link.relation, store.key_of(link.target.encode()).decode(), link.public)
+        for place, links in said.items()
+        for link in links
+    }
+    # Two spellings of one target are one link, and one that anybody may read hides one that nobody may.
+    wanted -= {row._replace(public=False) for row in wanted if row.public}
+    gone, new = there - wanted, wanted - there
+    if new:
+        await connection.execute(TAKE_TURN, LOCK)
+    if gone:
+        await connection.execute(REMOVE, *_columns(row.place for row in gone), *_ends(gone))
+    if new:
+        rows = sorted(new)
+        await connection.execute(ADD, *_columns(row.place for row in rows), *_ends(rows), [row.public for row in rows])
+        await _check(connection, store, frozenset(row.place for row in new))
+    linked = sorted({place for row in gone | new if (place := place_of(store, row.target)) is not None})
+    if linked:
+        await connection.execute(LOG_LINKED, *_columns(linked), Operation.LINKED)
+
+
+async def step(
+    connection: Connection,
+    store: Store,
+    keys: Iterable[str],
+    direction: Direction,
+    follow: Iterable[Relation] = Relation,
+    *,
+    public: bool = False,
+) -> list[Step]:
+    """The links that lead on from these keys; only those that anybody may read, if asked."""
+    keys, follow = list(keys), list(follow)
+    places = [place for key in keys if (place := place_of(store, key)) is not None]
+    parameters = (outward(direction, follow), keys, inward(direction, follow), public)
+    rows = await connection.fetch(STEP, *_columns(places), *parameters)
+    if any(store.prefixes.by_id(row["prefix_id"]) is None for row in rows):
+        await store.load_prefixes()
+    steps = []
+    for prefix_id, suffix, relation, target, from_sayer in rows:
+        sayer = key_of_place(store, (prefix_id, suffix))
+        origin, to = (sayer, target) if from_sayer else (target, sayer)
+        steps.append(Step(origin, to, Relation(relation)))
+    return steps
+
+
+def place_of(store: Store, key: str) -> Place | None:
+    """Where a key would be kept, if its prefix is known here."""
+    prefix_key, _, suffix = key.partition("/")
+    prefix = store.prefixes.find(prefix_key.encode())
+    return None if prefix is None else (prefix.prefix_id, suffix)
+
+
+def key_of_place(store: Store, place: Place) -> str:
+    prefix = store.prefixes.by_id(place[0])
+    assert prefix is not None
+    return f"{prefix.key.decode()}/{place[1]}"
+
+
+async def _check(connection: Connection, store: Store, places: frozenset[Place]) -> None:
+    """Refuses links by which a chain leads back. Raises LinksRefused."""
+    starts = {key_of_place(store, place): place for place in places}
+    sides = [_Side(direction, starts) for direction in (Direction.FORWARD, Direction.BACKWARD)]
+    while all(side.ahead for side in sides):
+        side = min(sides, key=lambda one: len(one.ahead))
+        side.take(await step(connection, store, side.ahead, side.direction))
+        if len(side.seen) > MAX_CHECKED:
+            raise LinksRefused("link.too_far", places, min(starts))
+    ended = next(side for side in sides if not side.ahead)
+    circular = circular_keys(ended.links, ended.seen)
+    if circular:
+        inside = sorted(circular & starts.keys())
+        raise LinksRefused("link.circle", frozenset(starts[key] for key in inside), inside[0])
+
+
+class _Side:
+    """What can be reached in one direction, the keys to go on from, and the links between."""
+
+    def __init__(self, direction: Direction, starts: Iterable[str]) -> None:
+        self.direction = direction
+        self.seen = set(starts)
+        self.ahead = set(starts)
+        self.links: defaultdict[str, set[str]] = defaultdict(set)
+
+    def take(self, steps: Iterable[Step]) -> None:
+        reached = set()
+        for one in steps:
+            self.links[one.origin].add(one.to)
+            reached.add(one.to)
+        self.ahead = reached - self.seen
+        self.seen |= reached
+
+
+def _columns(places: Iterable[Place]) -> tuple[list[int], list[str]]:
+    rows = list(places)
+    return [prefix_id for prefix_id, _ in rows], [suffix for _, suffix in rows]
+
+
+def _ends(rows: Iterable[_Row]) -> tuple[list[int], list[str]]:
+    rows = list(rows)
+    return [row.relation for row in rows], [row.target for row in rows]
