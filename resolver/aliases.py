@@ -32,12 +32,12 @@ class Source(Protocol):
 class Way:
     """From one answer to what it stands for."""
 
-    __slots__ = ("_first", "_hops", "_names")
+    __slots__ = ("_first", "_names", "hops")
 
     def __init__(self, names: Names) -> None:
         self._names = names
         self._first: Alias | None = None
-        self._hops = 0
+        self.hops = 0
 
     def next(self, answer: Answer | HandleError) -> HandleKey | None:
         """The key that an answer leads to; None when the way ends with it."""
@@ -48,14 +48,14 @@ class Way:
             key = self._names.key_of(answer.target)
         except HandleError:
             return None
-        self._hops += 1
-        return key if self._hops <= MAX_HOPS else None
+        self.hops += 1
+        return key if self.hops <= MAX_HOPS else None
 
     def end(self, last: Answer) -> Answer:
         """What is given at the end of the way. Raises TooManyAliases."""
         if self._first is None:
             return last
-        if self._hops > MAX_HOPS:
+        if self.hops > MAX_HOPS:
             raise TooManyAliases("alias.too_many", handle=self._first.name.decode(), limit=MAX_HOPS)
         if isinstance(last, Alias) or last is NOT_RESPONSIBLE:
             return self._first.own()
@@ -76,15 +76,22 @@ class Aliases:
         self._source = source
         self._names = names
 
-    def peek(self, answer: Answer) -> Answer | None:
-        """What an answer stands for, when all that is on the way is kept and fresh."""
+    def peek(self, alias: Alias) -> Answer | None:
+        """★ What an alias stands for, when all that is on the way is kept and fresh."""
+        if alias.key is not None and (followed := alias.followed) is not None:
+            target = self._source.peek_fresh(alias.key)
+            if target is followed.target:
+                return followed
         way = Way(self._names)
+        answer: Answer = alias
         while (key := way.next(answer)) is not None:
             following = self._source.peek_fresh(key)
             if following is None:
                 return None
             answer = following
         outcome = way.outcome(answer)
+        if isinstance(outcome, Followed) and way.hops == 1:  # Of a longer way every step may change.
+            alias.key, alias.followed = self._names.key_of(alias.target), outcome
         return None if isinstance(outcome, HandleError) else outcome
 
     def ask(self, key: HandleKey, told: Told) -> None:

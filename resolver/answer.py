@@ -16,7 +16,7 @@ import orjson
 from registry.alias import target_of
 from registry.data_forms import data_from_json
 from registry.errors import InvalidValue, ResponseCode
-from registry.handle import Handle
+from registry.handle import Handle, HandleKey
 from registry.octets import put_uint32
 from registry.packing import PackedRecord
 from registry.record import HandleRecord, public, ttl_of
@@ -40,7 +40,6 @@ _HEADS: Final = {code: b'{"responseCode":%d,"handle":' % code for code in Respon
 FOUND_HEAD: Final = _HEADS[ResponseCode.SUCCESS]
 _TAG: Final = re.compile(rf'"{FORM}([0-9a-f]{{1,8}})-[0-9a-f]{{1,16}}"')
 _TAIL_HEAD: Final = b',"values":'
-_NO_VALUES: Final = _TAIL_HEAD + b"[]}"
 # Forms of data that say every octet; of others it is tried.
 _EXACT_FORMS: Final = frozenset({"string", "base64"})
 
@@ -136,17 +135,22 @@ class Answer:
 
 
 class Alias(Answer):
-    """The answer for a handle that stands for another one. Its tail is empty, so whoever gives tails finds out."""
+    """The answer for a handle that stands for another one. Its tail is empty, so whoever gives tails finds out.
 
-    __slots__ = ("target",)
+    `followed` is what was last given for it, of the answer kept for `key`.
+    """
+
+    __slots__ = ("followed", "key", "target")
 
     def __init__(self, packed: PackedRecord, target: str, ttl: int) -> None:
         super().__init__(packed.handle.octets, b"", ttl, packed.version, packed.written_at, packed)
         self.target = target.encode()
+        self.key: HandleKey | None = None
+        self.followed: Followed | None = None
 
     @property
     def octets(self) -> int:
-        return super().octets + STRING + len(self.target)
+        return super().octets + SURROUNDINGS + 5 * STRING + 3 * len(self.target)  # With what is followed, once it is.
 
     def own(self) -> Answer:
         """The answer that shows the alias itself; made at every call."""
@@ -156,26 +160,27 @@ class Alias(Answer):
 
 
 class Followed(Answer):
-    """The answer of a handle under the name of its alias; made at every call, and never kept."""
+    """The answer of a handle under the name of its alias; the tail is the handle's own and does not say which it is."""
 
-    __slots__ = ("_target",)
+    __slots__ = ("_alias_of", "target")
 
     def __init__(self, alias: Alias, target: Answer) -> None:
-        tail = target.tail
-        if len(tail) > len(_NO_VALUES):
-            tail = b',"aliasOf":%b%b' % (orjson.dumps(target.name.decode()), tail)
-        super().__init__(target.name, tail, min(alias.ttl, target.ttl))
+        super().__init__(target.name, target.tail, min(alias.ttl, target.ttl))
+        self._alias_of = b',"aliasOf":' + orjson.dumps(target.name.decode())
         # Of both: an alias may come to stand for another handle of the same version and second.
         self.tag = b"%b.%b" % (alias.tag[:-1], target.tag[1:])
-        self._target = target
+        self.target = target
 
     @property
     def restricted(self) -> bool:
-        return self._target.restricted
+        return self.target.restricted
 
     @property
     def record(self) -> HandleRecord | None:
-        return self._target.record
+        return self.target.record
+
+    def body(self, asked: str) -> bytes:
+        return b"".join((self.head, orjson.dumps(asked), self._alias_of, self.tail))
 
 
 class _Missing(Answer):

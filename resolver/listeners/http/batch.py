@@ -21,7 +21,7 @@ from registry.handle import HandleKey
 from registry.language import Language, preferred
 from registry.record import public
 from resolver.aliases import follow_many
-from resolver.answer import NOT_RESPONSIBLE, Alias, Answer
+from resolver.answer import NOT_RESPONSIBLE, Alias, Answer, Followed
 from resolver.listeners.http.authorization import LOOKING, Authorization
 from resolver.listeners.http.batch_forms import LIST, Framing, accepted_framing, cut, framing_of, names_of
 from resolver.listeners.http.batch_names import heads_of, joined, key_or_refusal, keys_of, prefixes_of
@@ -213,7 +213,9 @@ class Batch:
             others = [place for place, tail in enumerate(tails) if len(tail) <= _NOTHING]
             if others and await self._look_again(asked, outcomes, others, selection):
                 for place in others:
-                    tails[place] = outcome.tail if isinstance(outcome := outcomes[place], Answer) else b""
+                    # The body of what was followed says more than its tail.
+                    outcome = outcomes[place]
+                    tails[place] = b"" if isinstance(outcome, HandleError | Followed) else outcome.tail
                 others = [place for place in others if len(tails[place]) <= _NOTHING]
             heads = heads_of(names, plain, framing.between)
         else:
