@@ -11,14 +11,16 @@ from typing import Final
 
 from aiohttp import web
 
-from registry.errors import HandleError, InvalidHandle, ProtocolFault
+from registry.errors import HandleError, HandleNotFound, InvalidHandle, ProtocolFault
 from registry.handle import HandleKey
 from registry.links import Link, links_of, relation
 from registry.record import first_of_type, public
 from registry.routes import Handler, Parameter, Route, percent_decode
 from registry.schemes.gs1_digital_link import check_query, is_plausible, key_from_path
 from registry.schemes.gs1_keys import Key
+from registry.standing import closed
 from registry.value import HandleValue
+from resolver.aliases import follow_many
 from resolver.answer import Answer
 from resolver.listeners.http import resolver_description
 from resolver.listeners.http.authorization import Authorization
@@ -27,7 +29,7 @@ from resolver.listeners.http.link_answers import CONTEXT_PARAMETER, LINK_TYPE, L
 from resolver.listeners.http.link_choice import Level, best_of, default_of, links_of_type
 from resolver.listeners.http.linksets import DEFAULT_LINK, JSON_LD, LINKSET, VARIANTS
 from resolver.listeners.http.parts import Parts
-from resolver.listeners.http.responses import ASKED, FOUND
+from resolver.listeners.http.responses import ASKED, FOUND, STATUS_OF_RULE
 from resolver.listeners.http.target import path_of
 from resolver.resolution import Resolver
 
@@ -99,7 +101,11 @@ class Links:
     async def _answer(self, request: web.Request, question: Question, asked: Asked, raw: str) -> web.StreamResponse:
         request[ASKED] = asked.keys[0]
         answers = await self._resolver.resolve_many(asked.keys)
-        levels, found = self._levels(asked, answers)
+        await follow_many(self._resolver.names, answers, self._resolver.resolve_many)
+        try:
+            levels, found = self._levels(asked, answers)
+        except HandleNotFound as gone:
+            return await self._refuse(request, question, gone, raw, STATUS_OF_RULE.get(gone.rule, 404))
         request[FOUND] = bool(found)
         if not found:
             refusal = ProtocolFault("links.not_found", name=asked.name)
@@ -119,12 +125,15 @@ class Links:
 
     def _levels(self, asked: Asked, answers: Sequence[Answer | HandleError]) -> tuple[list[Level], list[str]]:
         """The levels that are registered, with the links that visitors may be sent to, and their names. Raises
-        HandleError when one could not be read."""
+        HandleError when one could not be read, and HandleNotFound when the most exact one was withdrawn: what is said
+        of the product is not said of an item that is none of it any more."""
         levels: list[Level] = []
         names: list[str] = []
         for path, name, answer in zip(asked.paths, asked.names, answers, strict=True):
             if isinstance(answer, HandleError):
                 raise answer
+            if answer.tombstone is not None and not levels:
+                raise closed(asked.name, answer.tombstone)
             record = answer.record
             if record is not None:
                 values = public(record.values)

@@ -8,7 +8,12 @@ from typing import TypeVar
 
 import pytest
 
+from registry.handle import Handle
 from registry.links import LINK
+from registry.settings import RegistrySettings
+from registry.standing import Standing, State
+from registry.store import Store
+from registry.transaction import begin
 from registry.value import HandleValue
 from resolver.node import Node
 from tests.resolver.http.gs1_suite import LINKSET_SCHEMA, Suite
@@ -52,6 +57,7 @@ HANDLES = {
     "gs1/00/106141412345678908": (HandleValue(1, "DESC", "托盘".encode()),),
     "gs1/8004/95060001A%2FB": (HandleValue(1, "URL", b"https://brand.example/asset"),),
     "gs1/402/06141411234567890": (HandleValue(1, "URL", b"javascript:alert(1)"),),
+    "gs1/8018/061414112345678902": (HandleValue(1, "HS_ALIAS", b"88.118.1/LINKED"),),
     "88.118.1/LINKED": (
         HandleValue(1, "URL", b"http://example.org/x"),
         link(2, "gs1:epil", f"{PAGES}/leaflet", type="application/pdf"),
@@ -117,6 +123,8 @@ LEADS = [
     ("/01/9506000134352", {}, f"{PAGES}?l=zh"),
     ("/414/9506000117843/254/7", {}, "https://brand.example/site"),
     ("/8004/95060001A%2fB", {}, "https://brand.example/asset"),
+    ("/8018/061414112345678902", {}, "http://example.org/x"),
+    ("/gs1/8018/061414112345678902?linkType=gs1:epil", {}, f"{PAGES}/leaflet?linkType=gs1:epil"),
     ("/88.118.1/LINKED?linkType=gs1:epil", {}, f"{PAGES}/leaflet?linkType=gs1:epil"),
     ("/88.118.1/LINKED?linkType=describedby", {}, "http://example.org/x?linkType=describedby"),
 ]
@@ -227,6 +235,29 @@ async def test_an_address_that_nobody_should_go_to_is_shown_and_no_link(node):
     assert 'href="javascript' not in reply.body.decode()
     links = await get(node, "/402/06141411234567890", Accept="application/linkset+json")
     assert links.json == {"linkset": [{"anchor": "http://id.example/402/06141411234567890"}]}
+
+
+async def test_an_item_that_was_withdrawn_is_not_answered_for_by_its_product(node, database_dsn):
+    store = Store(RegistrySettings(dsn=database_dsn), "test")
+    await store.open()
+    await store.load_prefixes()
+    async with begin(store, "test") as transaction:
+        record = await transaction.lock(Handle.from_text(f"gs1/01/{GTIN}/21/S1"))
+        assert record is not None
+        await transaction.put_standing(record, Standing(State.REVOKED, 1_700_000_000, "test", reason="recall"))
+    await store.close()
+    await until_heard(node, f"{PRODUCT}/21/S1", 410)
+    for path in (f"{PRODUCT}/21/S1", ITEM, f"{ITEM}?linkType=linkset", f"{ITEM}?linkType=gs1:pip"):
+        reply = await get(node, path)
+        assert (reply.status, reply.headers["Location"]) == (410, None)
+        assert (await get(node, path, **BROWSER)).status == 410
+    assert (await get(node, BATCH)).status == 307
+
+
+async def until_heard(node: Node, path: str, status: int) -> None:
+    async with asyncio.timeout(20):
+        while (await get(node, path)).status != status:  # noqa: ASYNC110  # the change log is polled and tells nobody
+            await asyncio.sleep(0.02)
 
 
 async def test_what_is_no_question_for_links_is_a_visit_as_before(node):
