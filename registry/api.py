@@ -34,6 +34,7 @@ from registry.problems import problem
 from registry.range_api import RangeHandlers
 from registry.rights import Rights
 from registry.routes import Route, Router, raw_path
+from registry.sealing import Sealer
 from registry.search_api import SearchHandlers
 from registry.settings import RegistrySettings
 from registry.state_api import StateHandlers
@@ -128,20 +129,22 @@ async def serve(
     upkeep = Upkeep(store)
     keeping = asyncio.create_task(upkeep.run(), name="upkeep")
     delivering = asyncio.create_task(Deliverer(store).run(), name="webhooks")
+    sealing = asyncio.create_task(Sealer(store, settings.data_directory).run(), name="sealing")
     try:
         await web.TCPSite(runner, settings.listen, settings.port).start()
         log.info("the registry listens on %s", ", ".join(f"{address[0]}:{address[1]}" for address in runner.addresses))
         if started is not None:
             started(upkeep.unready)
-        for task in (keeping, delivering):
+        for task in (keeping, delivering, sealing):
             task.add_done_callback(lambda _: stop.set())  # A registry nobody keeps up ends, and is started again.
         await stop.wait()
     finally:
         await runner.cleanup()
         keeping.cancel()
         delivering.cancel()
-        await asyncio.wait({keeping, delivering})
+        sealing.cancel()
+        await asyncio.wait({keeping, delivering, sealing})
         await store.close()
-    for task in (keeping, delivering):
+    for task in (keeping, delivering, sealing):
         if not task.cancelled():
             task.result()

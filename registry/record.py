@@ -7,6 +7,7 @@ from typing import Final
 from registry.errors import InvalidValue, ValueAlreadyExists
 from registry.handle import Handle
 from registry.links import check_link, is_link
+from registry.octets import put_uint32
 from registry.relations import check_relation, is_relation
 from registry.standing import Standing
 from registry.value import DEFAULT_TTL, HandleValue
@@ -58,6 +59,15 @@ def first_of_type(values: tuple[HandleValue, ...], value_type: str) -> HandleVal
         if folded == wanted or (wanted.endswith(".") and folded.startswith(wanted)):
             return value
     return None
+
+
+def values_to_wire(values: tuple[HandleValue, ...]) -> bytes:
+    """Values as every body of the native protocol holds them: their number, and one after another."""
+    out = bytearray()
+    put_uint32(out, len(values))
+    for value in values:
+        value.to_wire(out)
+    return bytes(out)
 
 
 def ttl_of(values: tuple[HandleValue, ...], now: int) -> int:

@@ -316,6 +316,12 @@ RULES: Catalogue = {
         "the answers have more than {limit} octets together: ask for fewer handles",
         "应答合计超过 {limit} 字节,请减少标识数量",
     ),
+    "proof.pending": (
+        "version {version} of {handle!r} is under no root yet: the root of a day is made when it is over (UTC)",
+        "标识 {handle!r} 的第 {version} 版尚未纳入已公布的根;每日的根在当日(UTC)结束后生成",
+    ),
+    "proof.path": ("the proof does not lead to the root that was signed", "该证明与已签名的根不符"),
+    "proof.leaf": ("the proof is of something else: {reason}", "该证明的内容不符:{reason}"),
     "signed.form": ("not a signed document: {reason}", "不是签名文档:{reason}"),
     "signed.algorithm": (
         "signed with {algorithm!r}; only EdDSA is verified",

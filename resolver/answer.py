@@ -17,9 +17,8 @@ from registry.alias import target_of
 from registry.data_forms import data_from_json
 from registry.errors import InvalidValue, ResponseCode
 from registry.handle import Handle, HandleKey
-from registry.octets import put_uint32
 from registry.packing import PackedRecord
-from registry.record import HandleRecord, public, ttl_of
+from registry.record import HandleRecord, public, ttl_of, values_to_wire
 from registry.rest import STATUS, values_from_shown, values_to_json
 from registry.standing import Standing, State, shown
 from registry.value import HandleValue
@@ -288,12 +287,3 @@ def _says(form: dict[str, Any], value: HandleValue) -> bool:
         return data_from_json(value.index, value.type, shown["format"], shown["value"]) == value.data
     except InvalidValue:
         return False
-
-
-def values_to_wire(values: tuple[HandleValue, ...]) -> bytes:
-    """Values as every body of the native protocol holds them: their number, and one after another."""
-    out = bytearray()
-    put_uint32(out, len(values))
-    for value in values:
-        value.to_wire(out)
-    return bytes(out)

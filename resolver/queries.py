@@ -10,12 +10,12 @@ from typing import Final
 from registry.authentication import Administrator
 from registry.errors import HandleNotFound, InvalidHandle, PrefixNotHomed, ResponseCode, ValuesNotFound
 from registry.handle import MAX_HANDLE
-from registry.record import HandleRecord, public
+from registry.record import HandleRecord, public, values_to_wire
 from registry.registration import Registration
 from registry.standing import closed
 from registry.trust import Trust
 from registry.value import HandleValue
-from resolver.answer import Answer, values_to_wire
+from resolver.answer import Answer
 from resolver.referral import Referrals, is_prefix_handle, with_prefix
 from resolver.replies import Replies, Reply, refusal
 from resolver.resolution import Resolver

@@ -26,7 +26,7 @@ from resolver.cli.ranges import handle_range
 from resolver.cli.running import reload, status, up
 from resolver.cli.searching import search
 from resolver.cli.shell import completion
-from resolver.cli.signed import bundle, key, verify
+from resolver.cli.signed import bundle, key, prove, verify
 from resolver.cli.standing import audit, state
 from resolver.cli.statistics import stats
 from resolver.cli.suffixes import suffix
@@ -76,6 +76,7 @@ for command in (
     resolve,
     register,
     verify,
+    prove,
     bundle,
     key,
     config,

@@ -1,10 +1,11 @@
-"""`filament verify`, `filament bundle` and `filament key`: what a node signed, and with which key."""
+"""`filament verify`, `filament prove`, `filament bundle` and `filament key`: what a node signed, and with which key."""
 
 import json
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import click
 
@@ -56,11 +57,63 @@ def verify(
     else:
         keys = _fetched(_node(invocation, chosen, url, certificate))
     document = file.read_bytes()
+    if signature is None and b'"leaf":' in document:
+        _show_proof(invocation, document, keys, form)
+        return
     if signature is None:
         statement = read_document(document, ANSWER, keys, time.time())
     else:
         statement = read_answer(document, signature, keys, time.time())
     write_rows([_row(statement)], STATEMENT, form, invocation.language)
+
+
+@click.command("prove", cls=Command, help="prove")
+@click.argument("handle", metavar="HANDLE")
+@click.option("--version", type=click.IntRange(1), help="prove.version")
+@click.option("--keys", "keys_file", type=READABLE, metavar="DID.json", help="prove.keys")
+@click.option("--to", "path", type=click.Path(path_type=Path, dir_okay=False), help="prove.to")
+@node_options
+@output_option()
+@settings_options
+@click.pass_obj
+def prove(
+    invocation: Invocation,
+    chosen: Chosen,
+    handle: str,
+    version: int | None,
+    keys_file: Path | None,
+    path: Path | None,
+    url: str | None,
+    certificate: Path | None,
+    form: str,
+) -> None:
+    from resolver.client.statements import keys_of
+
+    node = _node(invocation, chosen, url, certificate)
+    query = "" if version is None else f"?version={version}"
+    answer = node.ask(f"/api/proofs/{quote(handle, safe='/')}{query}")
+    if answer.status != 200:
+        message = answer.body.get("message") if isinstance(answer.body, dict) else None
+        raise Failed("node.refused", handle=handle, code=answer.code, message=message or f"HTTP {answer.status}")
+    document = json.dumps(answer.body).encode()
+    if path is not None:
+        path.write_bytes(document)
+    keys = _fetched(node) if keys_file is None else keys_of(keys_file.read_bytes())
+    _show_proof(invocation, document, keys, form)
+
+
+def _show_proof(invocation: Invocation, document: bytes, keys: "Keys", form: str) -> None:
+    from registry.rest import values_to_json
+    from resolver.cli.naming import COLUMNS
+    from resolver.client.statements import read_proof
+
+    proved = read_proof(document, keys, time.time())
+    rows = [
+        {**value, "handle": proved.handle, "data": value["data"]["value"]} for value in values_to_json(proved.values)
+    ]
+    write_rows(rows, COLUMNS, form, invocation.language)
+    key = proved.root.key_id
+    invocation.say("prove.holds", handle=proved.handle, version=proved.version, day=proved.day, key=key)
 
 
 @click.group("bundle", cls=Group, help="bundle")

@@ -14,6 +14,19 @@ HELP: Final[Catalogue] = {
         "The node's did:web document, saved before: nobody is asked then. Otherwise it is fetched from --url.",
         "事先保存的节点 did:web 文档,无需联网;不写则从 --url 获取。",
     ),
+    "prove": (
+        "Show what an identifier says, proved to be under the signed root of a day's changes.",
+        "显示标识内容,并验证其包含在某日变更的已签名根之中。",
+    ),
+    "prove.version": ("This version; what it says now otherwise.", "该历史版本,默认为当前版本。"),
+    "prove.keys": (
+        "The node's did:web document, saved before. Otherwise it is fetched from --url.",
+        "事先保存的节点 did:web 文档;不写则从 --url 获取。",
+    ),
+    "prove.to": (
+        "Keep the proof in this file; `filament verify` reads it.",
+        "将证明保存到文件,可用 filament verify 验证。",
+    ),
     "bundle": ("Answers in one signed document, for where there is no network.", "离线包:含签名的多条应答。"),
     "bundle.make": (
         "Fetch the answers of many identifiers as one signed document. '-' reads names from standard input.",
@@ -39,6 +52,10 @@ HELP: Final[Catalogue] = {
 }
 
 MESSAGES: Final[Catalogue] = {
+    "prove.holds": (
+        "{handle}, version {version}: under the root of {day}, which is signed with {key}",
+        "{handle} 第 {version} 版:包含在 {day} 的根之中,签名公钥 {key}",
+    ),
     "bundle.own_keys": (
         "verified with the key {key} that the bundle brought along; compare it with the node's, or give --keys",
         "使用离线包自带的公钥 {key} 验证通过;请与节点公布的公钥核对,或使用 --keys 指定",

@@ -1,17 +1,24 @@
-"""Signed statements verified without asking anybody: answers, bundles of answers, roots of the change log.
+"""Signed statements verified without asking anybody: answers, bundles of answers, proofs of what handles said.
 
 Whoever verifies needs the node's did:web document, fetched once over HTTPS or handed over, and no network.
 """
 
+import base64
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 import orjson
 
 from registry.did import keys_from_document
-from registry.jose import ANSWER, BUNDLE, NotVerified, PublishedKey, Signed, verify
+from registry.jose import ANSWER, BUNDLE, ROOT, NotVerified, PublishedKey, Signed, verify
+from registry.merkle import leaf_hash, root_of_path
+from registry.octets import Truncated
+from registry.value import HandleValue
+from resolver.wire.query import HandleValues
 
 Keys = Mapping[str, PublishedKey]
 
@@ -27,6 +34,27 @@ class Statement:
     position: str
     request: str
     expires: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Proved:
+    """What a handle said to everybody in one of its versions, as the change log was sealed on a day."""
+
+    handle: str
+    version: int
+    values: tuple[HandleValue, ...]
+    change: str
+    written_at: str
+    day: str
+    root: Statement
+
+
+class _ProofForm(msgspec.Struct):
+    leaf: str
+    number: int
+    path: list[str]
+    values: str
+    statement: msgspec.Raw
 
 
 def keys_of(did_document: bytes) -> Keys:
@@ -52,6 +80,37 @@ def read_bundle(document: bytes, now: float, keys: Keys | None = None) -> Statem
         body = _json(signed.payload)
         keys = keys_from_document(body.get("node") if isinstance(body, dict) else None)
     return read(signed, BUNDLE, keys, now)
+
+
+def read_proof(document: bytes, keys: Keys, now: float) -> Proved:
+    """A proof as /api/proofs gives it: the values, their leaf, its way to a root, and the statement of that root.
+    Raises NotVerified."""
+    try:
+        form = msgspec.json.decode(document, type=_ProofForm)
+        beside = [bytes.fromhex(one) for one in form.path]
+        octets = base64.b64decode(form.values, validate=True)
+        values = HandleValues.from_wire(b"\0\0\0\0" + octets).values
+        leaf = orjson.loads(form.leaf)
+    except (msgspec.MsgspecError, ValueError, Truncated) as error:
+        raise NotVerified("signed.form", reason=str(error)[:200]) from None
+    root = read_document(bytes(form.statement), ROOT, keys, now)
+    try:
+        found = root_of_path(leaf_hash(form.leaf.encode()), form.number, int(root.body["leaves"]), beside).hex()
+    except (ValueError, KeyError, TypeError):
+        raise NotVerified("proof.path") from None
+    if found != root.body["root"]:
+        raise NotVerified("proof.path")
+    if leaf.get("values") != hashlib.sha256(octets).hexdigest():
+        raise NotVerified("proof.leaf", reason="the values are not those of the leaf")
+    return Proved(
+        str(leaf["handle"]),
+        int(leaf["version"]),
+        values,
+        str(leaf["type"]),
+        str(leaf["time"]),
+        str(root.body["day"]),
+        root,
+    )
 
 
 def read(signed: Signed, kind: str, keys: Keys, now: float) -> Statement:

@@ -10,10 +10,10 @@ from registry.admin import AdminRecord
 from registry.errors import ResponseCode
 from registry.handle import Handle
 from registry.packing import PackedRecord, pack
-from registry.record import HandleRecord, public
+from registry.record import HandleRecord, public, values_to_wire
 from registry.rest import found_to_json
 from registry.value import HandleValue, Reference
-from resolver.answer import MISSING, NOT_RESPONSIBLE, found, values_to_wire
+from resolver.answer import MISSING, NOT_RESPONSIBLE, found
 from tests.registry.records import VALUE_TUPLES
 
 NOW = 1_750_000_000

@@ -10,10 +10,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from registry.changes import Change, ChangeKind
 from registry.handle import Handle, HandleKey
 from registry.packing import PackedRecord, pack
+from registry.record import values_to_wire
 from registry.value import HandleValue
 from resolver import cache as cache_module
 from resolver import ranges as ranges_module
-from resolver.answer import MISSING, STRING, SURROUNDINGS, Answer, found, values_to_wire
+from resolver.answer import MISSING, STRING, SURROUNDINGS, Answer, found
 from resolver.cache import Cache
 
 TTL = 300.0

@@ -42,6 +42,7 @@ STATUS_OF_RULE: Final[Mapping[str, int]] = {
     "http.target_too_long": 414,
     "http.header_too_long": 431,
     "http.method": 501,
+    "proof.pending": 404,
     "write.version": 412,
     "state.revoked": 410,
     "state.expired": 410,

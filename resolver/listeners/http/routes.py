@@ -9,7 +9,7 @@ from registry.openapi import Resolution, Values
 from registry.record import MAX_INDEX
 from registry.routes import Parameter, Route
 from registry.trust import Trust
-from resolver.listeners.http import bundle, did, front, links, proxy, static, tunnel
+from resolver.listeners.http import bundle, did, front, links, proxy, roots, static, tunnel
 from resolver.listeners.http.authorization import Authorization
 from resolver.listeners.http.background import Background
 from resolver.listeners.http.batch import Batch
@@ -119,6 +119,7 @@ def routes(parts: Parts) -> tuple[Route, ...]:
         *_prefix_routes(Prefixes(parts, authorization)),
         *_session_routes(SessionApi(parts, authorization)),
         _site_route(Site(parts)),
+        *roots.routes(roots.Roots(parts, authorization)),
         *did.routes(parts.settings.resolver.description, documents),
         Labels().route(),
         *front.routes(parts.settings.resolver.description),
