@@ -45,6 +45,7 @@ from registry.suffix_api import SuffixHandlers
 from registry.template_api import TemplateHandlers
 from registry.tokens import Tokens
 from registry.tokens_api import TokenHandlers
+from registry.trace_api import TraceHandlers
 from registry.upkeep import Unready, Upkeep
 from registry.webhook_api import WebhookHandlers
 from registry.webhook_delivery import Deliverer
@@ -73,6 +74,7 @@ def create_app(store: Store) -> web.Application:
         feed.route(),
         LabelHandlers(callers).route(),
         *webhooks.routes(),
+        *TraceHandlers(store, callers, rights).routes(),
         audit.route(),
         *states.routes(),
         *templates.routes(),

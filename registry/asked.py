@@ -1,5 +1,6 @@
 """What a request of the registry's own interface asks for, parameter by parameter, and the form of its answer."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any, TypeVar
 
@@ -7,10 +8,12 @@ import orjson
 from aiohttp import web
 
 from registry.callers import Callers
-from registry.errors import ProtocolFault
+from registry.errors import InvalidHandle, ProtocolFault
 from registry.grants import Scope
+from registry.handle import Handle
 from registry.prefix import Prefix
 from registry.rights import Rights
+from registry.routes import percent_decode
 
 Form = TypeVar("Form")
 
@@ -24,6 +27,14 @@ async def prefix(request: web.Request, callers: Callers, rights: Rights, *scopes
         rights.check_node(by)
         return None
     return await rights.listable(named, by)
+
+
+def handle(placeholders: Mapping[str, str]) -> Handle:
+    """The handle in the path. Raises InvalidHandle, ProtocolFault."""
+    try:
+        return Handle.from_text(percent_decode(placeholders["handle"]).decode())
+    except UnicodeDecodeError:
+        raise InvalidHandle("handle.not_utf8") from None
 
 
 def number(request: web.Request, name: str, most: int) -> int | None:

@@ -7,7 +7,7 @@ side first, until one side has ended. A new cake has nothing behind it, and a ba
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -17,15 +17,15 @@ from registry.changes import Operation
 from registry.circles import circular_keys
 from registry.errors import InvalidValue
 from registry.relations import Direction, Relation, Said, inward, outward
+from registry.spellings import Place
 from registry.store import Store
 
 Connection = asyncpg.pool.PoolConnectionProxy
-Place = tuple[int, str]
-"""A handle of this book: the number of its prefix and the key of its suffix."""
-
 LOCK: Final = 0x45444745  # "EDGE": any number does, as long as no other program of the database uses it.
 # Handles looked at before a link is refused for leading too far: a second of work. Chains of a mill have some dozens.
 MAX_CHECKED: Final = 50_000
+
+PAGE: Final = 2000  # Links read at once: a few milliseconds of the loop.
 
 TAKE_TURN: Final = "SELECT pg_advisory_xact_lock($1)"
 # The rows are named by key: an index finds them, whatever the planner believes of a table that has grown.
@@ -53,11 +53,12 @@ STEP: Final = """
 SELECT e.prefix_id, e.suffix, e.relation, e.target, true AS outward
 FROM unnest($1::int[], $2::text[]) AS asked (prefix_id, suffix)
 JOIN edge AS e ON e.prefix_id = asked.prefix_id AND e.suffix = asked.suffix
-WHERE e.relation = ANY($3::smallint[]) AND (e.public OR NOT $6)
+WHERE e.relation = ANY($3::smallint[]) AND (e.public OR $7::int[] IS NULL OR e.prefix_id = ANY($7))
 UNION ALL
 SELECT e.prefix_id, e.suffix, e.relation, e.target, false
-FROM unnest($4::text[]) AS asked (target) JOIN edge AS e ON e.target = asked.target
-WHERE e.relation = ANY($5::smallint[]) AND (e.public OR NOT $6)
+FROM unnest($4::text[], $5::boolean[]) AS asked (target, own) JOIN edge AS e ON e.target = asked.target
+WHERE e.relation = ANY($6::smallint[])
+      AND (e.public AND asked.own OR $7::int[] IS NULL OR e.prefix_id = ANY($7))
 """
 
 
@@ -121,22 +122,32 @@ async def step(
     keys: Iterable[str],
     direction: Direction,
     follow: Iterable[Relation] = Relation,
-    *,
-    public: bool = False,
-) -> list[Step]:
-    """The links that lead on from these keys; only those that anybody may read, if asked."""
+    sight: Collection[int] | None = None,
+) -> AsyncIterator[Step]:
+    """The links that lead on from these keys, inside a transaction.
+
+    `sight` are the prefixes of whoever asks. He sees what their handles say, what others publicly say of them, and of
+    other handles what these say publicly themselves, as he could by resolving them; but not who else speaks of them.
+    """
     keys, follow = list(keys), list(follow)
-    places = [place for key in keys if (place := place_of(store, key)) is not None]
-    parameters = (outward(direction, follow), keys, inward(direction, follow), public)
-    rows = await connection.fetch(STEP, *_columns(places), *parameters)
-    if any(store.prefixes.by_id(row["prefix_id"]) is None for row in rows):
-        await store.load_prefixes()
-    steps = []
-    for prefix_id, suffix, relation, target, from_sayer in rows:
-        sayer = key_of_place(store, (prefix_id, suffix))
-        origin, to = (sayer, target) if from_sayer else (target, sayer)
-        steps.append(Step(origin, to, Relation(relation)))
-    return steps
+    places = [place_of(store, key) for key in keys]
+    own = [sight is None or (place is not None and place[0] in sight) for place in places]
+    parameters = (
+        *_columns(place for place in places if place is not None),
+        outward(direction, follow),
+        *(keys, own, inward(direction, follow)),
+        None if sight is None else list(sight),
+    )
+    cursor = await connection.cursor(STEP, *parameters)
+    while rows := await cursor.fetch(PAGE):
+        if any(store.prefixes.by_id(row["prefix_id"]) is None for row in rows):
+            await store.load_prefixes()
+        for prefix_id, suffix, relation, target, from_sayer in rows:
+            sayer = key_of_place(store, (prefix_id, suffix))
+            origin, to = (sayer, target) if from_sayer else (target, sayer)
+            yield Step(origin, to, Relation(relation))
+        if len(rows) < PAGE:
+            return
 
 
 def place_of(store: Store, key: str) -> Place | None:
@@ -158,7 +169,7 @@ async def _check(connection: Connection, store: Store, places: frozenset[Place])
     sides = [_Side(direction, starts) for direction in (Direction.FORWARD, Direction.BACKWARD)]
     while all(side.ahead for side in sides):
         side = min(sides, key=lambda one: len(one.ahead))
-        side.take(await step(connection, store, side.ahead, side.direction))
+        side.take([one async for one in step(connection, store, side.ahead, side.direction)])
         if len(side.seen) > MAX_CHECKED:
             raise LinksRefused("link.too_far", places, min(starts))
     ended = next(side for side in sides if not side.ahead)

@@ -10,6 +10,7 @@ from before what the log still holds.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -18,6 +19,7 @@ from zlib import crc32
 from registry.changes import ChangeKind, Operation
 from registry.errors import ProtocolFault
 from registry.prefix import Prefix
+from registry.spellings import Place, spellings
 from registry.store import Store
 
 MAX_EVENTS: Final = 1000  # In one answer: some 300 kB.
@@ -46,13 +48,6 @@ SELECT concat_ws(' ', s.system_identifier, c.timeline_id) FROM pg_control_system
 """
 # A transaction that waits for the disk, and with it for all that was committed before.
 FLUSH: Final = "SELECT pg_logical_emit_message(true, 'filament.feed', '')"
-# A name is kept as it was registered; a key alone would show it in capitals.
-SPELLINGS: Final = """
-SELECT h.prefix_id, h.suffix, h.spelling
-FROM unnest($1::int[], $2::text[]) AS asked (prefix_id, suffix)
-JOIN handle AS h ON h.prefix_id = asked.prefix_id AND h.suffix = asked.suffix
-WHERE h.spelling IS NOT NULL
-"""
 _WORDS: Final = {
     None: "changed",  # By a program older than the feed.
     Operation.CREATED: "created",
@@ -147,14 +142,12 @@ class Feed:
             rows = await connection.fetch(READ, after.transaction, after.sequence, prefix_id, limit + 1)
             changes = [row for row in rows[:limit] if row["seq"] is not None]
             single = [row for row in changes if row["kind"] == ChangeKind.HANDLE]
-            names = [row["prefix_id"] for row in single], [row["suffix"] for row in single]
-            spelled = await connection.fetch(SPELLINGS, *names) if single else []
+            spelled = await spellings(connection, [(row["prefix_id"], row["suffix"]) for row in single])
             if changes or self._strides(rows[0]["horizon"], after):
                 await connection.execute(FLUSH)
         if any(row["prefix_id"] and self._store.prefixes.by_id(row["prefix_id"]) is None for row in changes):
             await self._store.load_prefixes()
-        spellings = {(row["prefix_id"], row["suffix"]): row["spelling"] for row in spelled}
-        events = tuple(self._event(row, spellings, after.history) for row in changes)
+        events = tuple(self._event(row, spelled, after.history) for row in changes)
         if len(rows) > limit and events:
             return Page(events, events[-1].cursor, True)
         end = events[-1].cursor if events else after
@@ -169,14 +162,14 @@ class Feed:
     def _strides(self, horizon: int, after: Cursor) -> bool:
         return horizon - after.transaction > STRIDE
 
-    def _event(self, row: Any, spellings: dict[tuple[int, str], str], history: int) -> Event:
+    def _event(self, row: Any, spelled: Mapping[Place, str], history: int) -> Event:
         cursor = Cursor(row["transaction"], row["seq"], _seconds(row["at"]), history)
         prefix = None if row["prefix_id"] is None else self._store.prefixes.by_id(row["prefix_id"])
         name = "" if prefix is None else prefix.spelling
         kind = ChangeKind(row["kind"])
         data: dict[str, Any] = {}
         if kind is ChangeKind.HANDLE:
-            subject = f"{name}/{spellings.get((row['prefix_id'], row['suffix']), row['suffix'])}"
+            subject = f"{name}/{spelled.get((row['prefix_id'], row['suffix']), row['suffix'])}"
             word = f"handle.{_WORDS[row['operation']]}"
             data = {"handle": subject} | ({} if row["version"] is None else {"version": row["version"]})
         elif kind is ChangeKind.RANGE:

@@ -11,13 +11,13 @@ from registry.admin import AdminPermission
 from registry.authentication import Administrator
 from registry.callers import Callers
 from registry.documentation import LANGUAGE_PARAMETER
-from registry.errors import HandleNotFound, InvalidHandle, ProtocolFault
+from registry.errors import HandleNotFound, ProtocolFault
 from registry.handle import NAMING_AUTHORITY, Handle
 from registry.history import MAX_VERSIONS, NEWEST, History, Version, difference
 from registry.registration import Registration
 from registry.rest import values_to_json
 from registry.rights import Rights, is_readable
-from registry.routes import Parameter, Route, percent_decode
+from registry.routes import Parameter, Route
 from registry.standing import shown
 from registry.store import Store
 from registry.value import HandleValue
@@ -108,10 +108,7 @@ class HistoryHandlers:
     async def _asked(self, request: web.Request, placeholders: Mapping[str, str]) -> tuple[Handle, Administrator]:
         """The handle that is asked about, by somebody who may list its prefix."""
         by = await self._callers.administrator(request)
-        try:
-            handle = Handle.from_text(percent_decode(placeholders["handle"]).decode())
-        except UnicodeDecodeError:
-            raise InvalidHandle("handle.not_utf8") from None
+        handle = asked.handle(placeholders)
         prefix_handle = Handle(NAMING_AUTHORITY, handle.prefix)
         await self._rights.check_prefix(prefix_handle, by, AdminPermission.LIST_HANDLES)
         return handle, by

@@ -18,7 +18,7 @@ import asyncpg
 
 from registry.changes import Operation
 from registry.deflating import Dictionary
-from registry.edges import Place, write_links
+from registry.edges import write_links
 from registry.errors import HandleError
 from registry.handle import Handle
 from registry.ledger import Batch, Connection, Tally, claim, settle
@@ -27,6 +27,7 @@ from registry.packing import pack, unpack
 from registry.quotas import check_registered
 from registry.refusal import Refusal
 from registry.relations import Said, links_said
+from registry.spellings import Place
 from registry.standing import State, fixed, standing_from_json
 from registry.store import Store
 from registry.transaction import COUNT, COUNT_SLOTS

@@ -8,10 +8,11 @@ import msgspec
 import orjson
 from aiohttp import web
 
+from registry import asked
 from registry.authentication import Administrator
 from registry.callers import Callers
 from registry.documentation import LANGUAGE_PARAMETER
-from registry.errors import InvalidHandle, ProtocolFault
+from registry.errors import ProtocolFault
 from registry.handle import Handle
 from registry.handle_range import MAX_MEMBERS, MAX_WIDTH, HandleRange
 from registry.openapi import Values
@@ -19,7 +20,7 @@ from registry.ranges import MAX_LISTED, NewRange, Ranges
 from registry.receipts import Receipt
 from registry.registration import Registration
 from registry.rest import ValueForm, form_from_json, time_to_text, values_from_forms, values_from_json, values_to_json
-from registry.routes import Parameter, Route, percent_decode, raw_path
+from registry.routes import Parameter, Route, raw_path
 from registry.store import Store
 from registry.value import Permission
 from registry.writing import ANY_VERSION, Terms
@@ -160,7 +161,7 @@ class RangeHandlers:
 
     async def show(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         by = await self._callers.administrator(request)
-        member = _handle(placeholders)
+        member = asked.handle(placeholders)
         found = await self._ranges.find(member, by)
         suffix = self._ranges.suffix_of(member)
         place = {"handle": str(found.handle(suffix)), "position": found.position(suffix)}
@@ -168,7 +169,7 @@ class RangeHandlers:
 
     async def replace(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         by = await self._callers.administrator(request)
-        member = _handle(placeholders)
+        member = asked.handle(placeholders)
         body = await _body(request)
         _, values = values_from_json(body)
         terms = _terms(request, by, body)
@@ -177,7 +178,7 @@ class RangeHandlers:
 
     async def delete(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         by = await self._callers.administrator(request)
-        member = _handle(placeholders)
+        member = asked.handle(placeholders)
         terms = _terms(request, by, b"")
         outcome = await self._ranges.writing.make(terms, lambda: self._ranges.delete(member, by, terms))
         return _answer({"first": outcome.handle, "version": outcome.version})
@@ -209,13 +210,6 @@ def _terms(request: web.Request, by: Administrator, body: bytes) -> Terms:
     found = _VERSION.fullmatch(condition.strip())
     version = ANY_VERSION if condition.strip() == "*" else int(found[1]) if found else NO_VERSION
     return Terms(receipt, version, trial)
-
-
-def _handle(placeholders: Mapping[str, str]) -> Handle:
-    try:
-        return Handle.from_text(percent_decode(placeholders["handle"]).decode())
-    except UnicodeDecodeError:
-        raise InvalidHandle("handle.not_utf8") from None
 
 
 def _limit(request: web.Request) -> int:

@@ -153,6 +153,10 @@ RULES: Catalogue = {
         "the links of {handle!r} lead to more than {limit} handles, so that they cannot be checked for circles",
         "{handle!r} 的关联涉及超过 {limit} 个标识,无法检查是否形成循环",
     ),
+    "link.not_all": (
+        "the links of {handle!r} lead further than can be listed at once ({bound}, after {count} handles)",
+        "{handle!r} 的关联范围过大,无法一次列出(限制:{bound},已列 {count} 个)",
+    ),
     "webhook.url": (
         "{url!r} is no address for a webhook: http or https with a host, without user and fragment, {limit} characters",
         "{url!r} 不能用作 webhook 地址:须为带主机名的 http 或 https,不含用户名和片段,不超过 {limit} 个字符",

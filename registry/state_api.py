@@ -14,13 +14,13 @@ from registry.authentication import Administrator
 from registry.bodies import body_of
 from registry.callers import Callers
 from registry.documentation import LANGUAGE_PARAMETER
-from registry.errors import InvalidHandle, ProtocolFault
+from registry.errors import ProtocolFault
 from registry.handle import NAMING_AUTHORITY, Handle
 from registry.history import History
 from registry.record import HandleRecord
 from registry.rest import time_from_text
 from registry.rights import Rights
-from registry.routes import Route, percent_decode
+from registry.routes import Route
 from registry.standing import State, Wish, shown
 from registry.states import MAX_AT_ONCE, allowed_to, put
 from registry.store import Store
@@ -107,7 +107,7 @@ class StateHandlers:
 
     async def show(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         by = await self._callers.administrator(request)
-        handle = _handle(placeholders)
+        handle = asked.handle(placeholders)
         await self._rights.check_prefix(Handle(NAMING_AUTHORITY, handle.prefix), by, AdminPermission.LIST_HANDLES)
         (newest,) = await self._history.versions(handle, limit=1)
         record = HandleRecord(await self._history.spelled(handle), (), newest.version, newest.standing)
@@ -117,7 +117,7 @@ class StateHandlers:
     async def put(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         by = await self._callers.administrator(request)
         form = await body_of(request, StateForm)
-        (written,) = await self._put([_handle(placeholders)], form, by)
+        (written,) = await self._put([asked.handle(placeholders)], form, by)
         return asked.json_answer(_form(written.record), HTTPStatus.CREATED if written.created else HTTPStatus.OK)
 
     async def put_many(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
@@ -136,13 +136,6 @@ def _form(record: HandleRecord) -> dict[str, Any]:
     form: dict[str, Any] = {"handle": str(record.handle), "version": record.version}
     standing = record.standing
     return form if standing is None else form | shown(standing) | {"by": standing.by, "byOperator": standing.of_node}
-
-
-def _handle(placeholders: Mapping[str, str]) -> Handle:
-    try:
-        return Handle.from_text(percent_decode(placeholders["handle"]).decode())
-    except UnicodeDecodeError:
-        raise InvalidHandle("handle.not_utf8") from None
 
 
 def _seconds(text: str | None) -> int | None:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from registry.acts import COLUMNS, OF_HANDLE, Act, keep, row_of
 from registry.changes import ChangeKind, Operation
-from registry.edges import Place, write_links
+from registry.edges import write_links
 from registry.errors import HandleAlreadyExists, HandleNotFound, PrefixNotHomed
 from registry.handle import Handle, HandleKey
 from registry.members import own_rows
@@ -24,6 +24,7 @@ from registry.quotas import check_registered
 from registry.record import HandleRecord
 from registry.relations import Said, links_said
 from registry.search_keys import search_keys
+from registry.spellings import Place
 from registry.standing import Standing, State, fixed, shown, standing_from_json, standing_to_json
 from registry.store import Store
 from registry.value import HandleValue

@@ -61,8 +61,8 @@ async def edges(store):
 
 
 async def reached(store, suffix, direction):
-    async with store.connection() as connection:
-        steps = await step(connection, store, [f"{PREFIX}/{suffix}"], direction)
+    async with store.connection() as connection, connection.transaction():
+        steps = [one async for one in step(connection, store, [f"{PREFIX}/{suffix}"], direction)]
     return sorted(one.to.partition("/")[2] for one in steps)
 
 
@@ -150,10 +150,11 @@ async def test_a_link_that_nobody_may_read_is_walked_by_those_who_may(store, reg
     secret = HandleValue(1, "MADE_FROM", f"{PREFIX}/batch".encode(), permissions=0b1100)
     await registration.put_record(handle("cake"), (secret,), NODE)
     assert await edges(store) == {("CAKE", "MADE_FROM", "BATCH")}
-    async with store.connection() as connection:
-        for public, count in ((True, 0), (False, 1)):
-            steps = await step(connection, store, [f"{PREFIX}/CAKE"], Direction.BACKWARD, public=public)
-            assert len(steps) == count
+    (prefix,) = (one for one in store.prefixes.homed() if one.spelling == PREFIX)
+    async with store.connection() as connection, connection.transaction():
+        for sight, count in (((), 0), ((prefix.prefix_id,), 1), (None, 1)):
+            walked = step(connection, store, [f"{PREFIX}/CAKE"], Direction.BACKWARD, sight=sight)
+            assert len([one async for one in walked]) == count
 
 
 @pytest.mark.parametrize(
