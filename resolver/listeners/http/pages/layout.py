@@ -39,7 +39,7 @@ _LAYOUT: Final = """<!DOCTYPE html>
 <header class="bar"><a class="brand" href="/?lang={language}"><svg viewBox="0 0 24 24" aria-hidden="true">\
 <path d="M3 7c6 0 6 10 12 10 3 0 4-2 6-4M3 17c6 0 6-10 12-10 3 0 4 2 6 4"/></svg><b>{name}</b></a>
 <nav><a href="/?lang={language}">{home}</a><a href="/verify?lang={language}">{verify}</a>\
-<a href="/docs?lang={language}">{docs}</a>\
+<a class="docs" href="/docs?lang={language}">{docs}</a>\
 <a class="other" href="{other_address}" hreflang="{other_language}" lang="{other_language}">{other}</a></nav></header>
 <main>
 {main}

@@ -20,6 +20,7 @@ from resolver.listeners.http.pages.values import shown, whole_data
 from resolver.listeners.http.target import path_of
 
 MAX_LINKS: Final = 2_000  # Of one value: the cakes of a truck; the JSON has the rest.
+NARROW: Final = 60  # Characters of a value, its marks included, that may stand beside another one.
 MAX_TITLE: Final = 120  # Characters of a value that heads a page.
 _COLUMNS: Final = ("index", "type", "data", "ttl", "timestamp")
 
@@ -149,7 +150,12 @@ def _facts(values: _Values, reader: Reader) -> str:
 
 
 def _pairs(rows: Iterable[tuple[str, str]]) -> str:
-    return f"<dl>{''.join(f'<div><dt>{name}</dt><dd>{text}</dd></div>' for name, text in rows)}</dl>"
+    return f"<dl>{''.join(_pair(name, text) for name, text in rows)}</dl>"
+
+
+def _pair(name: str, text: str) -> str:
+    wide = ' class="wide"' if len(text) > NARROW and "<time" not in text else ""
+    return f"<div{wide}><dt>{name}</dt><dd>{text}</dd></div>"
 
 
 def _links(values: _Values, own: str, reader: Reader) -> Iterator[str]:
