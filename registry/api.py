@@ -14,7 +14,7 @@ from registry.applications import Applications
 from registry.applications_api import ApplicationHandlers
 from registry.audit_api import AuditHandlers
 from registry.authentication import Authenticator
-from registry.bodies import MAX_BODY
+from registry.bodies import MAX_BODY, octets_of
 from registry.bulk_api import BulkHandlers
 from registry.callers import Callers
 from registry.documentation import language_of, with_documentation
@@ -26,6 +26,7 @@ from registry.evidence import EvidenceFiles
 from registry.feed_api import FeedHandlers
 from registry.history_api import HistoryHandlers
 from registry.label_api import LabelHandlers
+from registry.once import with_terms
 from registry.passwords import Passwords
 from registry.people import People
 from registry.people_api import PeopleHandlers
@@ -53,6 +54,7 @@ from registry.webhook_delivery import Deliverer
 log = logging.getLogger(__name__)
 
 DRAIN: Final = 10.0  # Seconds for requests in flight when the registry stops; a load is taken up again.
+LONGEST_BODY: Final = 16 << 20  # Octets of a request that is sent on terms: the most that any route takes.
 TITLES: Final = ("Filament: registry", "Filament:注册接口")
 PROGRAM: Final = "registry"
 
@@ -84,7 +86,8 @@ def create_app(store: Store) -> web.Application:
         *routes(bulk, enterprises, statistics, search),
         *_routes_of_people(store, callers, tokens, rights),
     )
-    router = Router(with_documentation(served, TITLES, version("filament-node")))
+    written = with_terms(store, _body, served)
+    router = Router(with_documentation(written, TITLES, version("filament-node")))
 
     async def answer(request: web.Request) -> web.StreamResponse:
         route, placeholders, methods = router.match(request.method, path := raw_path(request))
@@ -114,6 +117,10 @@ def _routes_of_people(store: Store, callers: Callers, tokens: Tokens, rights: Ri
         *ApplicationHandlers(callers, rights, applications, EvidenceFiles(store, vault), people).routes(),
         *StandingHandlers(callers, rights, EnterpriseStanding(store, vault), stewardship).routes(),
     )
+
+
+async def _body(request: web.Request) -> bytes:
+    return await octets_of(request, LONGEST_BODY)
 
 
 async def _name_ourselves(_: web.Request, response: web.StreamResponse) -> None:

@@ -55,6 +55,7 @@ def _bulk_routes(bulk: BulkHandlers) -> tuple[Route, ...]:
             responses=_REFUSED | {200: "application/json", 408: _PROBLEM, 415: _PROBLEM},
             authenticated=True,
             answers={200: ReportForm},
+            on_terms=False,  # Chunk by chunk in transactions of their own, under a key of its own.
         ),
         Route(
             "GET",

@@ -132,6 +132,7 @@ class ApplicationHandlers:
                 responses=REFUSED | {201: JSON},
                 authenticated=True,
                 answers={201: OBJECT},
+                on_terms=False,  # A file may be longer than what is read whole; sent again, it is there once.
             ),
             Route(
                 *("GET", _ONE + "/evidence/{number}", self.show_evidence, "showEvidence"),

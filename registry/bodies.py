@@ -20,16 +20,29 @@ _NUMBER: Final = {"type": "integer", "minimum": 1, "maximum": MAX_NUMBER}
 ENTERPRISE: Final = Parameter("enterprise", "Number of the enterprise; one's own.", "企业编号,默认为本企业。", _NUMBER)
 AFTER: Final = Parameter("after", "Only those behind this number.", "只返回该编号之后的。", _NUMBER)
 
+_OCTETS: Final = web.RequestKey("octets", bytes)
+
 Form = TypeVar("Form")
 EnterpriseNumber = Annotated[int, msgspec.Meta(ge=1, lt=1 << 31)]
 
 
 async def body_of(request: web.Request, kind: type[Form], most: int = MAX_BODY) -> Form:
-    """Raises as `form_of`, and ProtocolFault for a body of more octets."""
-    try:
-        return form_of(await request.clone(client_max_size=most).read(), kind)
-    except web.HTTPRequestEntityTooLarge:
-        raise ProtocolFault("http.body_too_long", limit=most) from None
+    """Raises as `form_of` and `octets_of`."""
+    return form_of(await octets_of(request, most), kind)
+
+
+async def octets_of(request: web.Request, most: int = MAX_BODY) -> bytes:
+    """A body read whole, as often as it is asked for. Raises ProtocolFault for one of more octets."""
+    if _OCTETS not in request:
+        received = bytearray()
+        async for octets in request.content.iter_any():
+            received += octets
+            if len(received) > most:
+                raise ProtocolFault("http.body_too_long", limit=most)
+        request[_OCTETS] = bytes(received)
+    if len(request[_OCTETS]) > most:
+        raise ProtocolFault("http.body_too_long", limit=most)
+    return request[_OCTETS]
 
 
 def form_of(octets: bytes, kind: type[Form]) -> Form:

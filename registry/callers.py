@@ -8,6 +8,7 @@ from registry.authentication import Administrator, Authenticator
 from registry.credentials import basic_credentials
 from registry.errors import AuthenticationFailed, AuthenticationNeeded
 from registry.grants import Scope
+from registry.once import claim
 from registry.settings import RegistrySettings
 from registry.sources import IpAddress, address_from_text, is_in, networks_from, source_of
 from registry.tokens import SCHEME, Tokens
@@ -37,13 +38,17 @@ class Callers:
         scheme, _, rest = header.partition(" ")
         if scheme.lower() == SCHEME:
             needed: tuple[Scope, ...] = scopes or (("read",) if request.method in READING else ("registry.write",))
-            return await self._tokens.administrator(rest.strip(), self.source(request), *needed)
+            by = await self._tokens.administrator(rest.strip(), self.source(request), *needed)
+            await claim(request, by)
+            return by
         if scheme.lower() != "basic":
             raise AuthenticationNeeded(
                 "authentication.malformed", reason=f"scheme {scheme[:20]!r} is neither Basic nor Bearer"
             )
         identity, password = basic_credentials(rest)
-        return await self._authenticator.by_password(identity, password)
+        by = await self._authenticator.by_password(identity, password)
+        await claim(request, by)
+        return by
 
     def check_hidden(self, request: web.Request) -> None:
         """Refuses a connection on which somebody else could read a secret. Raises AuthenticationFailed."""

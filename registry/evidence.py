@@ -22,6 +22,7 @@ KINDS: Final[Mapping[bytes, str]] = {
 }
 STATE: Final = "SELECT state FROM application WHERE application_id = $1 FOR UPDATE"
 NUMBERS: Final = "SELECT count(*), coalesce(max(number), 0) + 1 FROM evidence WHERE application_id = $1"
+SENT_BEFORE: Final = "SELECT number FROM evidence WHERE application_id = $1 AND name = $2 AND sha256 = $3"
 ADD: Final = """
 INSERT INTO evidence (application_id, number, name, media_type, octets, sha256, sealed, added_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -46,7 +47,10 @@ class EvidenceFiles:
         self._vault = vault
 
     async def add(self, application_id: int, name: str, octets: bytes) -> int:
-        """Adds a file to an application that is still open, and says its number. Raises what its faults are."""
+        """Adds a file to an application that is still open, and says its number: the same when it is sent again.
+
+        Raises what its faults are.
+        """
         media_type = next((kind for begin, kind in KINDS.items() if octets.startswith(begin)), None)
         if media_type is None or len(octets) > MAX_OCTETS:
             raise InvalidValue("evidence.kind", kinds=", ".join(KINDS.values()), limit=MAX_OCTETS)
@@ -59,11 +63,13 @@ class EvidenceFiles:
                 raise HandleNotFound("application.not_found", application=application_id)
             if state not in ("submitted", "returned"):
                 raise ProtocolFault("application.state", application=application_id, state=state, step="evidence")
+            digest = hashlib.sha256(octets).digest()
+            if (before := await connection.fetchval(SENT_BEFORE, application_id, name, digest)) is not None:
+                return int(before)
             (count, number), *_ = await connection.fetch(NUMBERS, application_id)
             if count >= MAX_FILES:
                 raise ProtocolFault("evidence.many", limit=MAX_FILES)
             sealed = self._vault.seal(octets, _place(application_id, number))
-            digest = hashlib.sha256(octets).digest()
             row = (application_id, number, name, media_type, len(octets), digest, sealed, datetime.now(UTC))
             await connection.execute(ADD, *row)
         return int(number)

@@ -6,7 +6,6 @@ over is there for good, since rows are never taken out, and we hold it before we
 order of key, as every writer does, so that two of them never wait for each other.
 """
 
-import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -30,7 +29,8 @@ from registry.relations import Said, links_said
 from registry.spellings import Place
 from registry.standing import State, fixed, standing_from_json
 from registry.store import Store
-from registry.transaction import COUNT, COUNT_SLOTS
+from registry.transaction import COUNT
+from registry.unit import count_slot
 
 # The chunk and its ledger row are lost together or not at all, so neither has to wait for the disk. The rows are named
 # by key: an index finds them, whatever the planner believes of a table that has grown a hundredfold since it looked.
@@ -290,7 +290,7 @@ class Merge:
 
     async def _count(self) -> None:
         for prefix_id in sorted(self._created):
-            slot = random.randrange(COUNT_SLOTS)  # noqa: S311  # spreads writers, guards nothing
+            slot = count_slot()
             await self._connection.execute(COUNT, prefix_id, slot, self._created[prefix_id])
         for prefix_id in self._created:
             if (prefix := self._store.prefixes.by_id(prefix_id)) is not None:

@@ -86,6 +86,7 @@ class PeopleHandlers:
                 request={JSON: LogInForm},
                 responses=REFUSED | {200: JSON},
                 answers={200: LoggedInForm},
+                on_terms=False,  # Wrong passwords are counted, whatever becomes of the request.
             ),
             Route(
                 *("DELETE", "/api/login", self.log_out, "logOut"),

@@ -9,7 +9,7 @@ import orjson
 from aiohttp import web
 
 from registry import asked
-from registry.authentication import Administrator
+from registry.bodies import octets_of
 from registry.callers import Callers
 from registry.documentation import LANGUAGE_PARAMETER
 from registry.errors import ProtocolFault
@@ -17,36 +17,20 @@ from registry.handle import Handle
 from registry.handle_range import MAX_MEMBERS, MAX_WIDTH, HandleRange
 from registry.openapi import Values
 from registry.ranges import MAX_LISTED, NewRange, Ranges
-from registry.receipts import Receipt
 from registry.registration import Registration
 from registry.rest import ValueForm, form_from_json, time_to_text, values_from_forms, values_from_json, values_to_json
-from registry.routes import Parameter, Route, raw_path
+from registry.routes import Parameter, Route
 from registry.store import Store
 from registry.value import Permission
-from registry.writing import ANY_VERSION, Terms
+from registry.writing import ANY_VERSION, Written
 
 NO_VERSION: Final = -1  # Of a validator that is none of ours: it matches nothing.
-_VERSION: Final = re.compile(r'"([0-9]{1,9})"')
+_SEEN: Final = re.compile(r'"([0-9]{1,9})"')
 _PATH: Final = "/api/ranges/{handle}"
 _PROBLEM: Final = "application/problem+json"
 _JSON: Final = "application/json"
 _REFUSED: Final = dict.fromkeys((400, 401, 403, 404, 503), _PROBLEM)
 _WRITE_REFUSED: Final = _REFUSED | dict.fromkeys((409, 412, 413, 422), _PROBLEM)
-_TERMS: Final = (
-    Parameter(
-        "Idempotency-Key",
-        "Names this write: sent again within 48 hours it is not made again, and answered as it was.",
-        "为本次写入命名:48 小时内重复发送不会重复执行,并返回原结果。",
-        place="header",
-    ),
-    Parameter(
-        "dryRun",
-        "Check and answer as if it were done, and do nothing.",
-        "只检查并返回结果,不实际写入。",
-        {"type": "boolean"},
-    ),
-    LANGUAGE_PARAMETER,
-)
 _IF_MATCH: Final = Parameter(
     "If-Match", "Only when the range is at this version, quoted.", "仅当号段为该版本(带引号)时执行。", place="header"
 )
@@ -86,7 +70,7 @@ class RangeHandlers:
                 *("POST", "/api/ranges", self.register, "registerRange"),
                 "Register neighbouring handles as one: the cakes of a doff, a block of serial numbers.",
                 "将连续编号的标识作为一个号段登记,例如一落丝的丝饼或一段序列号。",
-                _TERMS,
+                (LANGUAGE_PARAMETER,),
                 request={_JSON: RangeForm},
                 responses=_WRITE_REFUSED | {201: _JSON},
                 authenticated=True,
@@ -123,7 +107,7 @@ class RangeHandlers:
                 *("PUT", _PATH, self.replace, "changeRange"),
                 "Give every handle of a range other values, but for those that were changed singly.",
                 "修改号段内全部标识的值;已单独修改过的标识不受影响。",
-                (_IF_MATCH, *_TERMS),
+                (_IF_MATCH, LANGUAGE_PARAMETER),
                 request={_JSON: Values},
                 responses=_WRITE_REFUSED | {200: _JSON},
                 authenticated=True,
@@ -133,7 +117,7 @@ class RangeHandlers:
                 *("DELETE", _PATH, self.delete, "deleteRange"),
                 "Delete every handle of a range, but for those that were changed singly.",
                 "删除号段内的全部标识;已单独修改过的标识保留。",
-                (_IF_MATCH, *_TERMS),
+                (_IF_MATCH, LANGUAGE_PARAMETER),
                 responses=_WRITE_REFUSED | {200: _JSON},
                 authenticated=True,
                 answers={200: WrittenForm},
@@ -142,13 +126,10 @@ class RangeHandlers:
 
     async def register(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
         by = await self._callers.administrator(request)
-        body = await _body(request)
-        form = form_from_json(RangeForm, body)
+        form = form_from_json(RangeForm, await octets_of(request))
         first = Handle.from_text(form.first)
         new = NewRange(first, form.members, form.width, form.radix, values_from_forms(form.values))
-        terms = _terms(request, by, body)
-        outcome = await self._ranges.writing.make(terms, lambda: self._ranges.register(new, by, terms))
-        return _answer({"first": outcome.handle, "version": outcome.version}, 201)
+        return _written(await self._ranges.register(new, by, _version(request)), 201)
 
     async def list(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
         by = await self._callers.administrator(request)
@@ -170,18 +151,17 @@ class RangeHandlers:
     async def replace(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         by = await self._callers.administrator(request)
         member = asked.handle(placeholders)
-        body = await _body(request)
-        _, values = values_from_json(body)
-        terms = _terms(request, by, body)
-        outcome = await self._ranges.writing.make(terms, lambda: self._ranges.replace(member, values, by, terms))
-        return _answer({"first": outcome.handle, "version": outcome.version})
+        _, values = values_from_json(await octets_of(request))
+        return _written(await self._ranges.replace(member, values, by, _version(request)))
 
     async def delete(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         by = await self._callers.administrator(request)
         member = asked.handle(placeholders)
-        terms = _terms(request, by, b"")
-        outcome = await self._ranges.writing.make(terms, lambda: self._ranges.delete(member, by, terms))
-        return _answer({"first": outcome.handle, "version": outcome.version})
+        return _written(await self._ranges.delete(member, by, _version(request)))
+
+
+def _written(written: Written, status: int = 200) -> web.Response:
+    return _answer({"first": str(written.handle), "version": written.record.version}, status)
 
 
 def range_to_json(one: HandleRange) -> dict[str, Any]:
@@ -199,17 +179,13 @@ def range_to_json(one: HandleRange) -> dict[str, Any]:
     }
 
 
-def _terms(request: web.Request, by: Administrator, body: bytes) -> Terms:
-    """As the Handle API's; versions are those that this interface tells."""
-    trial = request.query.get("dryRun", "false").lower() in {"true", "1", ""}
-    key, condition = request.headers.get("Idempotency-Key"), request.headers.get("If-Match")
-    parts = (request.method.encode(), raw_path(request).encode("utf-8", "surrogateescape"), body)
-    receipt = Receipt.of(str(by), key, parts) if key is not None and not trial else None
+def _version(request: web.Request) -> int | None:
+    """The version that the writer has seen, which this interface told him."""
+    condition = request.headers.get("If-Match")
     if condition is None:
-        return Terms(receipt, None, trial)
-    found = _VERSION.fullmatch(condition.strip())
-    version = ANY_VERSION if condition.strip() == "*" else int(found[1]) if found else NO_VERSION
-    return Terms(receipt, version, trial)
+        return None
+    found = _SEEN.fullmatch(condition.strip())
+    return ANY_VERSION if condition.strip() == "*" else int(found[1]) if found else NO_VERSION
 
 
 def _limit(request: web.Request) -> int:
@@ -218,13 +194,6 @@ def _limit(request: web.Request) -> int:
         rule = f"is not between 1 and {MAX_LISTED}"
         raise ProtocolFault("http.parameter", name="limit", value=text[:40], rule=rule)
     return int(text)
-
-
-async def _body(request: web.Request) -> bytes:
-    try:
-        return await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise ProtocolFault("http.body_too_long", limit=request.client_max_size) from None
 
 
 def _answer(form: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -28,9 +28,9 @@ from registry.quotas import check_registered
 from registry.record import HandleRecord, check_values
 from registry.registration import Registration
 from registry.store import Store
-from registry.transaction import COUNT, LOG, Transaction
+from registry.transaction import COUNT, LOG, Transaction, begin
 from registry.value import HandleValue
-from registry.writing import USUAL, Terms, Written, expect, says_the_same
+from registry.writing import Written, expect, says_the_same
 
 MAX_LISTED: Final = 1000  # Ranges in one answer.
 
@@ -97,9 +97,8 @@ class Ranges:
     def __init__(self, store: Store, registration: Registration) -> None:
         self._store = store
         self._rights = registration.rights
-        self.writing = registration.writing
 
-    async def register(self, new: NewRange, by: Administrator | None, terms: Terms = USUAL) -> Written:
+    async def register(self, new: NewRange, by: Administrator | None, version: int | None = None) -> Written:
         """Registers a range; what is written says of its first member."""
         administrator = _known(by)
         prefix = await self._homed(new.first)
@@ -110,16 +109,16 @@ class Ranges:
         _check_members(made)
 
         async def create(transaction: Transaction) -> Written:
-            expect(terms, new.first, None)
+            expect(version, new.first, None)
             await self._rights.check_create(new.first, administrator)
             await exclude(transaction.connection, prefix.prefix_id)
             written = await self._create(transaction, prefix, made)
             return Written(new.first, True, written)
 
-        return await self._write(administrator, terms, prefix, create)
+        return await self._write(administrator, prefix, create)
 
     async def replace(
-        self, member: Handle, values: Iterable[HandleValue], by: Administrator | None, terms: Terms = USUAL
+        self, member: Handle, values: Iterable[HandleValue], by: Administrator | None, version: int | None = None
     ) -> Written:
         """Gives every member that has no row of its own these values instead."""
         checked = check_values(tuple(values))
@@ -139,9 +138,9 @@ class Ranges:
             await self._log(transaction, prefix, new, Operation.UPDATED)
             return Written(first.handle, False, new.record(new.first).unpack())
 
-        return await self._change(member, by, terms, change)
+        return await self._change(member, by, version, change)
 
-    async def delete(self, member: Handle, by: Administrator | None, terms: Terms = USUAL) -> Written:
+    async def delete(self, member: Handle, by: Administrator | None, version: int | None = None) -> Written:
         """Takes a range out of the book; members that have rows of their own stay."""
 
         async def change(transaction: Transaction, prefix: Prefix, old: HandleRange) -> Written:
@@ -154,7 +153,7 @@ class Ranges:
             await self._log(transaction, prefix, old, Operation.DELETED)
             return Written(first.handle, False, first)
 
-        return await self._change(member, by, terms, change)
+        return await self._change(member, by, version, change)
 
     async def find(self, member: Handle, by: Administrator | None) -> HandleRange:
         """The range of a member. Raises HandleNotFound."""
@@ -203,7 +202,7 @@ class Ranges:
         self,
         member: Handle,
         by: Administrator | None,
-        terms: Terms,
+        version: int | None,
         change: Callable[[Transaction, Prefix, HandleRange], Awaitable[Written]],
     ) -> Written:
         administrator = _known(by)
@@ -212,20 +211,17 @@ class Ranges:
         async def there(transaction: Transaction) -> Written:
             await exclude(transaction.connection, prefix.prefix_id)
             old = await self._of_member(transaction.connection, prefix, member)
-            expect(terms, member, old.record(old.first).unpack())
+            expect(version, member, old.record(old.first).unpack())
             return await change(transaction, prefix, old)
 
-        return await self._write(administrator, terms, prefix, there)
+        return await self._write(administrator, prefix, there)
 
     async def _write(
-        self,
-        by: Administrator,
-        terms: Terms,
-        prefix: Prefix,
-        write: Callable[[Transaction], Awaitable[Written]],
+        self, by: Administrator, prefix: Prefix, write: Callable[[Transaction], Awaitable[Written]]
     ) -> Written:
-        written = await self.writing.write(by, terms, write)
-        if not (prefix.ranged or terms.trial):
+        async with begin(self._store, str(by)) as transaction:
+            written = await write(transaction)
+        if not prefix.ranged:
             await self._store.load_prefixes()
         return written
 

@@ -40,7 +40,7 @@ from registry.templates import Templates
 from registry.transaction import Transaction, begin
 from registry.trust import Trust
 from registry.value import HandleValue
-from registry.writing import USUAL, Terms, Writing, Written, expect, replace, says_the_same
+from registry.writing import Written, change, expect, replace, says_the_same
 
 DERIVED_AT_ONCE: Final = 1000  # Prefixes read at a time.
 MAX_LISTED: Final = 100_000  # Names in one answer: some five megabytes. A longer list is asked for page by page.
@@ -53,7 +53,6 @@ class Registration:
     def __init__(self, store: Store, administrators: Collection[str], clock: Callable[[], float] = time) -> None:
         """`administrators` are the node's, as index:handle. Raises InvalidCredential for one that is not."""
         self._store = store
-        self.writing = Writing(store)
         self.rights = Rights(store, administrators)
         self._trust = Trust(store, self.rights, clock)
         self._templates = Templates(store)
@@ -68,7 +67,7 @@ class Registration:
         overwrite: bool = True,
         or_same: bool = False,
         mint: bool = False,
-        terms: Terms = USUAL,
+        version: int | None = None,
     ) -> Written:
         """Registers a handle or gives it these values instead. `mint` makes a new suffix of the one given.
 
@@ -86,9 +85,9 @@ class Registration:
         await self._trust.check(HandleRecord(handle, checked), signed)
         await check_alias(self._store, handle, checked)
 
-        async def put(transaction: Transaction) -> Written:
+        async with begin(self._store, str(administrator)) as transaction:
             record = await transaction.lock(handle)
-            expect(terms, handle, record)
+            expect(version, handle, record)
             if record is None:
                 await self.rights.check_create(handle, administrator)
                 check_suffix(prefix.rules, handle.suffix)
@@ -105,8 +104,6 @@ class Registration:
             await self._templates.check(checked, transaction.connection)
             return Written(handle, False, await replace(transaction, record, checked))
 
-        return await self.writing.write(administrator, terms, put)
-
     async def mint_record(
         self,
         handle: Handle,
@@ -114,7 +111,7 @@ class Registration:
         values: Iterable[HandleValue],
         by: Administrator | None,
         *,
-        terms: Terms = USUAL,
+        version: int | None = None,
     ) -> Written:
         """Registers a handle under the prefix of one without a suffix, which a minter of the prefix makes."""
         if handle.suffix:
@@ -124,8 +121,8 @@ class Registration:
         signed = check_claims(checked)
         administrator = _known(by)
 
-        async def mint(transaction: Transaction) -> Written:
-            expect(terms, handle, None)
+        async with begin(self._store, str(administrator)) as transaction:
+            expect(version, handle, None)
             await self.rights.check_create(handle, administrator)
             await self._templates.check(checked, transaction.connection, new=True)
             for _ in range(MAX_TAKEN):
@@ -136,8 +133,6 @@ class Registration:
                     return Written(minted, True, await transaction.create(minted, checked))
             raise HandleAlreadyExists("handle.exists", handle=str(minted))
 
-        return await self.writing.write(administrator, terms, mint)
-
     async def put_values(
         self,
         handle: Handle,
@@ -145,7 +140,7 @@ class Registration:
         by: Administrator | None,
         *,
         overwrite: bool = True,
-        terms: Terms = USUAL,
+        version: int | None = None,
     ) -> Written:
         """Adds these values to a handle, or modifies those that it has. Nothing replaced: `created`."""
         await self._homed(handle, by)
@@ -155,7 +150,7 @@ class Registration:
             raise InvalidValue("value.none")
         administrator = _known(by)
 
-        async def change(transaction: Transaction, record: HandleRecord) -> Written:
+        async def made(transaction: Transaction, record: HandleRecord) -> Written:
             there = {value.index for value in record.values}
             after = check_values(
                 (*[one for one in record.values if one.index not in {new.index for new in given}], *given)
@@ -172,7 +167,7 @@ class Registration:
             await check_alias(self._store, handle, given)
             return Written(handle, taken is None, await replace(transaction, record, after))
 
-        return await self.writing.change(handle, administrator, terms, change)
+        return await change(self._store, handle, administrator, version, made)
 
     async def modify_values(self, handle: Handle, values: Iterable[HandleValue], by: Administrator | None) -> Written:
         """Modifies values that are there. Which are not is said before it is asked who is there, as the reference does.
@@ -190,13 +185,13 @@ class Registration:
         return await self.put_values(handle, given, by)
 
     async def delete_values(
-        self, handle: Handle, indexes: Collection[int], by: Administrator | None, *, terms: Terms = USUAL
+        self, handle: Handle, indexes: Collection[int], by: Administrator | None, *, version: int | None = None
     ) -> Written:
         """Removes values. All of them or, when one is not there, none: ValuesNotFound."""
         await self._homed(handle, by)
         administrator = _known(by)
 
-        async def change(transaction: Transaction, record: HandleRecord) -> Written:
+        async def made(transaction: Transaction, record: HandleRecord) -> Written:
             after = tuple(value for value in record.values if value.index not in indexes)
             await self.rights.check(record, administrator, permissions_to_replace(record.values, after))
             for index in indexes:
@@ -205,18 +200,18 @@ class Registration:
             await self._templates.check(after, transaction.connection)
             return Written(handle, False, await replace(transaction, record, after))
 
-        return await self.writing.change(handle, administrator, terms, change)
+        return await change(self._store, handle, administrator, version, made)
 
-    async def delete_record(self, handle: Handle, by: Administrator | None, *, terms: Terms = USUAL) -> Written:
+    async def delete_record(self, handle: Handle, by: Administrator | None, *, version: int | None = None) -> Written:
         await self._homed(handle, by)
         administrator = _known(by)
 
-        async def change(transaction: Transaction, record: HandleRecord) -> Written:
+        async def made(transaction: Transaction, record: HandleRecord) -> Written:
             await self.rights.check(record, administrator, AdminPermission.DELETE_HANDLE)
             await transaction.delete(record)
             return Written(handle, False, record)
 
-        return await self.writing.change(handle, administrator, terms, change)
+        return await change(self._store, handle, administrator, version, made)
 
     async def check_read(
         self, record: HandleRecord, by: Administrator | None, values: Iterable[HandleValue] | None = None

@@ -20,6 +20,10 @@ _HOST = re.compile(r"https?://[^/?]*", re.IGNORECASE)  # RFC 9112, section 3.2.2
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _PLACEHOLDER = re.compile(r"\\\{(\w+)\\\}")
+FLAGS: Final[Mapping[str, bool]] = {
+    **dict.fromkeys(("", "true", "1", "yes", "on"), True),
+    **dict.fromkeys(("false", "0", "no", "off"), False),
+}
 REST_OF_PATH: Final = ("handle", "prefix")  # Placeholders that take slashes too, because names have them.
 
 
@@ -57,6 +61,7 @@ class Route:
     answers: Mapping[int, Any] = field(default_factory=dict)
     documented: bool = True
     body_required: bool = True
+    on_terms: bool = True  # Of one that writes: whether `registry.once` makes it so; not of one that has its own way.
 
 
 class Router:

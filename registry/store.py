@@ -5,9 +5,9 @@ Each reader owns its connection and its prepared statement and asks for many key
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 
@@ -23,6 +23,7 @@ from registry.record import HandleRecord
 from registry.settings import RegistrySettings
 from registry.standing import standing_from_json
 from registry.suffixes import rule_from_json
+from registry.unit import Unit
 
 FETCH: Final = """
 SELECT h.prefix_id, h.suffix, h.spelling, h.version, h.state, h.standing, h.packed,
@@ -101,6 +102,7 @@ class Store:
         self.program = program
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
+        self._units: dict[asyncio.Task[Any] | None, Unit] = {}
         self._readers: asyncio.LifoQueue[_Reader] = asyncio.LifoQueue()
         self._all_readers = [_Reader(settings, program) for _ in range(readers)]
         for reader in self._all_readers:
@@ -124,7 +126,11 @@ class Store:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
-        """A connection of the pool, which is made when it is first needed and again after the database was away."""
+        """A connection of the pool, which is made when it is first needed and again after the database was away; within
+        `as_one`, the one of that."""
+        if (unit := self.unit) is not None:
+            yield unit.connection
+            return
         if self._pool is None:
             async with self._opening:
                 if self._pool is None:
@@ -132,9 +138,41 @@ class Store:
         async with self._pool.acquire(timeout=CONNECT_TIMEOUT) as connection:
             yield connection
 
-    async def load_prefixes(self) -> None:
+    @property
+    def unit(self) -> Unit | None:
+        """What this task writes as one, if it does. Tasks that it starts have connections of their own."""
+        return self._units.get(asyncio.current_task()) if self._units else None
+
+    @asynccontextmanager
+    async def as_one(self) -> AsyncIterator[Unit]:
+        """Whatever this task writes meanwhile is in the book when the block ends well, and otherwise nothing of it."""
+        task = asyncio.current_task()
         async with self.connection() as connection:
-            rows = await connection.fetch(PREFIXES)
+            unit = self._units[task] = Unit(connection)
+            try:
+                async with connection.transaction():
+                    yield unit
+            finally:
+                del self._units[task]
+        if unit.changes_prefixes:
+            await self.load_prefixes()
+        for follow in unit.then:
+            follow()
+
+    def afterwards(self, follow: Callable[[], None]) -> None:
+        """Has something done once what this task writes is in the book: now, unless it writes more as one."""
+        if (unit := self.unit) is None:
+            follow()
+        else:
+            unit.then.append(follow)
+
+    async def load_prefixes(self) -> None:
+        if (unit := self.unit) is None:
+            async with self.connection() as connection:
+                rows = await connection.fetch(PREFIXES)
+        else:  # What is not in the book yet is nobody's to see: those in it are read, and again with the change.
+            unit.changes_prefixes = True
+            rows = await self._read(PREFIXES)
         self.prefixes = PrefixTable(
             Prefix(
                 row["prefix_id"],
@@ -169,13 +207,7 @@ class Store:
         if not asked:
             return {}
         statement = FETCH_RANGED if any(prefix.ranged for prefix, _ in asked) else FETCH
-        reader = await self._readers.get()
-        try:
-            rows = await reader.fetch(
-                statement, [prefix.prefix_id for prefix, _ in asked], [suffix for _, suffix in asked]
-            )
-        finally:
-            self._readers.put_nowait(reader)
+        rows = await self._read(statement, [prefix.prefix_id for prefix, _ in asked], [suffix for _, suffix in asked])
         packed = await self.plain([row["packed"] for row in rows])
         if statement is FETCH:
             return dict(map(self._packed, rows, packed))
@@ -190,6 +222,14 @@ class Store:
         elif unknown and connection is not None:
             await self.dictionaries.learn(connection, unknown)
         return list(map(self.dictionaries.plain, stored))
+
+    async def _read(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
+        """Reads outside of every transaction."""
+        reader = await self._readers.get()
+        try:
+            return await reader.fetch(statement, *arguments)
+        finally:
+            self._readers.put_nowait(reader)
 
     def place(self, key: HandleKey) -> tuple[Prefix, str] | None:
         """Where a key is kept: its prefix and the key of its suffix; None for what cannot be registered here."""
@@ -309,7 +349,7 @@ class _Reader:
         self._connection: asyncpg.Connection | None = None
         self._statements: dict[str, asyncpg.prepared_stmt.PreparedStatement] = {}
 
-    async def fetch(self, statement: str, prefix_ids: list[int], suffixes: list[str]) -> list[asyncpg.Record]:
+    async def fetch(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
         if self._connection is None or self._connection.is_closed():
             await self.close()
             self._connection = await connect(self._settings, self._program)
@@ -317,7 +357,7 @@ class _Reader:
             prepared = self._statements.get(statement)
             if prepared is None:
                 prepared = self._statements[statement] = await self._connection.prepare(statement)
-            return await prepared.fetch(prefix_ids, suffixes)
+            return await prepared.fetch(*arguments)
         except BaseException:
             # Given up or refused half-way: whatever state the connection is in, the next read has a new one.
             await self.close()

@@ -3,7 +3,6 @@
 Each change writes its change-log row in the same transaction, so that whoever hears of it can read it.
 """
 
-import random
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -27,9 +26,9 @@ from registry.search_keys import search_keys
 from registry.spellings import Place
 from registry.standing import Standing, State, fixed, shown, standing_from_json, standing_to_json
 from registry.store import Store
+from registry.unit import count_slot
 from registry.value import HandleValue
 
-COUNT_SLOTS: Final = 8  # Rows a prefix in handle_count: with as many writers, seldom two meet in one.
 NOTHING_MORE: Final[Mapping[str, Any]] = {}
 
 LOCK: Final = """
@@ -106,8 +105,7 @@ class Transaction:
         self._by = by
         self.at = datetime.now(UTC).replace(microsecond=0)
         self._written_at = int(self.at.timestamp())
-        # One slot for all that is counted here: of two transactions that count much neither then waits for the other.
-        self._slot = random.randrange(COUNT_SLOTS)  # noqa: S311  # spreads writers, guards nothing
+        self._slot = count_slot() if store.unit is None else store.unit.count_slot
         self._ranged = False  # Whether a handle was found in a range of which the table of prefixes does not know yet.
         self._said: dict[Place, frozenset[Said]] = {}
 
@@ -294,11 +292,22 @@ def _expect_changeable(record: HandleRecord) -> None:
 
 @asynccontextmanager
 async def begin(store: Store, by: str) -> AsyncIterator[Transaction]:
-    """A transaction on behalf of `by`, committed when the block ends well."""
-    async with store.connection() as connection, connection.transaction():
-        transaction = Transaction(store, connection, by)
-        yield transaction
-        await transaction.settle()
+    """A transaction on behalf of `by`, committed when the block ends well; within `Store.as_one`, with all of that. One
+    that is begun within another there is a part of it."""
+    if (unit := store.unit) is None:
+        async with store.connection() as connection, connection.transaction():
+            transaction = Transaction(store, connection, by)
+            yield transaction
+            await transaction.settle()
+    elif unit.transaction is not None:
+        yield unit.transaction
+    else:
+        transaction = unit.transaction = Transaction(store, unit.connection, by)
+        try:
+            yield transaction
+            await transaction.settle()
+        finally:
+            unit.transaction = None
 
 
 def key_order(store: Store, handles: Iterable[Handle]) -> list[Handle]:

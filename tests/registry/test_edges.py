@@ -16,9 +16,9 @@ from registry.refusals import write_refusals
 from registry.relations import Direction, Relation, links_said
 from registry.transaction import begin
 from registry.value import HandleValue
-from registry.writing import Terms
 from tests.registry.books import NODE, PREFIX
 from tests.registry.bulk_files import loaded
+from tests.registry.trials import on_trial
 
 EDGES = "SELECT prefix_id, suffix, relation, target, public FROM edge ORDER BY 1, 2, 3, 4"
 ROWS = "SELECT prefix_id, suffix, packed FROM handle WHERE state <> 1"
@@ -92,16 +92,17 @@ async def test_links_follow_the_values_through_every_change(store, registration)
 
 
 async def test_what_was_taken_back_leaves_no_link(store, registration):
-    await registration.put_record(handle("cake"), saying(MADE_FROM="a"), NODE, terms=Terms(trial=True))
+    await on_trial(store, lambda: registration.put_record(handle("cake"), saying(MADE_FROM="a"), NODE))
     assert await edges(store) == set()
 
 
 async def test_a_circle_is_refused_and_changes_nothing(store, registration):
     await put(registration, "a", MADE_FROM="b")
     await put(registration, "b", PART_OF="c")
-    for terms in (Terms(), Terms(trial=True)):
-        with pytest.raises(LinksRefused, match="lead back"):
-            await registration.put_record(handle("c"), saying(MADE_FROM="a"), NODE, terms=terms)
+    with pytest.raises(LinksRefused, match="lead back"):
+        await put(registration, "c", MADE_FROM="a")
+    with pytest.raises(LinksRefused, match="lead back"):
+        await on_trial(store, lambda: put(registration, "c", MADE_FROM="a"))
     assert await edges(store) == {("A", "MADE_FROM", "B"), ("B", "PART_OF", "C")}
 
 

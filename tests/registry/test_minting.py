@@ -10,8 +10,8 @@ from registry.handle import Handle
 from registry.minting import MAX_SHOWN, Asked, Minting
 from registry.suffixes import Minter, SuffixRule
 from registry.value import HandleValue
-from registry.writing import Terms
 from tests.registry.books import OWNER, PREFIX, STRANGER, read
+from tests.registry.trials import on_trial
 
 DAY = date(2026, 2, 3)
 CAKES = Minter("cake", "C.{date}.{line}-{serial}{check}", 4, 36, "mod37-36")
@@ -54,7 +54,7 @@ async def test_many_writers_of_one_line_get_each_serial_once_and_miss_none(store
 
 
 async def test_a_registration_that_is_taken_back_takes_its_serial_back(store, minting, registration):
-    assert await minted(registration, "serial", terms=Terms(trial=True)) == "S001"
+    assert await on_trial(store, lambda: minted(registration, "serial")) == "S001"
     with pytest.raises(InvalidValue):
         await registration.mint_record(HERE, Asked("serial"), [HandleValue(1000, "TEMPLATE", b"?")], OWNER)
     with pytest.raises(InvalidAdministrator):

@@ -20,9 +20,9 @@ from registry.search import declare, search
 from registry.store import Store
 from registry.transaction import begin
 from registry.value import HandleValue
-from registry.writing import Terms
 from tests.registry.books import NODE, OWNER, PREFIX, STRANGER, URL, name, read, register
 from tests.registry.bulk_files import line, loaded
+from tests.registry.trials import on_trial
 
 LINK = HandleValue(1, "URL", b"https://yarn.example/{suffix}")
 BATCH = HandleValue(2, "BATCH", b"CL0322")
@@ -178,8 +178,8 @@ async def test_a_range_is_changed_as_a_whole_and_by_version(store, ranges, regis
     await ranges.register(doff(), OWNER)
     await registration.put_record(name("88.118.1/Cake-03"), [URL], OWNER)
     with pytest.raises(ProtocolFault, match="version 1"):
-        await ranges.replace(name("88.118.1/Cake-05"), LATER, OWNER, Terms(version=7))
-    written = await ranges.replace(name("88.118.1/Cake-05"), LATER, OWNER, Terms(version=1))
+        await ranges.replace(name("88.118.1/Cake-05"), LATER, OWNER, 7)
+    written = await ranges.replace(name("88.118.1/Cake-05"), LATER, OWNER, 1)
     assert (written.created, written.record.version) == (False, 2)
     assert await texts(store, "88.118.1/Cake-02") == ["CL0322", "AA"]
     assert (await read(store, name("88.118.1/Cake-02"))).version == 2
@@ -207,7 +207,7 @@ async def test_a_deleted_range_leaves_what_was_changed_singly_and_can_come_back(
 
 async def test_a_trial_checks_everything_and_writes_nothing(store, ranges):
     before = await counted(store)
-    written = await ranges.register(doff(), OWNER, Terms(trial=True))
+    written = await on_trial(store, lambda: ranges.register(doff(), OWNER))
     assert written.created
     assert await counted(store) == before
     assert await texts(store, "88.118.1/Cake-01") is None

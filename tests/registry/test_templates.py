@@ -16,10 +16,10 @@ from registry.suffixes import SuffixRule
 from registry.template import Attribute, Template, TemplateName
 from registry.templates import State, Templates
 from registry.value import HandleValue
-from registry.writing import Terms
 from tests.registry.books import NODE, OWNER, PREFIX, STRANGER, read
 from tests.registry.bulk_files import loaded, refusals
 from tests.registry.test_typed_values import values
+from tests.registry.trials import on_trial
 
 CAKE = Handle.from_text("88.118.1/C.1")
 
@@ -114,10 +114,9 @@ async def test_a_handle_that_names_no_template_says_what_it_likes(store, registr
 
 async def test_a_trial_says_what_the_write_would_and_writes_nothing(store, templates, registration):
     await publish(templates, store)
-    trial = Terms(trial=True)
     with pytest.raises(InvalidValue, match="is not between"):
-        await registration.put_record(CAKE, weighing(11), OWNER, terms=trial)
-    await registration.put_record(CAKE, weighing(1), OWNER, terms=trial)
+        await on_trial(store, lambda: registration.put_record(CAKE, weighing(11), OWNER))
+    await on_trial(store, lambda: registration.put_record(CAKE, weighing(1), OWNER))
     assert await read(store, CAKE) is None
 
 

@@ -19,6 +19,7 @@ from registry.authentication import Administrator
 from registry.credentials import basic_credentials, handle_parameters, proof_from_fields
 from registry.errors import AuthenticationNeeded, ProtocolFault
 from registry.grants import SCOPES, Scope
+from registry.once import claim
 from registry.sessions import Session
 from registry.sources import IpAddress, address_from_text, source_of
 from registry.tokens import SCHEME, Tokens
@@ -82,6 +83,12 @@ class Authorization:
 
         A token needs one of `scopes`: where none are named, `read` to look and `registry.write` for the rest.
         """
+        by = await self._found(request, *scopes)
+        if by is not None:
+            await claim(request, by)
+        return by
+
+    async def _found(self, request: web.Request, *scopes: Scope) -> Administrator | None:
         if self.is_anonymous(request) or not self.is_private(request):
             return None
         scheme, _, rest = request.headers.get("Authorization", "").strip().partition(" ")

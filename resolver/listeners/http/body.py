@@ -11,9 +11,13 @@ from registry.errors import ProtocolFault
 BODY_TIMEOUT: Final = 30.0  # Seconds; the longest body that is taken by default then needs 35 kB/s.
 JSON_TYPES: Final = frozenset({"application/json", "text/json"})
 
+_BODY: Final = web.RequestKey("body", bytes)
+
 
 async def read_body(request: web.Request, limit: int, timeout: float = BODY_TIMEOUT) -> bytes:  # noqa: ASYNC109  # whoever calls has no time limit of his own
     """The octets of a body. Raises ProtocolFault for one that is too long, too slow, packed or cut off."""
+    if _BODY in request:
+        return request[_BODY]
     if request.headers.get("Content-Encoding", "identity").lower() != "identity":
         # Unpacked, a few octets could fill the memory; nothing that is written here is worth packing.
         raise ProtocolFault("http.content_encoding", encoding=request.headers["Content-Encoding"][:40])
@@ -31,7 +35,8 @@ async def read_body(request: web.Request, limit: int, timeout: float = BODY_TIME
         raise ProtocolFault("http.body_slow", seconds=timeout) from None
     except (web.RequestPayloadError, ConnectionError) as error:
         raise ProtocolFault("http.malformed", reason=str(error)[:200] or "the body was cut off") from None
-    return bytes(body)
+    request[_BODY] = bytes(body)
+    return request[_BODY]
 
 
 async def read_object(request: web.Request, limit: int) -> dict[str, Any]:

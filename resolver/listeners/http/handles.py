@@ -22,7 +22,7 @@ from registry.registration import MAX_LISTED
 from registry.rest import values_from_json, values_to_json
 from registry.routes import percent_decode
 from registry.value import HandleValue
-from registry.writing import Terms, Written
+from registry.writing import Written
 from resolver.aliases import follow
 from resolver.answer import Alias, Answer, Followed
 from resolver.listeners.http.authorization import LOOKING, Authorization
@@ -33,7 +33,7 @@ from resolver.listeners.http.query import Query
 from resolver.listeners.http.responses import ASKED, BASE_HEADERS, FOUND, HANDLE, JSON, json_response, respond
 from resolver.listeners.http.signatures import Signatures, asks_for_signature
 from resolver.listeners.http.target import path_of
-from resolver.listeners.http.terms import terms_of
+from resolver.listeners.http.terms import version_seen
 
 SAME: Final = "same"  # ?overwrite=same: what is there is refused when it says something else.
 VARIOUS: Final = "various"  # ?index=various: whichever indexes the body has.
@@ -111,12 +111,11 @@ class Handles:
         if named is not None and self._key_of(self._names.handle_of(named).octets) != self._key_of(handle.octets):
             raise ProtocolFault("json.handle_mismatch", body=named, address=asked)
         by = await self._authorization.administrator(request)
-        terms = terms_of(request, query, by, body)
-        outcome = await self._registration.writing.make(terms, lambda: self._put(query, handle, values, by, terms))
+        written = await self._put(query, handle, values, by, version_seen(request))
         if query.flag("mintNewSuffix", False) or query.first("minter") is not None:
-            asked = outcome.handle
-        self._forget(Handle.from_text(outcome.handle), terms)
-        status = 201 if outcome.created else 200
+            asked = str(written.handle)
+        self._forget(written.handle)
+        status = 201 if written.created else 200
         return json_response(request, {"responseCode": 1, "handle": asked}, status, private_headers())
 
     async def delete(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
@@ -126,9 +125,8 @@ class Handles:
         asked = request[HANDLE] = name.text
         handle = name.handle(self._names)
         by = await self._authorization.administrator(request)
-        terms = terms_of(request, query, by)
-        await self._registration.writing.make(terms, lambda: self._delete(handle, indexes, by, terms))
-        self._forget(handle, terms)
+        await self._delete(handle, indexes, by, version_seen(request))
+        self._forget(handle)
         return json_response(request, {"responseCode": 1, "handle": asked}, headers=private_headers())
 
     async def list(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
@@ -203,7 +201,12 @@ class Handles:
         return await read(key)
 
     async def _put(
-        self, query: Query, handle: Handle, values: tuple[HandleValue, ...], by: Administrator | None, terms: Terms
+        self,
+        query: Query,
+        handle: Handle,
+        values: tuple[HandleValue, ...],
+        by: Administrator | None,
+        version: int | None,
     ) -> Written:
         or_same = query.first("overwrite") == SAME
         overwrite = not or_same and query.flag("overwrite", True)
@@ -211,28 +214,27 @@ class Handles:
         if not wanted:
             if (minter := query.first("minter")) is not None:
                 asked = Asked(minter, query.first("line") or "")
-                return await self._registration.mint_record(handle, asked, values, by, terms=terms)
+                return await self._registration.mint_record(handle, asked, values, by, version=version)
             mint = query.flag("mintNewSuffix", False)
             return await self._registration.put_record(
-                handle, values, by, overwrite=overwrite, or_same=or_same, mint=mint, terms=terms
+                handle, values, by, overwrite=overwrite, or_same=or_same, mint=mint, version=version
             )
         if VARIOUS not in wanted and set(query.numbers("index")) != {value.index for value in values}:
             given = ", ".join(str(value.index) for value in values)
             raise ProtocolFault("json.index_mismatch", address=", ".join(wanted), body=given)
-        return await self._registration.put_values(handle, values, by, overwrite=overwrite, terms=terms)
+        return await self._registration.put_values(handle, values, by, overwrite=overwrite, version=version)
 
     async def _delete(
-        self, handle: Handle, indexes: Collection[int], by: Administrator | None, terms: Terms
+        self, handle: Handle, indexes: Collection[int], by: Administrator | None, version: int | None
     ) -> Written:
         if indexes:
-            return await self._registration.delete_values(handle, indexes, by, terms=terms)
-        return await self._registration.delete_record(handle, by, terms=terms)
+            return await self._registration.delete_values(handle, indexes, by, version=version)
+        return await self._registration.delete_record(handle, by, version=version)
 
-    def _forget(self, handle: Handle, terms: Terms) -> None:
+    def _forget(self, handle: Handle) -> None:
         """What this process wrote it shows at once; the others hear of it in the change log."""
-        if terms.trial:
-            return
-        self._resolver.forget(Change(ChangeKind.HANDLE, self._key_of(handle.octets)))
+        change = Change(ChangeKind.HANDLE, self._key_of(handle.octets))
+        self._resolver.store.afterwards(lambda: self._resolver.forget(change))
 
 
 def whole_headers(ttl: int, etag: str, staleness: float = 0.0) -> dict[str, str]:

@@ -43,8 +43,9 @@ class Prefixes:
 
     def _done(self, request: web.Request, prefix: str) -> web.StreamResponse:
         name = Handle.from_text(prefix).suffix.encode()
-        key = self._resolver.store.key_of(name + b"/")
-        self._resolver.forget(Change(ChangeKind.PREFIX, HandleKey(key)))
+        store = self._resolver.store
+        change = Change(ChangeKind.PREFIX, HandleKey(store.key_of(name + b"/")))
+        store.afterwards(lambda: self._resolver.forget(change))
         return json_response(request, {"responseCode": 1, "handle": prefix}, headers=private_headers())
 
 

@@ -7,13 +7,10 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 
 from registry.errors import ProtocolFault
+from registry.routes import FLAGS
 
 MAX_PARAMETERS: Final = 1024  # Half as many as a record has values; nobody lists more than a few of them.
 MAX_NUMBER: Final = (1 << 31) - 1  # Numbers are signed integers of four octets for the Java clients.
-FLAGS: Final[Mapping[str, bool]] = {
-    **dict.fromkeys(("", "true", "1", "yes", "on"), True),
-    **dict.fromkeys(("false", "0", "no", "off"), False),
-}
 
 
 class Query:

@@ -1,24 +1,27 @@
 """The table of what is served over HTTP, from which the OpenAPI description is made too."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from importlib.metadata import version
 from typing import Any, Final
 
+from aiohttp import web
+
 from registry.documentation import with_documentation
+from registry.once import with_terms
 from registry.openapi import Resolution, Values
 from registry.record import MAX_INDEX
-from registry.routes import Parameter, Route
+from registry.routes import FLAGS, Parameter, Route
 from registry.trust import Trust
 from resolver.listeners.http import bundle, did, front, links, proxy, roots, static, tunnel
 from resolver.listeners.http.authorization import Authorization
 from resolver.listeners.http.background import Background
 from resolver.listeners.http.batch import Batch
 from resolver.listeners.http.batch_forms import NDJSON_TYPES, handles_schema
+from resolver.listeners.http.body import read_body
 from resolver.listeners.http.handles import SAME, Handles
 from resolver.listeners.http.label import Labels
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.prefixes import Prefixes
-from resolver.listeners.http.query import FLAGS
 from resolver.listeners.http.sessions import SessionApi
 from resolver.listeners.http.signatures import SIGN, SIGNATURE, WHOLE, Signatures
 from resolver.listeners.http.site import Site
@@ -63,20 +66,11 @@ OVERWRITE: Final = Parameter(
     "是否覆盖已有内容;same 表示内容相同时视为成功,不同时拒绝。",
     {"type": "string", "enum": [*FLAGS, SAME]},
 )
-TERMS: Final = (
-    Parameter(
-        "Idempotency-Key",
-        "Name of the write: sent again under it within 48 hours, the same request is answered as the first time.",
-        "写入的名称:48 小时内以相同的键重发同一请求,返回与首次相同的结果。",
-        place="header",
-    ),
-    Parameter(
-        "If-Match",
-        "ETag of the whole record: write only if it is still this; '*': only if it is there.",
-        "整条记录的 ETag:仅当记录未变时写入;“*”表示仅当标识已存在时写入。",
-        place="header",
-    ),
-    Parameter("dryRun", "Check and answer as if it were done, and do nothing.", "只检查并返回结果,不实际写入。", _FLAG),
+IF_MATCH: Final = Parameter(
+    "If-Match",
+    "ETag of the whole record: write only if it is still this; '*': only if it is there.",
+    "整条记录的 ETag:仅当记录未变时写入;“*”表示仅当标识已存在时写入。",
+    place="header",
 )
 SELECTION: Final = (
     INDEX,
@@ -112,11 +106,15 @@ def routes(parts: Parts) -> tuple[Route, ...]:
     signatures = Signatures(parts.signer, parts.position)
     handles, batch = Handles(parts, authorization, signatures), Batch(parts, authorization)
     documents = did.DidDocuments(parts)
+    read = _body_reader(parts.settings.resolver.request_octets)
     served = (
-        *_handle_routes(handles),
+        *with_terms(
+            parts.resolver.store,
+            read,
+            (*_handle_routes(handles), *_prefix_routes(Prefixes(parts, authorization))),
+        ),
         _batch_route(batch),
         bundle.route(bundle.Bundles(batch, documents, parts.signer, signatures)),
-        *_prefix_routes(Prefixes(parts, authorization)),
         *_session_routes(SessionApi(parts, authorization)),
         _site_route(Site(parts)),
         *roots.routes(roots.Roots(parts, authorization)),
@@ -132,6 +130,13 @@ def routes(parts: Parts) -> tuple[Route, ...]:
         *tunnel.routes(parts, authorization),
     )
     return with_documentation(served, TITLES, version("filament-node"))
+
+
+def _body_reader(limit: int) -> Callable[[web.Request], Awaitable[bytes]]:
+    async def read(request: web.Request) -> bytes:
+        return await read_body(request, limit)
+
+    return read
 
 
 def _background(parts: Parts) -> Background:
@@ -172,7 +177,7 @@ def _handle_routes(handles: Handles) -> tuple[Route, ...]:
         Route(
             *("PUT", path, handles.put, "register"),
             *("Register a handle, replace it, or write some of its values.", "注册标识、替换标识或写入部分值。"),
-            parameters=(INDEX_TO_WRITE, OVERWRITE, *minting, *TERMS, PRETTY, CALLBACK),
+            parameters=(INDEX_TO_WRITE, OVERWRITE, *minting, IF_MATCH, PRETTY, CALLBACK),
             request={_JSON: Values},
             responses=_json(200, 201, 400, 401, 403, 404, 408, 409, 412, 413, 422, 429, 503),
             answers={200: _NAMED, 201: _NAMED},
@@ -181,7 +186,7 @@ def _handle_routes(handles: Handles) -> tuple[Route, ...]:
         Route(
             *("DELETE", path, handles.delete, "delete"),
             *("Delete a handle, or some of its values.", "删除标识或部分值。"),
-            parameters=(INDEX, *TERMS, PRETTY, CALLBACK),
+            parameters=(INDEX, IF_MATCH, PRETTY, CALLBACK),
             responses=_json(200, 400, 401, 403, 404, 409, 412, 422, 503),
             answers={200: _NAMED},
             authenticated=True,

@@ -13,9 +13,10 @@ from aiohttp import web
 from registry.errors import ProtocolFault, ServerBusy
 from registry.feed import Cursor
 from registry.jose import ANSWER, MEDIA_TYPE
+from registry.routes import FLAGS
 from registry.signing import Signer
 from resolver.listeners.http.conditional import private_headers
-from resolver.listeners.http.query import FLAGS, Query
+from resolver.listeners.http.query import Query
 from resolver.listeners.http.responses import BASE_HEADERS
 
 SIGN: Final = "sign"
