@@ -28,6 +28,7 @@ from registry.store import ChangeReader, Store
 from resolver.cache import Cache
 from resolver.certificate import Certificate
 from resolver.invalidation import Follower, follow_changes, sweep
+from resolver.listeners.dns import answering
 from resolver.listeners.http.app import create_server
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.native import NativePort
@@ -216,7 +217,9 @@ async def _listening(node: Node, store: Store) -> AsyncIterator[None]:
     try:
         await server.shorten()
         await asyncio.shield(opening)
-        yield
+        async with answering(node.resolver, bound, node.metrics, DRAIN) as dns_port:
+            node.settings = replace(node.settings, resolver=replace(bound, dns_port=dns_port))
+            yield
     finally:
         await asyncio.wait({opening})
         await port.close()

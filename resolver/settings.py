@@ -7,6 +7,7 @@ import dataclasses
 import ipaddress
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ from registry.settings import Fault, InvalidSettings, RegistrySettings, read_fil
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 LOG_FORMATS: Final = ("text", "json")
+# Labels of letters, digits and '-' (RFC 1123, section 2.1), in half of what a name may have: OIDs stand below.
+_ZONE: Final = re.compile(r"(?=.{1,120}$)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})*\.?")
 EVERY_ADDRESS: Final = ("0.0.0.0", "::")  # noqa: S104  # a resolver answers the public
 
 
@@ -43,6 +46,12 @@ class ResolverSettings:
         low=0,
         high=65535,
     )
+    dns_zone: str = setting(
+        "",
+        "Zone of DNS below which OIDs are answered for, such as oid-res.org (ITU-T X.672). Empty: no DNS.",
+        "以 DNS 应答 OID 的区域名,如 oid-res.org(ITU-T X.672);留空则不启用 DNS。",
+    )
+    dns_port: int = setting(53, "Port of DNS, TCP and UDP.", "DNS 端口(TCP 与 UDP)。", low=0, high=65535)
     workers: int = setting(
         0,
         "Processes that answer, each with a cache of its own; 0 is one for each core.",
@@ -224,6 +233,7 @@ TITLES: Final[Mapping[str, tuple[str, str]]] = {
 
 CONTRADICTIONS: Final[Catalogue] = {
     "no_address": ("{name}: {value!r} is no IP address", "{name}：{value!r} 不是 IP 地址"),
+    "no_zone": ("{name}: {value!r} is no name of a zone", "{name}：{value!r} 不是有效的区域名"),
     "nowhere": ("{name}: names no address", "{name}：未写任何地址"),
     "one_of_two": (
         "{name}: a certificate and its private_key are given together",
@@ -317,6 +327,8 @@ def _contradictions(settings: Settings) -> Iterator[tuple[str, str, object]]:
         ("status.listen", (status.listen,)),
     ):
         yield from ((name, "no_address", address) for address in addresses if not _is_address(address))
+    if resolver.dns_zone and not _ZONE.fullmatch(resolver.dns_zone):
+        yield "resolver.dns_zone", "no_zone", resolver.dns_zone
     if not resolver.listen:
         yield "resolver.listen", "nowhere", ""
     if bool(resolver.certificate) != bool(resolver.private_key):

@@ -24,8 +24,8 @@ from registry.statistics import Counted, Pair, Statistics, add_pair, day_of
 
 log = logging.getLogger(__name__)
 
-Protocol = Literal["http", "https", "batch", "udp", "tcp", "tunnel"]
-PROTOCOLS: Final[tuple[Protocol, ...]] = ("http", "https", "batch", "udp", "tcp", "tunnel")
+Protocol = Literal["http", "https", "batch", "udp", "tcp", "tunnel", "dns"]
+PROTOCOLS: Final[tuple[Protocol, ...]] = ("http", "https", "batch", "udp", "tcp", "tunnel", "dns")
 
 FLUSH_INTERVAL: Final = 5.0  # Seconds between two hand-overs: what a kill may lose.
 LAST_FLUSH: Final = 5.0  # Seconds for the last one; a database that is away is not waited for.

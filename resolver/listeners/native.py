@@ -24,7 +24,7 @@ class NativePort:
 
     def __init__(self, addresses: Collection[str], port: int) -> None:
         """With port 0 the system chooses. Raises OSError."""
-        self._streams, self._datagrams = _bind(addresses, port)
+        self._streams, self._datagrams = bind(addresses, port)
         self.port: int = self._streams[0].getsockname()[1]
         self._tcp: TcpListener | None = None
         self._udp: list[UdpListener] = []
@@ -61,7 +61,8 @@ class NativePort:
             bound.close()
 
 
-def _bind(addresses: Collection[str], port: int) -> tuple[list[socket.socket], list[socket.socket]]:
+def bind(addresses: Collection[str], port: int) -> tuple[list[socket.socket], list[socket.socket]]:
+    """Sockets of one port for TCP and for UDP, on every address. Raises OSError."""
     for attempt in range(ATTEMPTS):
         streams = listen(addresses, port)
         datagrams: list[socket.socket] = []
