@@ -17,6 +17,7 @@ from registry.authentication import Authenticator
 from registry.bodies import MAX_BODY, octets_of
 from registry.bulk_api import BulkHandlers
 from registry.callers import Callers
+from registry.certificate import Certificate
 from registry.documentation import language_of, with_documentation
 from registry.enterprise_api import Enterprises
 from registry.enterprise_standing import EnterpriseStanding
@@ -31,6 +32,7 @@ from registry.passwords import Passwords
 from registry.people import People
 from registry.people_api import PeopleHandlers
 from registry.personal import Vault
+from registry.port import Port, listen
 from registry.problems import problem
 from registry.range_api import RangeHandlers
 from registry.rights import Rights
@@ -131,29 +133,44 @@ async def _name_ourselves(_: web.Request, response: web.StreamResponse) -> None:
 async def serve(
     settings: RegistrySettings, stop: asyncio.Event, *, started: Callable[[Unready], None] | None = None
 ) -> None:
-    """Listens until `stop` is set, whether the database is there or not. `started` is given who says what is wrong."""
+    """Listens until `stop` is set, for HTTP and HTTPS on one port, whether the database is there or not.
+
+    `started` is given who says what is wrong. Raises OSError, and ValueError for a certificate that cannot be used.
+    """
+    sockets = listen((settings.listen,), settings.port, shared=False)
     store = Store(settings, PROGRAM)
     runner = web.AppRunner(create_app(store), access_log=None, shutdown_timeout=DRAIN)
     await runner.setup()
+    assert runner.server is not None
+    certificate = Certificate(
+        Path(settings.data_directory), certificate=settings.certificate, private_key=settings.private_key
+    )
+    port = Port(sockets, runner.server, lambda: certificate.context)
     upkeep = Upkeep(store)
-    keeping = asyncio.create_task(upkeep.run(), name="upkeep")
-    delivering = asyncio.create_task(Deliverer(store).run(), name="webhooks")
-    sealing = asyncio.create_task(Sealer(store, settings.data_directory).run(), name="sealing")
+    tasks = {
+        asyncio.create_task(work, name=name)
+        for name, work in (
+            ("certificate", certificate.watch()),
+            ("upkeep", upkeep.run()),
+            ("webhooks", Deliverer(store).run()),
+            ("sealing", Sealer(store, settings.data_directory).run()),
+        )
+    }
     try:
-        await web.TCPSite(runner, settings.listen, settings.port).start()
-        log.info("the registry listens on %s", ", ".join(f"{address[0]}:{address[1]}" for address in runner.addresses))
+        port.open()
+        log.info("the registry listens on %s:%d", settings.listen, sockets[0].getsockname()[1])
         if started is not None:
             started(upkeep.unready)
-        for task in (keeping, delivering, sealing):
+        for task in tasks:
             task.add_done_callback(lambda _: stop.set())  # A registry nobody keeps up ends, and is started again.
         await stop.wait()
     finally:
+        await port.close()
         await runner.cleanup()
-        keeping.cancel()
-        delivering.cancel()
-        sealing.cancel()
-        await asyncio.wait({keeping, delivering, sealing})
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
         await store.close()
-    for task in (keeping, delivering, sealing):
+    for task in tasks:
         if not task.cancelled():
             task.result()

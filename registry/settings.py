@@ -139,6 +139,12 @@ class RegistrySettings:
         "注册接口的监听地址。",
     )
     port: int = setting(8001, "Port of the registry's own interface.", "注册接口的端口。", low=0, high=65535)
+    certificate: str = setting(
+        "",
+        "File of the certificate chain (PEM) of the registry's own interface. Empty: the self-made one of the node.",
+        "注册接口的证书链文件(PEM);留空则使用节点的自签证书。",
+    )
+    private_key: str = setting("", "File of that certificate's private key (PEM).", "上述证书的私钥文件(PEM)。")
     connections: int = setting(
         8,
         "Connections to Postgres of each process, for writing and listing.",

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from registry.aside import Aside
 from registry.authentication import Administrator, Authenticator, identity_from_text
+from registry.certificate import public_key
 from registry.errors import (
     AuthenticationFailed,
     InvalidCredential,
@@ -27,7 +28,6 @@ from registry.exchanges import Exchanges, NativeSession
 from registry.handle import MAX_HANDLE
 from registry.octets import Truncated
 from registry.value import Reference
-from resolver.certificate import public_key
 from resolver.challenges import same_identity
 from resolver.replies import Reply
 from resolver.wire.codes import OpCode

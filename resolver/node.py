@@ -19,20 +19,20 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import REGISTRY, Collector
 
 from registry.authentication import Authenticator
+from registry.certificate import Certificate
 from registry.exchanges import Exchanges
+from registry.port import Port, listen
 from registry.registration import Registration
 from registry.sessions import Sessions
 from registry.signing import Signer
 from registry.statistics import Statistics
 from registry.store import ChangeReader, Store
 from resolver.cache import Cache
-from resolver.certificate import Certificate
 from resolver.invalidation import Follower, follow_changes, sweep
 from resolver.listeners.dns import answering
 from resolver.listeners.http.app import create_server
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.native import NativePort
-from resolver.listeners.port import Port, listen
 from resolver.memory import ask_for_huge_pages, give_back_memory
 from resolver.metrics import Exposition, Metrics
 from resolver.misses import Misses

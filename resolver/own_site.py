@@ -10,12 +10,12 @@ import asyncpg
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from registry import signing
+from registry.certificate import public_key
 from registry.database import DATABASE_AWAY
 from registry.publication import publish
 from registry.signing import Signer
 from registry.site import Interface, InterfaceKind, IpAddress, Protocol, ServerInfo, SiteInfo
 from registry.store import Store
-from resolver.certificate import public_key
 from resolver.settings import ResolverSettings
 
 log = logging.getLogger(__name__)

@@ -14,12 +14,12 @@ import asyncpg
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from registry import identity
+from registry.certificate import NODE_KEY, node_key, refuse_unusable
 from registry.database import DATABASE_AWAY
 from registry.identity import Tenure
 from registry.migrate import migrate
 from registry.settings import RegistrySettings
 from registry.start_checks import refuse_for_good, refuse_full_disk
-from resolver.certificate import NODE_KEY, node_key, refuse_unusable
 from resolver.child import FIRST_DELAY, LAST_DELAY
 from resolver.settings import Settings
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from registry.certificate import refuse_unusable
 from registry.language import Language
 from registry.settings import InvalidSettings
 from registry.start_errors import StartRefused
-from resolver.certificate import refuse_unusable
 from resolver.settings import Settings
 
 # What a running worker takes up. Everything else is built into what it has made: its sockets, its cache, its readers.

@@ -331,15 +331,9 @@ def _contradictions(settings: Settings) -> Iterator[tuple[str, str, object]]:
         yield "resolver.dns_zone", "no_zone", resolver.dns_zone
     if not resolver.listen:
         yield "resolver.listen", "nowhere", ""
-    if bool(resolver.certificate) != bool(resolver.private_key):
-        yield "resolver.certificate", "one_of_two", ""
-    for name, file in (
-        ("resolver.certificate", resolver.certificate),
-        ("resolver.private_key", resolver.private_key),
-        ("resolver.client_ca", resolver.client_ca),
-    ):
-        if file and not os.access(file, os.R_OK):
-            yield name, "no_file", file
+    yield from _certificate_contradictions("resolver", resolver.certificate, resolver.private_key)
+    if resolver.client_ca and not os.access(resolver.client_ca, os.R_OK):
+        yield "resolver.client_ca", "no_file", resolver.client_ca
     if status.log_level not in LOG_LEVELS:
         yield "status.log_level", "no_level", status.log_level
     if status.log_format not in LOG_FORMATS:
@@ -347,7 +341,16 @@ def _contradictions(settings: Settings) -> Iterator[tuple[str, str, object]]:
     yield from _registry_contradictions(settings.registry)
 
 
+def _certificate_contradictions(section: str, certificate: str, private_key: str) -> Iterator[tuple[str, str, object]]:
+    if bool(certificate) != bool(private_key):
+        yield f"{section}.certificate", "one_of_two", ""
+    for name, file in (("certificate", certificate), ("private_key", private_key)):
+        if file and not os.access(file, os.R_OK):
+            yield f"{section}.{name}", "no_file", file
+
+
 def _registry_contradictions(registry: RegistrySettings) -> Iterator[tuple[str, str, object]]:
+    yield from _certificate_contradictions("registry", registry.certificate, registry.private_key)
     for address in registry.trusted_proxies:
         if not _is_address(address):
             yield "registry.trusted_proxies", "no_address", address

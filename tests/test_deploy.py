@@ -14,12 +14,12 @@ import asyncpg
 import pytest
 import yaml
 
+from registry.certificate import NODE_KEY
 from registry.data_directory import FAST_STOP
 from registry.embedded import postgres_directory
 from registry.embedded_errors import ProgramsNotFound
 from registry.postgres_programs import find_binaries
 from registry.settings import ENVIRONMENT_PREFIX, RegistrySettings
-from resolver.certificate import NODE_KEY
 from resolver.metrics import COUNTERS, GAUGES, HISTOGRAMS
 from resolver.settings import ResolverSettings, StatusSettings
 

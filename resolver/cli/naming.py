@@ -201,7 +201,7 @@ def _node(
 
 def own_certificate(invocation: Invocation, chosen: Chosen) -> Path | None:
     """The certificate that a node on this machine made for itself."""
-    from resolver.certificate import NODE_CERTIFICATE
+    from registry.certificate import NODE_CERTIFICATE
 
     path = Path(chosen.settings(invocation).registry.data_directory, NODE_CERTIFICATE)
     return path if path.is_file() else None

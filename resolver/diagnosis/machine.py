@@ -13,9 +13,9 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from registry.certificate import NODE_CERTIFICATE, NODE_KEY, refuse_unusable
 from registry.start_checks import LEAST_ROOM, refuse_full_disk
 from registry.start_errors import StartRefused
-from resolver.certificate import NODE_CERTIFICATE, NODE_KEY, refuse_unusable
 from resolver.diagnosis.finding import BAD, DOUBTFUL, GOOD, Finding
 from resolver.memory import ENABLED
 from resolver.questions import Place

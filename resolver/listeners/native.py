@@ -7,8 +7,8 @@ import socket
 from collections.abc import Collection
 from typing import Final, Self
 
+from registry.port import listen
 from resolver.listeners.budget import Budget
-from resolver.listeners.port import listen
 from resolver.listeners.tcp import TcpListener
 from resolver.listeners.turns import Turns
 from resolver.listeners.udp import RECEIVE_BUFFER, UdpListener

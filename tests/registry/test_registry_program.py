@@ -5,6 +5,7 @@ import io
 import os
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 
 from registry import bulk_api
 from registry.api import serve
+from registry.certificate import NODE_CERTIFICATE
 from registry.embedded import EmbeddedPostgres
 from registry.enterprise import add_enterprise
 from registry.migrate import migrate
@@ -110,8 +112,10 @@ async def own_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
     await server.stop()
 
 
-async def test_the_registry_says_why_it_is_not_ready_and_recovers_by_itself(own_server: EmbeddedPostgres):
-    settings = RegistrySettings(dsn=own_server.dsn, port=0, plain_authentication=True)
+async def test_the_registry_says_why_it_is_not_ready_and_recovers_by_itself(
+    own_server: EmbeddedPostgres, tmp_path: Path
+):
+    settings = RegistrySettings(dsn=own_server.dsn, port=0, data_directory=str(tmp_path))
     stop = asyncio.Event()
     started: asyncio.Queue[Any] = asyncio.Queue()
     serving = asyncio.create_task(serve(settings, stop, started=started.put_nowait))
@@ -149,17 +153,21 @@ async def test_old_changes_and_ended_sessions_are_taken_out_and_young_ones_stay(
     await store.close()
 
 
-async def test_a_registry_whose_database_is_away_says_busy():
-    settings = RegistrySettings(dsn=f"postgresql://x@127.0.0.1:{free_port()}/x", port=free_port(),
-                                plain_authentication=True)  # fmt: skip
+async def test_a_registry_whose_database_is_away_says_busy_and_takes_keys_over_https_alone(tmp_path: Path):
+    dsn = f"postgresql://x@127.0.0.1:{free_port()}/x"
+    settings = RegistrySettings(dsn=dsn, port=free_port(), data_directory=str(tmp_path))
     stop = asyncio.Event()
     started: asyncio.Queue[Any] = asyncio.Queue()
     serving = asyncio.create_task(serve(settings, stop, started=started.put_nowait))
     await started.get()
     headers = basic("300:0.NA/88.168.1", "x") | NDJSON
-    url = f"http://127.0.0.1:{settings.port}/api/bulk"
-    async with aiohttp.ClientSession() as client, client.post(url, data=b"", headers=headers) as answer:
-        assert (answer.status, (await answer.json(content_type=None))["rule"]) == (503, "server.busy")
+    trusted = ssl.create_default_context(cafile=tmp_path / NODE_CERTIFICATE)
+    said = {"http": (403, "authentication.plain_http"), "https": (503, "server.busy")}
+    async with aiohttp.ClientSession(headers=headers) as client:
+        for scheme, wanted in said.items():
+            url = f"{scheme}://127.0.0.1:{settings.port}/api/bulk"
+            async with client.post(url, data=b"", ssl=trusted) as answer:
+                assert (answer.status, (await answer.json(content_type=None))["rule"]) == wanted
     stop.set()
     await asyncio.wait_for(serving, DEADLINE)
 
@@ -221,10 +229,10 @@ async def test_a_key_of_an_enterprise_added_just_now_works_at_once(node: Node):
         assert (await answer.json())["created"] == 1
 
 
-async def test_the_registry_waits_for_a_database_that_does_not_let_it_in_yet(postgres: Any):
+async def test_the_registry_waits_for_a_database_that_does_not_let_it_in_yet(postgres: Any, tmp_path: Path):
     name = "restored_registry"
     stop, started = asyncio.Event(), asyncio.get_running_loop().create_future()
-    settings = RegistrySettings(dsn=postgres.dsn_of(name), port=0)
+    settings = RegistrySettings(dsn=postgres.dsn_of(name), port=0, data_directory=str(tmp_path))
     serving = asyncio.create_task(serve(settings, stop, started=started.set_result))
     unready = await asyncio.wait_for(started, DEADLINE)
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from registry.certificate import make_certificate, node_key
 from registry.start_errors import CertificateRefused
 from resolver import control
-from resolver.certificate import make_certificate, node_key
 from resolver.reloading import LIVE, compare, flat, merged
 from resolver.settings import ResolverSettings, Settings
 from tests.resolver.running_node import RunningNode, arguments, ask, until

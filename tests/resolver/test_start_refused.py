@@ -12,11 +12,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from registry.certificate import LIFETIME, make_certificate, node_key
 from registry.embedded import EmbeddedPostgres
 from registry.identity import BOOK_FILE
 from registry.migrate import migrate
 from registry.start_checks import refuse_for_good
-from resolver.certificate import LIFETIME, make_certificate, node_key
 from tests.conftest import SETTINGS, _binaries
 from tests.resolver.running_node import RunningNode, arguments
 from tests.resolver.test_cli import filament

@@ -11,7 +11,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from resolver.certificate import make_certificate, node_key
+from registry.certificate import make_certificate, node_key
 from resolver.child import Child, Order
 from resolver.measurements import counted_together
 from tests.resolver.running_node import RunningNode, arguments, ask, is_running, text_of, until

@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from registry.port import listen
 from resolver.listeners.budget import network_of
 from resolver.listeners.connection import READ_AHEAD, UNREAD, WRITE_AT_ONCE
-from resolver.listeners.port import listen
 from resolver.listeners.tcp import TcpListener
 from resolver.listeners.turns import AT_ONCE, PATIENCE, TURNS, Turns
 from resolver.metrics import Metrics

@@ -16,12 +16,12 @@ from urllib.parse import quote
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from registry.admin import AdminRecord, value_list_to_wire
+from registry.certificate import public_key
 from registry.handle import Handle
 from registry.settings import RegistrySettings
 from registry.store import Store
 from registry.transaction import begin
 from registry.value import HandleValue, Reference
-from resolver.certificate import public_key
 from resolver.node import Node, running
 from resolver.settings import ResolverSettings, Settings
 

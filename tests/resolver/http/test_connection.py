@@ -12,12 +12,12 @@ from aiohttp import web
 
 from registry.changes import Change, ChangeKind
 from registry.errors import HandleError
+from registry.port import listen
 from registry.routes import Route
 from resolver.listeners.http.app import Dispatcher
 from resolver.listeners.http.body import read_body
 from resolver.listeners.http.connection import Connection
 from resolver.listeners.http.responses import refusal
-from resolver.listeners.port import listen
 from resolver.node import Node
 from resolver.tally import Tally
 from tests.journeys.servers import a_server

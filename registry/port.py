@@ -148,15 +148,15 @@ class Port:
             connection.close()
 
 
-def listen(addresses: Collection[str], port: int) -> list[socket.socket]:
-    """Listening sockets on one port of these addresses, which other processes of ours may share. Raises OSError.
+def listen(addresses: Collection[str], port: int, *, shared: bool = True) -> list[socket.socket]:
+    """Listening sockets on one port of these addresses, which other processes of ours may share if they are `shared`.
 
-    With port 0 the system chooses one, the same for every address.
+    With port 0 the system chooses one, the same for every address. Raises OSError.
     """
     sockets: list[socket.socket] = []
     try:
         for address in addresses:
-            sockets.append(_listen(address, port))
+            sockets.append(_listen(address, port, shared=shared))
             port = port or sockets[0].getsockname()[1]
     except OSError:
         for opened in sockets:
@@ -165,7 +165,7 @@ def listen(addresses: Collection[str], port: int) -> list[socket.socket]:
     return sockets
 
 
-def _listen(address: str, port: int) -> socket.socket:
+def _listen(address: str, port: int, *, shared: bool) -> socket.socket:
     family, kind, protocol, _, place = socket.getaddrinfo(
         address, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
     )[0]
@@ -173,7 +173,8 @@ def _listen(address: str, port: int) -> socket.socket:
     try:
         listening.setblocking(False)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if shared:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)  # IPv4 has a socket of its own
         listening.bind(place)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from resolver.certificate import Certificate
-from resolver.listeners.port import UNREAD, Port, listen
+from registry.certificate import Certificate
+from registry.port import UNREAD, Port, listen
 from tests.resolver.http.lab import any_certificate
 
 DEADLINE = 20.0

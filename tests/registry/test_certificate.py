@@ -12,8 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from registry.certificate import Certificate, make_certificate, node_key, public_key
 from registry.keys import PublicKey
-from resolver.certificate import Certificate, make_certificate, node_key, public_key
 
 
 def read(path: Path) -> x509.Certificate:
