@@ -8,6 +8,8 @@ import asyncio
 from collections.abc import Collection, Sequence
 from typing import Final
 
+from cachetools import LRUCache
+
 from registry.claims import SIGNATURE
 from registry.database import DATABASE_AWAY
 from registry.errors import HandleError
@@ -17,7 +19,10 @@ from registry.language import Language
 from registry.neighbours import neighbours
 from registry.prefix import Prefix
 from registry.record import HandleRecord
+from registry.referring import referring
 from registry.store import Store
+from registry.template import Template, named_template
+from registry.templates import MAX_KNOWN, Templates
 from registry.trust import Trust
 from registry.value import HandleValue, type_matches
 from resolver.listeners.http.pages.missing import Failure
@@ -36,6 +41,8 @@ class Background:
         whole = {name for name in similar_names if not name.endswith(".")}
         self._named = frozenset(store.key_of(f"{name}/".encode())[:-1] for name in whole)
         self._below = tuple(name.upper().encode() for name in similar_names if name.endswith("."))
+        self._templates = Templates(store)
+        self._known: LRUCache[str, Template] = LRUCache(MAX_KNOWN)  # A published version never changes.
         self._running = 0
 
     async def origin(self, record: HandleRecord, values: Sequence[HandleValue], language: Language) -> Origin:
@@ -46,8 +53,13 @@ class Background:
             self._running += 1
             try:
                 async with asyncio.timeout(PATIENCE):
-                    registered_at = await History(self._store).registered_at(record.handle)
-                    return Origin(enterprise, registered_at, await self._signed(record, values))
+                    return Origin(
+                        enterprise,
+                        await History(self._store).registered_at(record.handle),
+                        await self._signed(record, values),
+                        await self._template(values),
+                        tuple(await referring(self._store, key, self._shows_names)),
+                    )
             except (*DATABASE_AWAY, HandleError):  # TimeoutError is among the former.
                 pass
             finally:
@@ -59,13 +71,26 @@ class Background:
             return None
         return await self._trust.vouches(record, values)
 
+    async def _template(self, values: Sequence[HandleValue]) -> Template | None:
+        """Raises InvalidValue for what names none."""
+        named = named_template(values)
+        if named is None:
+            return None
+        _, name = named
+        if name.key not in self._known:
+            kept = (await self._templates.published([name])).get(name.key)
+            if kept is None:
+                return None  # Not yet: what is published later is found then.
+            self._known[name.key] = kept.template
+        return self._known[name.key]
+
     async def failure(self, key: HandleKey, language: Language) -> Failure:
         """What is known of a name that is not registered here."""
         prefix = self._store.prefixes.of(key)
         if prefix is None:
             return Failure(prefix_known=False)
         similar: list[str] = []
-        if self._running < AT_ONCE and self._shows_names(prefix.key):
+        if self._running < AT_ONCE and self._shows_names(prefix):
             self._running += 1
             try:
                 async with asyncio.timeout(PATIENCE):
@@ -76,8 +101,8 @@ class Background:
                 self._running -= 1
         return Failure(prefix_known=True, enterprise=_enterprise(prefix, language), similar=similar)
 
-    def _shows_names(self, prefix_key: bytes) -> bool:
-        return prefix_key in self._named or prefix_key.startswith(self._below)
+    def _shows_names(self, prefix: Prefix) -> bool:
+        return prefix.key in self._named or prefix.key.startswith(self._below)
 
 
 def _enterprise(prefix: Prefix | None, language: Language) -> str:

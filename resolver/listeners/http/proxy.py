@@ -7,7 +7,7 @@ instead. Only values that anybody may read count.
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 from secrets import SystemRandom
 from typing import Final
@@ -42,6 +42,8 @@ _REFUSALS: Final[Mapping[ResponseCode, Callable[[str], HandleError]]] = {
     ResponseCode.HANDLE_NOT_FOUND: lambda handle: HandleNotFound("handle.not_found", handle=handle),
     ResponseCode.SERVER_NOT_RESPONSIBLE: lambda _: PrefixNotHomed("prefix.not_homed"),
 }
+# Refusals of names; others of the same class are of handles that are registered and not resolved in their state.
+_UNKNOWN: Final = frozenset({"handle.not_found", "prefix.not_homed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ class Proxy:
         return record
 
     async def _respond(self, visit: Visit, asked: str, record: HandleRecord) -> web.StreamResponse:
-        readable = HandleRecord(record.handle, public(record.values), record.version)
+        readable = replace(record, values=public(record.values))
         step = None if visit.wants_page else self._step(visit, readable.values)
         if step is not None and step.location is not None:
             return self._redirect(visit, step, step.location)
@@ -117,7 +119,7 @@ class Proxy:
         values = record.select(visit.indexes, visit.types)
         origin = await self._background.origin(record, values, visit.language) if self._background else Origin()
         freshness = Freshness(self._clock(), self._max_staleness, self._resolver.staleness)
-        page = RecordPage(asked, values, record.version, origin, freshness, unsafe)
+        page = RecordPage(asked, values, record.version, origin, freshness, record.standing, unsafe)
         shown = record_page(page, self._reader(visit.language, path_of(asked)))
         return page_response(200, shown, visit.language, staleness=freshness.staleness)
 
@@ -154,7 +156,7 @@ class Proxy:
     ) -> web.StreamResponse:
         """Says which part of a name is not known here."""
         status = STATUS[error.code]
-        if self._background is None:
+        if self._background is None or error.rule not in _UNKNOWN:
             return self._refuse(language, asked, error)
         failure = await self._background.failure(key, language)
         return page_response(status, missing_page(asked, failure, self._reader(language, path_of(asked))), language)

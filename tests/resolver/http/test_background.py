@@ -2,6 +2,11 @@
 
 import asyncio
 
+from registry.handle import Handle
+from registry.settings import RegistrySettings
+from registry.standing import State, Wish
+from registry.states import anything, put
+from registry.store import Store
 from registry.value import HandleValue
 from tests.resolver.http.lab import Client, lab
 
@@ -43,6 +48,44 @@ async def test_a_page_says_when_its_handle_was_registered(database_dsn, tmp_path
         status, page = await ask(node, "/88.118.1/C.0002?lang=zh")
         assert status == 404
         assert "相近的已登记标识" in page
+
+
+async def test_handles_that_belong_to_another_are_found_on_its_page_where_names_are_no_secret(database_dsn, tmp_path):
+    cake = (*POY, HandleValue(2, "PACKED_IN", b"88.118.1/P.1"))
+    hidden = (*POY, HandleValue(2, "PACKED_IN", b"88.118.1/P.1", permissions=12))
+    handles = {"88.118.1/P.1": POY, "88.118.1/C.1": cake, "88.118.2/C.2": cake, "88.118.1/C.3": hidden}
+    async with lab(database_dsn, tmp_path, handles, similar_names=("88.118.1",)) as node:
+        _, page = await ask(node, "/88.118.1/P.1")
+        assert "/88.118.1/C.1?noredirect" in page
+        assert "C.2" not in page
+        assert "C.3" not in page
+        _, page = await ask(node, "/88.118.1/C.1")
+        assert "Packed in" in page
+        assert "/88.118.1/P.1?noredirect" in page
+
+
+async def test_a_handle_of_a_template_is_shown_in_its_words(database_dsn, tmp_path):
+    values = (HandleValue(1, "GRADE", "合格品".encode()), HandleValue(1000, "TEMPLATE", b"textile/poy@1"))
+    async with lab(database_dsn, tmp_path, {"88.118.1/C.0001": values}) as node:
+        _, page = await ask(node, "/88.118.1/C.0001")
+        assert "qualified <small>合格品</small>" in page
+
+
+async def test_a_handle_that_was_withdrawn_says_so_and_names_its_successor(database_dsn, tmp_path):
+    async with lab(database_dsn, tmp_path, {"88.118.1/OLD": POY, "88.118.1/NEW": POY}) as node:
+        wish = Wish(State.REVOKED, "print was wrong", "88.118.1/NEW")
+        store = Store(RegistrySettings(dsn=database_dsn), "test")
+        await store.open()
+        await put(store, [Handle.from_text("88.118.1/OLD")], wish, by="test", of_node=True, allow=anything)
+        await store.close()
+        async with asyncio.timeout(20):
+            while (asked := await ask(node, "/88.118.1/OLD"))[0] == 200:  # until the change is heard
+                pass
+        status, page = asked
+        assert status == 410
+        assert "print was wrong" in page
+        assert 'href="/88.118.1/NEW?noredirect' in page
+        assert "Not registered under" not in page
 
 
 async def test_the_programs_of_the_start_page_are_served_whole_and_compressed(database_dsn, tmp_path):

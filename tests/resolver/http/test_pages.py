@@ -8,6 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.admin import AdminRecord
+from registry.relations import Relation
+from registry.standing import Standing, State
+from registry.template import Attribute, Option, Template
 from registry.value import HandleValue
 from resolver.listeners.http.front import identifier_in
 from resolver.listeners.http.pages.attributes import Kind, attribute_of
@@ -36,8 +39,8 @@ def reader(language="en", path="/88.168.1/A"):
     return Reader("Node", language, path, lambda line: line if line.startswith("https:") else None, page_of)
 
 
-def page_of(*values, handle="88.168.1/A", language="en", origin=None, freshness=FRESH, unsafe=False):
-    page = RecordPage(handle, values, 1, origin or Origin(), freshness, unsafe)
+def page_of(*values, handle="88.168.1/A", language="en", origin=None, freshness=FRESH, standing=None, unsafe=False):
+    page = RecordPage(handle, values, 1, origin or Origin(), freshness, standing, unsafe)
     return record_page(page, reader(language))
 
 
@@ -174,6 +177,35 @@ def test_a_missing_name_says_which_part_failed():
     prefix = Outline(missing_page("88.1/A", Failure(False), reader("zh")))
     assert "本节点未登记该前缀" in prefix.text
     assert "无法判断" in prefix.text
+
+
+def test_a_template_names_attributes_units_and_options():
+    grade = Attribute(
+        index=1, type="GRADE", kind="enumeration", zh="等级", en="grade", options=(Option("A", "一等", "first"),)
+    )
+    load = Attribute(index=2, type="LOAD", kind="number", zh="载荷", en="load", unit="kN")
+    template = Template(zh="绳", en="rope", attributes=(grade, load))
+    values = HandleValue(1, "GRADE", b"A"), HandleValue(2, "LOAD", b"1200")
+    english = Outline(page_of(*values, origin=Origin(template=template))).text
+    assert "Load1,200 kN" in english
+    assert "first A" in english
+    assert "一等" in page_of(*values, origin=Origin(template=template), language="zh")
+    assert "kN" not in page_of(*values)
+
+
+def test_others_that_say_they_belong_here_are_links_by_relation():
+    said = tuple((Relation.PACKED_IN, f"88.168.1/C.{number}") for number in range(3))
+    page = page_of(origin=Origin(referring=(*said, (Relation.ON_MACHINE, "99.1/elsewhere"))))
+    assert "Packed in it 3" in Outline(page).text
+    assert ("href", "/88.168.1/C.2?noredirect") in Outline(page).attributes
+    assert "Made on it" not in page
+
+
+def test_a_frozen_handle_says_so_and_why():
+    standing = Standing(State.FROZEN, 1_800_000_000, "300:0.NA/88.168.1", reason="claim <12>")
+    page = page_of(HandleValue(1, "PRODUCT", b"POY"), standing=standing)
+    assert "Frozen" in page
+    assert "claim &lt;12&gt;" in page
 
 
 def test_an_administrator_is_shown_in_words_and_a_key_in_its_form():

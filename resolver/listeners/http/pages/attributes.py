@@ -1,14 +1,19 @@
 """What the types of values are called by people, and in which unit they count.
 
-`attribute_of` is the one place that is asked. The names below are those that chemical fibre, textile, garment and
-logistics systems use; a type that nobody named is shown as it is written.
+`attribute_of` is the one place that is asked. A template that the handle names says it; else the templates that every
+node has, which name the types of the textile chain; a type that nobody named is shown as it is written.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
+from registry import library, template
 from registry.language import Language
+from registry.links import LINK
+from registry.relations import Relation
+from registry.template import Template
 
 
 class Kind(Enum):
@@ -17,6 +22,7 @@ class Kind(Enum):
     TEXT = "text"
     QUANTITY = "quantity"
     TIME = "time"
+    OPTION = "option"
     MEMBERS = "members"  # Other identifiers that this one holds; all other links lead to what it is part of.
     ADDRESS = "address"
     INTERNAL = "internal"  # Says something to programs; people find it among all values.
@@ -24,78 +30,63 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """A type in one language: its name, its unit ("" for none) and its kind."""
+    """A type in one language: its name, its unit ("" for none), its kind, and what its options are called."""
 
     name: str
     unit: str = ""
     kind: Kind = Kind.TEXT
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    english: str
-    chinese: str
-    unit: str = ""
-    kind: Kind = Kind.TEXT
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 TITLES: Final = ("PRODUCT", "NAME", "TITLE", "DESC")  # What heads a page, the first that is there.
 
-_KNOWN: Final[dict[str, _Known]] = {
-    "URL": _Known("Web page", "网页", kind=Kind.ADDRESS),
-    "EMAIL": _Known("E-mail", "电子邮箱"),
-    "DESC": _Known("Description", "说明"),
-    "NAME": _Known("Name", "名称"),
-    "TITLE": _Known("Title", "名称"),
-    "PRODUCT": _Known("Product", "产品"),
-    "SPEC": _Known("Specification", "规格"),
-    "GRADE": _Known("Grade", "等级"),
-    "BATCH": _Known("Batch", "批号"),
-    "MACHINE": _Known("Machine", "机台"),
-    "SPINDLE": _Known("Spindle", "锭位"),
-    "ROLL": _Known("Fabric roll", "布卷"),
-    "MEMBERS": _Known("Contents", "包含", kind=Kind.MEMBERS),
-    "NET_WEIGHT_G": _Known("Net weight", "净重", "g", Kind.QUANTITY),
-    "NET_WEIGHT_KG": _Known("Net weight", "净重", "kg", Kind.QUANTITY),
-    "GROSS_WEIGHT_KG": _Known("Gross weight", "毛重", "kg", Kind.QUANTITY),
-    "TUBE_COLOUR": _Known("Tube colour", "管色"),
-    "LUSTRE": _Known("Lustre", "光泽"),
-    "COLOUR": _Known("Colour", "颜色"),
-    "SHIFT": _Known("Shift", "班次"),
-    "MADE_AT": _Known("Made", "生产时间", kind=Kind.TIME),
-    "DYE_VERDICT": _Known("Dye verdict", "染判"),
-    "DEFECT": _Known("Defect", "疵点"),
-    "RFID": _Known("RFID tag", "RFID 标签"),
-    "MODEL": _Known("Model", "型号"),
-    "MAKER": _Known("Maker", "制造商"),
-    "ASSET": _Known("Asset number", "资产编号"),
-    "WORKSHOP": _Known("Workshop", "车间"),
-    "STANDARD": _Known("Standard", "执行标准"),
-    "SERVICED_AT": _Known("Serviced", "保养时间", kind=Kind.TIME),
-    "BEARING": _Known("Bearing", "轴承"),
-    "STYLE": _Known("Style", "款式"),
-    "SIZE": _Known("Size", "尺码"),
-    "COMPOSITION": _Known("Composition", "成分"),
-    "WIDTH_CM": _Known("Width", "门幅", "cm", Kind.QUANTITY),
-    "LENGTH_M": _Known("Length", "长度", "m", Kind.QUANTITY),
-    "WEIGHT_GSM": _Known("Weight", "克重", "g/m²", Kind.QUANTITY),
-    "VEHICLE": _Known("Vehicle", "车辆"),
-    "CARRIER": _Known("Carrier", "承运人"),
-    "ORIGIN": _Known("From", "起点"),
-    "DESTINATION": _Known("To", "终点"),
-    "DEPARTED_AT": _Known("Departed", "发车时间", kind=Kind.TIME),
-    "LOAD_KG": _Known("Load", "载重", "kg", Kind.QUANTITY),
-    "HS_ALIAS": _Known("Other name of", "别名,指向"),
-    "10320/LOC": _Known("Locations", "网址选择", kind=Kind.INTERNAL),
+_KIND_OF: Final = {
+    "number": Kind.QUANTITY,
+    "date": Kind.TIME,
+    "time": Kind.TIME,
+    "enumeration": Kind.OPTION,
+    "url": Kind.ADDRESS,
+}
+# Types that no template need name: in English, in Chinese, and their kind.
+_COMMON: Final[Mapping[str, tuple[str, str, Kind]]] = {
+    "URL": ("Web page", "网页", Kind.ADDRESS),
+    "EMAIL": ("E-mail", "电子邮箱", Kind.TEXT),
+    "DESC": ("Description", "说明", Kind.TEXT),
+    "NAME": ("Name", "名称", Kind.TEXT),
+    "TITLE": ("Title", "名称", Kind.TEXT),
+    "HS_ALIAS": ("Other name of", "别名，指向", Kind.TEXT),
+    "10320/LOC": ("Locations", "网址选择", Kind.INTERNAL),
+    LINK: ("Link", "链接", Kind.INTERNAL),
+    template.TYPE: ("Template", "数据模板", Kind.INTERNAL),
+    Relation.PART_OF.name: ("Part of", "所属整体", Kind.TEXT),
+    Relation.MADE_FROM.name: ("Made from", "原料", Kind.TEXT),
+    Relation.PACKED_IN.name: ("Packed in", "装入", Kind.TEXT),
+    Relation.ON_MACHINE.name: ("Made on", "生产设备", Kind.TEXT),
+}
+_OF_LIBRARY: Final[Mapping[str, template.Attribute]] = {
+    attribute.type: attribute for each in library.TEMPLATES.values() for attribute in each.attributes
 }
 
 
-def attribute_of(value_type: str, language: Language) -> Attribute:
-    """The attribute that values of a type are."""
+def attribute_of(value_type: str, language: Language, of: Template | None = None) -> Attribute:
+    """The attribute that values of a type are, of a handle with this template."""
+    for attribute in of.attributes if of is not None else ():
+        if attribute.type == value_type:
+            return _typed(attribute, language)
     folded = value_type.upper()
-    known = _KNOWN.get(folded)
-    if known is not None:
-        return Attribute(known.chinese if language == "zh" else known.english, known.unit, known.kind)
+    if folded in _COMMON:
+        english, chinese, kind = _COMMON[folded]
+        return Attribute(chinese if language == "zh" else english, kind=kind)
+    if folded in _OF_LIBRARY:
+        return _typed(_OF_LIBRARY[folded], language)
     if folded.startswith("URL."):
         return Attribute(value_type, kind=Kind.ADDRESS)
     return Attribute(value_type, kind=Kind.INTERNAL if folded.startswith("HS_") else Kind.TEXT)
+
+
+def _typed(attribute: template.Attribute, language: Language) -> Attribute:
+    chinese = language == "zh"
+    english = attribute.en[:1].upper() + attribute.en[1:]
+    options = {one.value: (one.zh if chinese else one.en) or one.value for one in attribute.options}
+    kind = Kind.MEMBERS if attribute.many else _KIND_OF.get(attribute.kind, Kind.TEXT)
+    return Attribute(attribute.zh if chinese else english, attribute.unit, kind, options)

@@ -34,7 +34,11 @@ def _successor(handle: str, reader: Reader) -> str:
         return ""
     name = reader.say("record.successor", handle=handle)
     page = reader.page_of(handle)
-    return f"<p>{name}</p>" if page is None else f'<p><a href="{html.escape(page)}">{name}</a></p>'
+    return (
+        f"<p>{name}</p>"
+        if page is None
+        else f'<p class="go"><a class="button" href="{html.escape(page)}">{name}</a></p>'
+    )
 
 
 def missing_page(handle: str, failure: Failure, reader: Reader) -> str:

@@ -4,7 +4,7 @@ Identifiers in values are links to their pages, so that one can walk from a pall
 """
 
 import html
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -12,14 +12,17 @@ from urllib.parse import urlsplit
 
 from registry.labels.job import MEDIA_TYPES
 from registry.labels.symbol import Symbology
+from registry.relations import Relation
 from registry.rest import time_to_text
+from registry.standing import Standing, State
+from registry.template import Template
 from registry.value import HandleValue
 from resolver.listeners.http.pages.attributes import TITLES, Attribute, Kind, attribute_of
+from resolver.listeners.http.pages.chain import Ways, referring, said, ways_in
 from resolver.listeners.http.pages.layout import Reader, name_parts, time_element
 from resolver.listeners.http.pages.values import shown, whole_data
 from resolver.listeners.http.target import path_of
 
-MAX_LINKS: Final = 2_000  # Of one value: the cakes of a truck; the JSON has the rest.
 NARROW: Final = 60  # Characters of a value, its marks included, that may stand beside another one.
 MAX_TITLE: Final = 120  # Characters of a value that heads a page.
 _COLUMNS: Final = ("index", "type", "data", "ttl", "timestamp")
@@ -30,11 +33,14 @@ _SYMBOLS: Final = (("QR", Symbology.QR), ("Data Matrix", Symbology.DATAMATRIX))
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who registered a handle and when, and whether its signatures hold; None for what could not be found out."""
+    """Who registered a handle and when, whether its signatures hold, its template, and what others say of it; None or
+    nothing for what could not be found out."""
 
     enterprise: str = ""
     registered_at: datetime | None = None
     signed: bool | None = None
+    template: Template | None = None
+    referring: tuple[tuple[Relation, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +61,18 @@ class RecordPage:
     version: int
     origin: Origin
     freshness: Freshness
+    standing: Standing | None = None
     unsafe: bool = False  # The registered address is none that visitors are sent to.
 
 
 def record_page(page: RecordPage, reader: Reader) -> str:
     """The page of a handle."""
-    values = _Values.of(page.values, reader)
+    values = _Values.of(page, reader)
     prefix = page.handle.partition("/")[0]
     notes = [reader.note("record.stale", seconds=round(page.freshness.staleness))] if page.freshness.staleness else []
     notes += [reader.note("record.unsafe")] if page.unsafe else []
-    left = "\n".join(filter(None, (*notes, _facts(values, reader), *_links(values, prefix, reader))))
+    chain = (*said(values.links, prefix, reader), *referring(page.origin.referring, prefix, reader))
+    left = "\n".join(filter(None, (*notes, _facts(values, reader), *chain)))
     right = "\n".join((_about(page, reader), _label(page.handle, reader)))
     main = "\n".join(
         (
@@ -84,17 +92,17 @@ class _Values:
     title: str
     facts: tuple[tuple[Attribute, HandleValue], ...]
     addresses: tuple[tuple[str, str], ...]
-    links: tuple[tuple[Attribute, tuple[tuple[str, str], ...]], ...]
+    links: tuple[tuple[Attribute, Ways], ...]
 
     @classmethod
-    def of(cls, values: Sequence[HandleValue], reader: Reader) -> "_Values":
-        heading = _heading(values)
+    def of(cls, page: RecordPage, reader: Reader) -> "_Values":
+        heading = _heading(page.values)
         facts, addresses, links = [], [], []
-        for value in values:
-            attribute = attribute_of(value.type, reader.language)
+        for value in page.values:
+            attribute = attribute_of(value.type, reader.language, page.origin.template)
             if attribute.kind is Kind.ADDRESS and (address := reader.address_of(value.text.strip())):
                 addresses.append((address, urlsplit(address).hostname or address))
-            elif attribute.kind is not Kind.INTERNAL and (pages := _pages(value, reader)):
+            elif attribute.kind is not Kind.INTERNAL and (pages := ways_in(value, reader)):
                 links.append((attribute, pages))
             elif attribute.kind is not Kind.INTERNAL and value is not heading:
                 facts.append((attribute, value))
@@ -112,15 +120,9 @@ def _heading(values: Sequence[HandleValue]) -> HandleValue | None:
     return None
 
 
-def _pages(value: HandleValue, reader: Reader) -> tuple[tuple[str, str], ...]:
-    """The identifiers that a value consists of, with their pages; none when it says anything else."""
-    lines = value.text.split("\n", MAX_LINKS)[:MAX_LINKS]
-    pages = [(line, page) for line in lines if (page := reader.page_of(line)) is not None]
-    return tuple(pages) if len(pages) == len(lines) else ()
-
-
 def _head(page: RecordPage, values: _Values, reader: Reader) -> str:
-    chips = [_chip("good", reader.say("record.state"))]
+    frozen = page.standing is not None and page.standing.state is State.FROZEN
+    chips = [_chip("warn" if frozen else "good", reader.say("record.frozen" if frozen else "record.state"))]
     stale = bool(page.freshness.staleness)
     chips.append(_chip("warn" if stale else "good", reader.say("record.old" if stale else "record.current")))
     if page.origin.signed is not None:
@@ -158,28 +160,6 @@ def _pair(name: str, text: str) -> str:
     return f"<div{wide}><dt>{name}</dt><dd>{text}</dd></div>"
 
 
-def _links(values: _Values, own: str, reader: Reader) -> Iterator[str]:
-    """Upwards in one card, and a card for each value that names members; `own` is the prefix of the page's handle."""
-    up = [(attribute, pages) for attribute, pages in values.links if attribute.kind is not Kind.MEMBERS]
-    if up:
-        lines = "".join(_link(line, target, own, attribute.name) for attribute, pages in up for line, target in pages)
-        yield f'<section class="card"><h2>{reader.say("record.up")}</h2><ul class="links">{lines}</ul></section>'
-    for attribute, pages in values.links:
-        if attribute.kind is Kind.MEMBERS:
-            count = f"<small>{reader.say('record.count', count=len(pages))}</small>"
-            lines = "".join(_link(line, target, own) for line, target in pages)
-            heading = f"<h2>{reader.say('record.down')} {count}</h2>"
-            yield f'<section class="card">{heading}<ul class="links many">{lines}</ul></section>'
-
-
-def _link(line: str, target: str, own: str, name: str = "") -> str:
-    """A way on. The prefix is left out where it is that of the page: on a phone it would fill the line."""
-    what = f"<small>{html.escape(name)}</small>" if name else ""
-    prefix, _, suffix = line.partition("/")
-    shown_name = f"<b>{html.escape(suffix)}</b>" if prefix.upper() == own.upper() else name_parts(line)
-    return f'<li><a href="{html.escape(target)}">{what}<span class="name">{shown_name}</span></a></li>'
-
-
 def _about(page: RecordPage, reader: Reader) -> str:
     origin, freshness = page.origin, page.freshness
     prefix = page.handle.partition("/")[0]
@@ -187,6 +167,8 @@ def _about(page: RecordPage, reader: Reader) -> str:
     shown_prefix = html.escape(prefix)
     rows = [("by", html.escape(origin.enterprise))] if origin.enterprise else []
     rows.append(("prefix", f'<a href="{html.escape(prefix_page)}">{shown_prefix}</a>' if prefix_page else shown_prefix))
+    if page.standing is not None and page.standing.reason:
+        rows.append(("reason", html.escape(page.standing.reason)))
     if origin.registered_at is not None:
         rows.append(("since", time_element(origin.registered_at)))
     written = max((value.timestamp for value in page.values), default=0)

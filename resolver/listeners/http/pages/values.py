@@ -20,9 +20,11 @@ _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}.{0,2
 
 def shown(value: HandleValue, attribute: Attribute, reader: Reader) -> str:
     """A value among the details of a page."""
+    if attribute.kind is Kind.OPTION and (named := attribute.options.get(value.text, value.text)) != value.text:
+        return f"{html.escape(named)} <small>{html.escape(value.text)}</small>"
     if attribute.kind is Kind.QUANTITY and (number := _NUMBER.fullmatch(value.text)):
         sign, whole, part = number.groups(default="")
-        return f"{sign}{int(whole):,}{part} <small>{html.escape(attribute.unit)}</small>"
+        return f"{sign}{int(whole):,}{part} <small>{html.escape(attribute.unit)}</small>".rstrip()
     if attribute.kind is Kind.TIME and _TIME.fullmatch(value.text):
         try:
             at = datetime.fromisoformat(value.text)
