@@ -16,11 +16,13 @@ from registry.refusal import MAX_ROW_TEXT, Refusal
 from registry.relations import Said
 from registry.row_readers import LineReader, RowReader, csv_reader, sheet_reader
 from registry.rows import MAX_ROW
+from registry.schemes.gs1 import check_canonical
 from registry.schemes.recognition import recognise
 from registry.schemes.systems import HANDLE
 from registry.tabular import Columns, cells_from_csv, cells_to_csv
 
 # How codes begin that have a '/' in them as handles do; no prefix that can be homed begins so and is meant.
+_GS1: Final = "gs1/"
 _CODES: Final = ("VAA0", "25SVAA", "MA.", "did:", "/", "urn:", "http", "(", "]", "hdl:")
 
 _Entry = tuple[HandleKey, int, str, bytes]
@@ -126,6 +128,8 @@ def _checked(name: str) -> str:
     """The handle of a row, which may name a code of another system."""
     if name.startswith(_CODES):
         name = str(recognise(name).handle)
+    if name[:4].lower() == _GS1:
+        check_canonical(Handle.from_text(name))
     if len(name) <= MAX_HANDLE and name.isascii() and name.isprintable() and 0 < name.find("/") < len(name) - 1:
         return name  # What check_new would say of nearly every name, at a quarter of its cost.
     if name and "/" not in name:

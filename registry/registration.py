@@ -34,6 +34,7 @@ from registry.minting import Asked, Minting
 from registry.prefix import Prefix
 from registry.record import HandleRecord, check_values
 from registry.rights import Rights, read_only_index
+from registry.schemes.gs1 import check_canonical
 from registry.store import Store
 from registry.suffixes import check_suffix
 from registry.templates import Templates
@@ -77,6 +78,7 @@ class Registration:
             handle = Handle(handle.prefix, f"{handle.suffix}{uuid4()}")
         prefix = await self._homed(handle, by)
         check_new(handle)
+        check_canonical(handle)
         checked = check_values(tuple(values))
         signed = check_claims(checked)
         if not (overwrite or or_same) and await self._store.fetch(self._store.key_of(handle.octets)) is not None:

@@ -138,6 +138,10 @@ SCHEME_RULES: Catalogue = {
         "GS1 ({ai}): {asked} cannot qualify it so; what can, in this order: {orders}",
         "GS1 ({ai}):不能以 {asked} 限定,允许的限定符及顺序:{orders}",
     ),
+    "gs1.canonical": (
+        "{handle!r} is not the form in which this code is kept; write {right!r}",
+        "{handle!r} 不是该编码的规范形式,应写作 {right!r}",
+    ),
     "gs1.compressed": (
         "{text!r}: compressed GS1 Digital Links are not read here; use the uncompressed form",
         "{text!r}:本节点不解析压缩形式的 GS1 Digital Link,请使用未压缩形式",

@@ -16,6 +16,7 @@ from registry.errors import HandleNotFound, PrefixNotHomed, ProtocolFault
 from registry.handle import Handle, check_new
 from registry.record import HandleRecord
 from registry.rights import Rights
+from registry.schemes.gs1 import check_canonical
 from registry.standing import Standing, State, Wish, checked, stand
 from registry.store import Store
 from registry.transaction import Transaction, begin, key_order
@@ -113,6 +114,7 @@ async def _reserved(transaction: Transaction, handle: Handle, wish: Wish) -> Han
     if wish.state is not State.RESERVED:
         raise HandleNotFound("handle.not_found", handle=str(handle))
     check_new(handle)
+    check_canonical(handle)
     return await transaction.create(handle, ())
 
 

@@ -7,6 +7,7 @@ or SSCC, and the path that is the canonical form itself.
 import re
 from typing import Final
 
+from registry.errors import InvalidHandle
 from registry.handle import Handle
 from registry.schemes.check_digit import has_check_digit
 from registry.schemes.epc import is_epc, key_from_urn
@@ -14,7 +15,7 @@ from registry.schemes.gs1_digital_link import is_link, is_plausible, key_from_pa
 from registry.schemes.gs1_element_string import is_bracketed, is_scanned, key_from_bracketed, key_from_scanned
 from registry.schemes.gs1_keys import GTIN, SSCC, SYSTEM, Key
 
-__all__ = ["SYSTEM", "from_text", "key_from_text", "shape"]  # A scheme has its name here.
+__all__ = ["SYSTEM", "check_canonical", "from_text", "key_from_text", "shape"]  # A scheme has its name here.
 
 # Lengths of codes that are printed without saying what they are.
 _BARE: Final = {8: GTIN, 12: GTIN, 13: GTIN, 14: GTIN, 18: SSCC}
@@ -36,6 +37,14 @@ def shape(text: str) -> bool:
 def from_text(text: str) -> Handle:
     """Raises InvalidHandle."""
     return key_from_text(text).handle
+
+
+def check_canonical(handle: Handle) -> None:
+    """Refuses to have a code registered that is wrong, or not written in its one form. Raises InvalidHandle."""
+    if handle.prefix.lower() == SYSTEM:
+        right = from_text(handle.suffix)
+        if right.suffix != handle.suffix:
+            raise InvalidHandle("gs1.canonical", handle=str(handle), right=str(right))
 
 
 def key_from_text(text: str) -> Key:

@@ -47,6 +47,7 @@ from resolver.wire.refusal import Referral, Refusal
 from resolver.wire.session_cipher import opened, sealed
 from resolver.wire.session_setup import EncryptedSessionKey, SessionOpened, SessionSetup
 from resolver.wire.stream import MessageStream
+from tests.fuzz import links
 from tests.fuzz.answers import answers
 from tests.fuzz.connections import connection
 
@@ -264,6 +265,10 @@ SURFACES: dict[str, Callable[[bytes], None]] = {
     "key": key,
     "answers": answers,
     "connection": connection,
+    "code": links.code,
+    "link": links.link,
+    "target": links.target,
+    "preferences": links.preferences,
 }
 NAMES = tuple(SURFACES)
 

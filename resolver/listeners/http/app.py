@@ -26,8 +26,10 @@ from resolver.listeners.http.link_answers import opening_headers
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.ready import ReadyAnswers
 from resolver.listeners.http.ready_connection import ReadyConnection
+from resolver.listeners.http.ready_links import ReadyLinks
 from resolver.listeners.http.responses import ASKED, BASE_HEADERS, FOUND, METHODS, SERVER, open_to_scripts, refusal
 from resolver.listeners.http.routes import routes
+from resolver.listeners.http.target import Destinations
 from resolver.listeners.http.trial import misfit
 from resolver.settings import ResolverSettings
 from resolver.tally import Protocol, Tally
@@ -136,7 +138,8 @@ class HttpServer(web.Server):
         self._guarded = bool(parts.settings.resolver.client_ca)
         self._metrics = parts.metrics
         self._most = parts.settings.resolver.http_connections
-        self._prepared = ReadyAnswers(parts.resolver, parts.resolver.names, parts.metrics)
+        links = ReadyLinks(parts.resolver, Destinations.of(parts.settings.resolver))
+        self._prepared = ReadyAnswers(parts.resolver, parts.resolver.names, parts.metrics, links)
         self._ready: ReadyAnswers | None = None
 
     def __call__(self) -> Connection:

@@ -7,6 +7,7 @@ up: what a name means elsewhere nobody here knows, and a question to DNS would m
 import ipaddress
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
@@ -17,6 +18,7 @@ _DOTTED: Final = re.compile(r"(?:[0-9]{1,3}\.){3}[0-9]{1,3}")
 _DOTS: Final = re.compile("[\u3002\uff0e\uff61]")  # Full stops that browsers read as dots (UTS #46).
 
 
+@lru_cache(maxsize=4096)  # A registry leads to some hundreds of hosts, a million times each.
 def is_public(authority: str) -> bool:
     """Whether the host of a web address, which may have a user in front and a port behind, is one of the Internet."""
     host = authority.rpartition("@")[2]

@@ -15,7 +15,7 @@ from resolver.listeners.http.authorization import Authorization
 from resolver.listeners.http.conditional import caching_headers, etag_of, unchanged
 from resolver.listeners.http.link_choice import Level, Preferences, weighted
 from resolver.listeners.http.linksets import CONTEXT, CONTEXT_LINK, JSON_LD, LINKSET, choices, linkset
-from resolver.listeners.http.pages.layout import Reader, redirect_body
+from resolver.listeners.http.pages.layout import Reader
 from resolver.listeners.http.pages.links import links_page
 from resolver.listeners.http.pages.response import page_response
 from resolver.listeners.http.parts import Parts
@@ -26,6 +26,7 @@ LINK_TYPE: Final = "linkType"
 CONTEXT_PARAMETER: Final = "context"
 LINK_SETS: Final = frozenset({"linkset", "all"})  # What ?linkType= says for all links; the second is the older word.
 MAX_ACCEPT: Final = 500  # Characters of a header that are read; browsers send about 150.
+REDIRECT: Final = 307
 METHODS: Final = "GET, HEAD, OPTIONS"
 # Anybody's page may read what anybody may read: the standard asks for it without a question about an origin.
 OPEN_HEADERS: Final = {
@@ -35,6 +36,7 @@ OPEN_HEADERS: Final = {
     "Access-Control-Expose-Headers": "Link, Location",
 }
 VARY: Final = "Accept, Accept-Language"
+_LINK_SET: Final = f'?{LINK_TYPE}=linkset>; rel="linkset"; type="{LINKSET}"'
 _PLAIN: Final = "application/json"
 _PAGE: Final = frozenset({"text/html", "application/xhtml+xml"})
 _HOST: Final = re.compile(r"[A-Za-z0-9._\[\]:-]{1,261}")
@@ -87,27 +89,23 @@ class LinkAnswers:
         self._resolver = parts.resolver
         self._authorization = authorization
         self._name = settings.description
-        self._destinations = Destinations.of(settings)
-
-    def follows(self, link: Link) -> bool:
-        """Whether visitors may be sent where a link leads."""
-        return target_of(link.href, self._destinations) is not None
+        self.destinations = Destinations.of(settings)
 
     def redirect(self, question: Question, path: str, link: Link, ttl: int) -> web.StreamResponse:
         """To a link that may be followed. Raises ProtocolFault when the query makes it too long."""
-        target = target_of(link.href, self._destinations)
+        target = target_of(link.href, self.destinations)
         assert target is not None
         # "SHALL transmit the entirety of the query string" (resolver standard, 2.12)
         location = with_query(target, question.query)
-        headers = {**redirect_headers(path, ttl, self._resolver.staleness), "Location": location}
-        return web.Response(status=307, text=redirect_body(location), content_type="text/html", headers=headers)
+        headers = {**redirect_headers(ttl, self._resolver.staleness), "Link": link_to_set(path), "Location": location}
+        return web.Response(status=REDIRECT, headers=headers)
 
     def link_set(
         self, request: web.Request, question: Question, name: str, levels: Sequence[Level], ttl: int
     ) -> web.StreamResponse:
         if question.wants_page:
             return self._page(request, 200, name, levels)
-        form = linkset(self.root(request), levels, self._destinations)
+        form = linkset(self.root(request), levels, self.destinations)
         return self._json(request, question, form, 200, ttl)
 
     def choices(
@@ -127,7 +125,7 @@ class LinkAnswers:
         if not links:
             types = ", ".join(sorted({link.rel for level in levels for link in level.links})) or "-"
             raise ProtocolFault("links.no_type", name=name, link_type=(question.link_type or "")[:100], types=types)
-        form = choices(self.root(request), levels[0].path, links, self._destinations)
+        form = choices(self.root(request), levels[0].path, links, self.destinations)
         return self._json(request, question, form, status, ttl)
 
     def root(self, request: web.Request) -> str:
@@ -155,26 +153,20 @@ class LinkAnswers:
             self._name,
             language,
             levels[0].path,
-            lambda line: target_of(line, self._destinations),
+            lambda line: target_of(line, self.destinations),
             lambda _: None,
             f"{LINK_TYPE}=linkset",
         )
-        form = linkset(self.root(request), levels, self._destinations)
+        form = linkset(self.root(request), levels, self.destinations)
         page = links_page(status, name, levels, {**CONTEXT, **form}, reader)
         response = page_response(status, page, language, staleness=self._resolver.staleness)
         response.headers.update({**OPEN_HEADERS, "Link": link_to_set(levels[0].path)})
         return response
 
 
-def redirect_headers(path: str, ttl: int, staleness: float = 0.0) -> dict[str, str]:
-    """Of a redirect, in the order in which they are sent; where it leads comes last."""
-    return {
-        **caching_headers(ttl, staleness=staleness),
-        "Vary": VARY,
-        **BASE_HEADERS,
-        **OPEN_HEADERS,
-        "Link": link_to_set(path),
-    }
+def redirect_headers(ttl: int, staleness: float = 0.0) -> dict[str, str]:
+    """Of a redirect, in the order in which they are sent; what is its own comes behind them."""
+    return {**caching_headers(ttl, staleness=staleness), "Vary": VARY, **BASE_HEADERS, **OPEN_HEADERS}
 
 
 def opening_headers(path: str) -> dict[str, str]:
@@ -184,7 +176,7 @@ def opening_headers(path: str) -> dict[str, str]:
 
 def link_to_set(path: str) -> str:
     """Where the link set of an identifier is (RFC 9264, section 6)."""
-    return f'<{path}?{LINK_TYPE}=linkset>; rel="linkset"; type="{LINKSET}"'
+    return f"<{path}{_LINK_SET}"
 
 
 def _form(accept: Sequence[tuple[str, float]]) -> str:

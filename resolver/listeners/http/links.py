@@ -6,20 +6,16 @@ system is asked for links in the same way, by ?linkType= or by taking link sets;
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from aiohttp import web
 
 from registry.errors import HandleError, HandleNotFound, InvalidHandle, ProtocolFault
-from registry.handle import HandleKey
-from registry.links import Link, links_of, relation
-from registry.record import first_of_type, public
+from registry.links import Link, relation
 from registry.routes import Handler, Parameter, Route, percent_decode
 from registry.schemes.gs1_digital_link import check_query, is_plausible, key_from_path
-from registry.schemes.gs1_keys import Key
 from registry.standing import closed
-from registry.value import HandleValue
 from resolver.aliases import follow_many
 from resolver.answer import Answer
 from resolver.listeners.http import resolver_description
@@ -27,14 +23,13 @@ from resolver.listeners.http.authorization import Authorization
 from resolver.listeners.http.front import without_scheme
 from resolver.listeners.http.link_answers import CONTEXT_PARAMETER, LINK_TYPE, LinkAnswers, Question
 from resolver.listeners.http.link_choice import Level, best_of, default_of, links_of_type
+from resolver.listeners.http.link_levels import Asked
 from resolver.listeners.http.linksets import DEFAULT_LINK, JSON_LD, LINKSET, VARIANTS
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.responses import ASKED, FOUND, STATUS_OF_RULE
 from resolver.listeners.http.target import path_of
 from resolver.resolution import Resolver
 
-# What the address of a record is as a link: it is about the thing, and nobody said in what way.
-ABOUT: Final = "describedby"
 ANSWERS: Final = f"text/html, application/json, {LINKSET}, {JSON_LD}"
 PARAMETERS: Final = (
     Parameter(
@@ -45,16 +40,6 @@ PARAMETERS: Final = (
     ),
     Parameter(CONTEXT_PARAMETER, "Context of the link wanted.", "所需链接的上下文。"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """An identifier that is asked about, and those above it, the most exact first."""
-
-    name: str
-    paths: tuple[str, ...]
-    keys: tuple[HandleKey, ...]
-    names: tuple[str, ...]
 
 
 class Links:
@@ -96,52 +81,48 @@ class Links:
             return await self._refuse(request, question, refused, raw, 400)
         # Clients that prefer plain JSON are served the link set too (resolver standard, 2.10).
         question = question.of_key()
-        return await self._answer(request, question, _asked_of(key, self._resolver), raw)
+        return await self._answer(request, question, Asked.of_gs1(key, self._resolver.store.key_of), raw)
 
     async def _answer(self, request: web.Request, question: Question, asked: Asked, raw: str) -> web.StreamResponse:
         request[ASKED] = asked.keys[0]
         answers = await self._resolver.resolve_many(asked.keys)
         await follow_many(self._resolver.names, answers, self._resolver.resolve_many)
         try:
-            levels, found = self._levels(asked, answers)
+            every = self._levels(asked, answers)
         except HandleNotFound as gone:
             return await self._refuse(request, question, gone, raw, STATUS_OF_RULE.get(gone.rule, 404))
-        request[FOUND] = bool(found)
-        if not found:
+        levels = [level for level in every if level is not None]
+        request[FOUND] = bool(levels)
+        if not levels:
             refusal = ProtocolFault("links.not_found", name=asked.name)
             return await self._refuse(request, question, refusal, raw, 404)
-        ttl = min(answer.ttl for answer in answers if isinstance(answer, Answer))
+        ttls = [answer.ttl for answer in answers if isinstance(answer, Answer)]
+        ttl = min(ttls)
         if question.wants_link_set:
             return self._answers.link_set(request, question, asked.name, levels, ttl)
         if question.link_type is None:
-            link = next((link for level in levels if (link := default_of(level, question.preferences))), None)
-            if link is None:  # A record without any link is shown.
-                return await self._visit(request, {"handle": path_of(found[0])[1:]})
-            return self._answers.redirect(question, asked.paths[0], link, ttl)
+            for place, level in enumerate(every):
+                if level is not None and (link := default_of(level, question.preferences)) is not None:
+                    return self._answers.redirect(question, asked.paths[0], link, min(ttls[: place + 1]))
+            # A record without any link is shown.
+            shown = next(name for name, level in zip(asked.names, every, strict=True) if level is not None)
+            return await self._visit(request, {"handle": path_of(shown)[1:]})
         chosen = _chosen(levels, question)
         if len(chosen) == 1:
             return self._answers.redirect(question, asked.paths[0], chosen[0], ttl)
         return self._answers.choices(request, question, asked.name, levels, chosen, ttl)
 
-    def _levels(self, asked: Asked, answers: Sequence[Answer | HandleError]) -> tuple[list[Level], list[str]]:
-        """The levels that are registered, with the links that visitors may be sent to, and their names. Raises
-        HandleError when one could not be read, and HandleNotFound when the most exact one was withdrawn: what is said
-        of the product is not said of an item that is none of it any more."""
-        levels: list[Level] = []
-        names: list[str] = []
-        for path, name, answer in zip(asked.paths, asked.names, answers, strict=True):
+    def _levels(self, asked: Asked, answers: Sequence[Answer | HandleError]) -> list[Level | None]:
+        """What is registered of each. Raises HandleError when one could not be read, and HandleNotFound when the most
+        exact one was withdrawn: what is said of a product is not said of an item that is none of it any more."""
+        levels: list[Level | None] = []
+        for place, answer in enumerate(answers):
             if isinstance(answer, HandleError):
                 raise answer
-            if answer.tombstone is not None and not levels:
+            if answer.tombstone is not None and not any(levels):
                 raise closed(asked.name, answer.tombstone)
-            record = answer.record
-            if record is not None:
-                values = public(record.values)
-                links = tuple(link for link in links_of(values) if self._answers.follows(link))
-                address = _address_of(values, name)
-                levels.append(Level.of(path, links, address if address and self._answers.follows(address) else None))
-                names.append(name)
-        return levels, names
+            levels.append(asked.level(place, answer, self._answers.destinations))
+        return levels
 
     async def _refuse(
         self, request: web.Request, question: Question, refused: HandleError, raw: str, status: int
@@ -153,18 +134,6 @@ class Links:
         if response.status != 503:
             response.set_status(status)
         return response
-
-
-def _asked_of(key: Key, resolver: Resolver) -> Asked:
-    levels = key.levels()
-    names = tuple(str(level.handle) for level in levels)
-    paths = tuple(level.path for level in levels)
-    return Asked(paths[0], paths, tuple(resolver.store.key_of(name.encode()) for name in names), names)
-
-
-def _address_of(values: tuple[HandleValue, ...], name: str) -> Link | None:
-    value = first_of_type(values, "URL") or first_of_type(values, "URL.")
-    return None if value is None else Link(ABOUT, value.text.strip(), name)
 
 
 def _chosen(levels: Sequence[Level], question: Question) -> tuple[Link, ...]:

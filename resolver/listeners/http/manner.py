@@ -41,11 +41,12 @@ ANY_TAG: Final = "*"
 @dataclass(frozen=True, slots=True)
 class Manner:
     """`known` is the entity tag of the answer that the client has, `opening` the header lines that let a page of
-    another origin read the new one."""
+    another origin read the new one; `names_json` says that the client would take JSON rather than be sent on."""
 
     accept_language: str | None = None
     known: str | None = None
     opening: bytes = b""
+    names_json: bool = False
 
 
 PLAIN: Final = Manner()
@@ -70,10 +71,13 @@ def manner_of(message: RawRequestMessage, payload: StreamReader) -> Manner | Non
     accept = message.headers.get("Accept")
     if accept is not None and "*/*" not in accept and "json" not in accept:
         return None
-    return PLAIN if COLOURING.isdisjoint(names) else _coloured(message)
+    names_json = accept is not None and "json" in accept
+    if not COLOURING.isdisjoint(names):
+        return _coloured(message, names_json)
+    return Manner(names_json=True) if names_json else PLAIN
 
 
-def _coloured(message: RawRequestMessage) -> Manner | None:
+def _coloured(message: RawRequestMessage, names_json: bool) -> Manner | None:
     headers = message.headers
     known = headers.get("If-None-Match") or None
     if known is not None and known != ANY_TAG:
@@ -83,4 +87,4 @@ def _coloured(message: RawRequestMessage) -> Manner | None:
         known = tag[1]
     origin = headers.get("Origin")
     opening = "" if origin is None else "".join(f"{name}: {text}\r\n" for name, text in origin_headers(origin).items())
-    return Manner(headers.get("Accept-Language"), known, opening.encode())
+    return Manner(headers.get("Accept-Language"), known, opening.encode(), names_json)

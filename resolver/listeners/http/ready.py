@@ -29,13 +29,17 @@ from resolver.listeners.http.block_form import BlockForm, expression_of
 from resolver.listeners.http.conditional import caching_headers
 from resolver.listeners.http.connection import HEAD_END
 from resolver.listeners.http.handles import NO_VALUES, Name, headers_of, shows, whole_body, whole_headers
+from resolver.listeners.http.link_answers import REDIRECT, redirect_headers
 from resolver.listeners.http.manner import ANY_TAG, Manner, manner_of
+from resolver.listeners.http.ready_links import STARTS, ReadyLinks
 from resolver.listeners.http.responses import BASE_HEADERS, JSON, refusal_form, refusal_head
 from resolver.metrics import Metrics
 from resolver.tally import Asker, Cell
 
 PATH: Final = "/api/handles/"
-QUESTION: Final = b"GET " + PATH.encode()
+ASK: Final = b"GET "
+QUESTION: Final = ASK + PATH.encode()
+LINK_QUESTIONS: Final = tuple(ASK + start for start in STARTS)
 MAX_BLOCKS: Final = 4096  # Kinds of clients at a time; each kind sends the same headers with every question.
 MAX_BLOCK: Final = 8192  # Octets; browsers with many cookies send about 4,000. All blocks take 32 MiB at most.
 MAX_FORMS: Final = 256  # Kinds of clients at a time that send something else with every question.
@@ -55,7 +59,8 @@ _Known = TypeVar("_Known")
 class ReadyAnswers:
     """What the connections of one server share. `blocks` are known, and everything about them is ordinary."""
 
-    def __init__(self, source: Source, names: Names, metrics: Metrics) -> None:
+    def __init__(self, source: Source, names: Names, metrics: Metrics, links: ReadyLinks | None = None) -> None:
+        """Without `links` every question for them goes the long way."""
         self.blocks: dict[bytes, Manner] = {}
         self.forms: dict[bytes, BlockForm] = {}
         self._sights: set[int] = set()
@@ -67,6 +72,8 @@ class ReadyAnswers:
         self._metrics = metrics
         self.tally = metrics.tally
         self._heads: dict[int, tuple[bytes, bytes]] = {}
+        self._links = links
+        self._redirects: dict[int, bytes] = {}
         self._missing_head = _head(STATUS[MISSING.code], MISSING.ttl, "")
         self._second = 0
         self._date = b""
@@ -99,6 +106,22 @@ class ReadyAnswers:
             tail,
         )
 
+    def answer_link(self, path: bytes, manner: Manner, cell: Cell) -> bytes | None:
+        """★ The redirect of a path to its default link; None when the long way has to say."""
+        links = self._links
+        if links is None or manner.names_json:
+            return None
+        found = links.find(path)
+        if found is None:
+            return None
+        _, prefix, ttl, lines = found
+        counts = cell.found
+        counts[prefix] = counts.get(prefix, 0) + 1
+        before = self._redirects.get(ttl) or self._learn_redirect(ttl)
+        if int(time()) != self._second:
+            self._tick()
+        return b"%b%bContent-Length: 0%b" % (before, lines, self._date)
+
     def ask(self, name: bytes, manner: Manner, asker: Asker, told: Callable[[bytes], None]) -> bool:
         """Has the answer made for a name that is not kept, for `told` to be called with; never within this call, and
         not at all when only aiohttp's way can answer."""
@@ -127,9 +150,9 @@ class ReadyAnswers:
     def learn(self, octets: bytes, message: object, payload: StreamReader) -> BlockForm | None:
         """Knows the block of a question from its third time on, or its form, which the connection may hold its next
         blocks against. `octets` is what aiohttp parsed into `message`."""
-        if not octets.startswith(QUESTION):
+        if not octets.startswith((QUESTION, *LINK_QUESTIONS)):
             return None
-        block = octets[octets.find(b" ", len(QUESTION)) :]
+        block = octets[octets.find(b" ", len(ASK)) :]
         if block in self.blocks or len(block) > MAX_BLOCK:
             return None
         expression = expression_of(block)
@@ -243,6 +266,12 @@ class ReadyAnswers:
         if len(self._heads) >= MAX_HEADS:
             self._heads.clear()
         head = self._heads[ttl] = _head(HTTPStatus.OK, ttl, _MARK)
+        return head
+
+    def _learn_redirect(self, ttl: int) -> bytes:
+        if len(self._redirects) >= MAX_HEADS:
+            self._redirects.clear()
+        head = self._redirects[ttl] = _lines(REDIRECT, redirect_headers(ttl))
         return head
 
     def _tick(self) -> None:

@@ -21,14 +21,15 @@ from aiohttp.http_parser import RawRequestMessage
 from resolver.listeners.http.block_form import BlockForm
 from resolver.listeners.http.connection import HEAD_END, Connection
 from resolver.listeners.http.manner import is_whole, manner_of
-from resolver.listeners.http.ready import MAX_BLOCK, PATH, QUESTION, ReadyAnswers
+from resolver.listeners.http.ready import ASK, LINK_QUESTIONS, MAX_BLOCK, PATH, QUESTION, ReadyAnswers
 from resolver.tally import Asker
 
 log = logging.getLogger(__name__)
 
 SEGMENT: Final = 1 << 16  # Octets of answers between two looks at whether the client still reads.
 MAX_HELD: Final = 1 << 16  # Octets that are held while an answer is read; beyond them the client has to wait.
-_NAME: Final = len(QUESTION)  # Where the name begins.
+_NAME: Final = len(QUESTION)  # Where the name begins,
+_PATH: Final = len(ASK)  # and where the whole target.
 PRIVATE: Final = (
     "_buffer_paused",
     "_close",
@@ -113,8 +114,12 @@ class ReadyConnection(Connection):
         cell = asker.cells[asker.address]
         answers: list[bytes] = []
         octets = 0
-        while octets < SEGMENT and data.startswith(QUESTION, begin):
-            space = data.find(b" ", begin + _NAME)
+        while octets < SEGMENT:
+            named = data.startswith(QUESTION, begin)
+            if not named and not data.startswith(LINK_QUESTIONS, begin):
+                break
+            at = begin + (_NAME if named else _PATH)
+            space = data.find(b" ", at)
             end = data.find(HEAD_END, space) + 4
             if end < space:
                 break
@@ -123,10 +128,10 @@ class ReadyConnection(Connection):
                 if form is None or end - space > MAX_BLOCK or form.pattern.fullmatch(data, space, end) is None:
                     break
                 manner = form.manner
-            name = data[begin + _NAME : space]
-            answer = ready.answer(name, manner, cell)
+            name = data[at:space]
+            answer = ready.answer(name, manner, cell) if named else ready.answer_link(name, manner, cell)
             if answer is None:
-                if ready.ask(name, manner, asker, partial(self._told, begun)):
+                if named and ready.ask(name, manner, asker, partial(self._told, begun)):
                     self._begin_asking()
                     self._request_count += 1
                     begin = end

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.errors import HandleError
+from registry.errors import HandleError, InvalidHandle
+from registry.handle import Handle
 from registry.schemes import gs1
 from registry.schemes.gs1_checks import check_pair
 from registry.schemes.gs1_keys import Key
@@ -182,6 +183,15 @@ def test_a_key_is_answered_for_by_less_exact_ones_down_to_the_product(path, leve
 def test_the_canonical_form_is_read_back_as_itself():
     key = Key.of("01", "09506000134352", [("10", "a/b%2F?+_;&=")])
     assert gs1.key_from_text(str(key)) == key
+
+
+@pytest.mark.parametrize("suffix", ["01/9506000134352", "01/09506000134353", "META_x", "01/09506000134352/10/%41"])
+def test_a_code_is_registered_in_its_one_form_or_not_at_all(suffix):
+    for prefix in ("gs1", "GS1"):
+        with pytest.raises(InvalidHandle):
+            gs1.check_canonical(Handle(prefix, suffix))
+    gs1.check_canonical(Handle("gs1", "01/09506000134352/10/A"))
+    gs1.check_canonical(Handle("88.1", suffix))
 
 
 def test_check_characters_are_those_of_the_example_in_the_standard():
