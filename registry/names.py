@@ -10,7 +10,7 @@ from typing import Final
 
 from registry.handle import NAMING_AUTHORITY, Handle, HandleKey, KeyOf
 from registry.prefix import PrefixTable
-from registry.schemes.recognition import recognise
+from registry.schemes.recognition import Recognised, recognise
 
 PREFIX_START: Final = NAMING_AUTHORITY.encode() + b"/"
 
@@ -34,8 +34,13 @@ class Names:
 
     def handle_of(self, text: str) -> Handle:
         """The handle that a name is, or that a code is kept under. Raises HandleError."""
+        recognised = self.recognised(text)
+        return Handle.from_text(text) if recognised is None else recognised.handle
+
+    def recognised(self, text: str) -> Recognised | None:
+        """As what a name is read; None for a plain handle of a prefix here. Raises HandleError."""
         handle = Handle.from_text(text)
-        return handle if self._is_plain(self.plain(handle.octets)) else recognise(text).handle
+        return None if self._is_plain(self.plain(handle.octets)) else recognise(text)
 
     def _is_plain(self, key: HandleKey) -> bool:
         prefixes = self._prefixes()

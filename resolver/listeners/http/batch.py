@@ -27,11 +27,12 @@ from resolver.listeners.http.batch_forms import LIST, Framing, accepted_framing,
 from resolver.listeners.http.batch_names import heads_of, joined, key_or_refusal, keys_of, prefixes_of
 from resolver.listeners.http.body import read_body
 from resolver.listeners.http.conditional import caching_headers, private_headers
+from resolver.listeners.http.explanations import EXPLAIN, Explanations
 from resolver.listeners.http.handles import NO_VALUES, values_body, whole_body
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.places import Places
 from resolver.listeners.http.query import Query
-from resolver.listeners.http.responses import BASE_HEADERS, open_to_scripts, refusal_form
+from resolver.listeners.http.responses import BASE_HEADERS, json_response, open_to_scripts, refusal_form
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +102,8 @@ class _Asked:
 class Batch:
     """Answers for many handles."""
 
-    def __init__(self, parts: Parts, authorization: Authorization) -> None:
+    def __init__(self, parts: Parts, authorization: Authorization, explanations: Explanations) -> None:
+        self._explanations = explanations
         self._resolver = parts.resolver
         self._names = parts.resolver.names
         self._key_of = self._names.plain
@@ -115,6 +117,8 @@ class Batch:
         query = Query.from_request(request)
         with self._places.one():
             names = names_of(await read_body(request, MAX_BODY, BODY_SECONDS), asked)
+            if query.flag(EXPLAIN, False):
+                return await self._explain(request, names, query)
             selection = await self._selection(request, query)
             response = web.StreamResponse(headers=self._headers(selection))
             framing = accepted_framing(request, asked)
@@ -123,6 +127,17 @@ class Batch:
                 open_to_scripts(request, response)
             await self._send(request, response, self._pieces(names, selection, framing))
             return response
+
+    async def _explain(self, request: web.Request, names: Sequence[str], query: Query) -> web.StreamResponse:
+        if len(names) != 1:
+            raise ProtocolFault("http.parameter", name=EXPLAIN, value="true", rule="is for one handle at a time")
+        _, form = await self._explanations.explain(request, names[0].encode(), query)
+        counts = {"found": 0, "notFound": 0, "refused": 0, "busy": 0}
+        code = form["responseCode"]
+        counts["found" if code == ResponseCode.SUCCESS else _COUNTED.get(code, "refused")] += 1
+        return json_response(
+            request, {"responseCode": 1, "results": [form], "counts": counts}, headers=private_headers()
+        )
 
     async def answers(self, request: web.Request, names: Sequence[str], most: int) -> bytes:
         """What anybody may read of many handles, as one JSON document of at most so many octets. Raises ServerBusy when

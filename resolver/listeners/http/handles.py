@@ -28,6 +28,7 @@ from resolver.answer import Alias, Answer, Followed
 from resolver.listeners.http.authorization import LOOKING, Authorization
 from resolver.listeners.http.body import expect_json, read_body, read_object
 from resolver.listeners.http.conditional import caching_headers, etag_of, private_headers, unchanged
+from resolver.listeners.http.explanations import EXPLAIN, Explanations
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.query import Query
 from resolver.listeners.http.responses import ASKED, BASE_HEADERS, FOUND, HANDLE, JSON, json_response, respond
@@ -82,8 +83,11 @@ class Handles:
         self._signatures = signatures
         self._max_body = parts.settings.resolver.request_octets
         self._certificates = bool(parts.settings.resolver.client_ca)
+        self.explanations = Explanations(parts, self._select)
 
     async def resolve(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
+        if EXPLAIN in request.raw_path and (query := Query.from_request(request)).flag(EXPLAIN, False):
+            return await self._explain(request, placeholders, query)
         asked, key = self._asked(request, placeholders)
         if not self._is_ordinary(request):
             return await self._answer(request, asked, key, Query.from_request(request))
@@ -93,6 +97,12 @@ class Handles:
         request[FOUND] = shows(answer)
         headers = headers_of(answer, self._resolver.staleness)
         return web.Response(body=whole_body(asked, answer), status=answer.status, headers=headers)
+
+    async def _explain(self, request: web.Request, placeholders: Mapping[str, str], query: Query) -> web.StreamResponse:
+        name = Name.from_path(placeholders["handle"])
+        request[HANDLE] = name.text
+        status, form = await self.explanations.explain(request, name.octets, query)
+        return json_response(request, form, status, private_headers())
 
     async def resolve_posted(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         """GET with its parameters in a JSON object."""

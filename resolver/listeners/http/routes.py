@@ -18,6 +18,7 @@ from resolver.listeners.http.background import Background
 from resolver.listeners.http.batch import Batch
 from resolver.listeners.http.batch_forms import NDJSON_TYPES, handles_schema
 from resolver.listeners.http.body import read_body
+from resolver.listeners.http.explanations import EXPLAIN
 from resolver.listeners.http.handles import SAME, Handles
 from resolver.listeners.http.label import Labels
 from resolver.listeners.http.parts import Parts
@@ -83,6 +84,15 @@ SELECTION: Final = (
     ),
     Parameter("auth", "Ask the registry, not the cache.", "绕过缓存,直接查询注册库。", _FLAG),
     Parameter(
+        "ignore_aliases", "Show an alias itself, not what it stands for.", "显示别名本身,而不是其指向的记录。", _FLAG
+    ),
+    Parameter(
+        EXPLAIN,
+        "Add how the answer came about, step by step, with the time of each; for one handle.",
+        "在结果中附上解析过程的各个步骤及耗时;一次一个标识。",
+        _FLAG,
+    ),
+    Parameter(
         SIGN,
         f"Sign the answer: true, with the signature in {SIGNATURE}; {WHOLE}, both in one document (RFC 7515).",
         f"对应答签名:true 时签名在 {SIGNATURE} 头中;{WHOLE} 时应答与签名合为一个文档(RFC 7515)。",
@@ -91,6 +101,7 @@ SELECTION: Final = (
     Parameter("cert", "Accepted and without effect.", "接受此参数,但无作用。"),
     Parameter("doNotRefer", "Accepted and without effect.", "接受此参数,但无作用。"),
 )
+_OF_MANY: Final = ("index", "type", "publicOnly", "auth", "ignore_aliases", EXPLAIN)
 _NAMED: Final = _object(responseCode=_CODE, handle=_TEXT)
 _SESSION: Final = _object(sessionId=_TEXT, nonce=_TEXT)
 _NAMES: Final = {"type": "array", "items": _TEXT}
@@ -104,7 +115,8 @@ def routes(parts: Parts) -> tuple[Route, ...]:
     """Every route of the listener. The proxy's come last, because they take every path that is left."""
     authorization = Authorization(parts)
     signatures = Signatures(parts.signer, parts.position)
-    handles, batch = Handles(parts, authorization, signatures), Batch(parts, authorization)
+    handles = Handles(parts, authorization, signatures)
+    batch = Batch(parts, authorization, handles.explanations)
     documents = did.DidDocuments(parts)
     read = _body_reader(parts.settings.resolver.request_octets)
     served = (
@@ -162,7 +174,7 @@ def _handle_routes(handles: Handles) -> tuple[Route, ...]:
         Route(
             *("GET", path, handles.resolve, "resolve", "Resolve a handle.", "解析标识。"),
             parameters=(*SELECTION, PRETTY, CALLBACK),
-            responses=_json(200, 400, 401, 403, 404, 410, 503) | {304: ""},
+            responses=_json(200, 400, 401, 403, 404, 410, 503, 508) | {304: ""},
             answers={200: Resolution},
         ),
         Route(
@@ -171,7 +183,7 @@ def _handle_routes(handles: Handles) -> tuple[Route, ...]:
             parameters=(PRETTY, CALLBACK),
             request={_JSON: {"type": "object"}},
             body_required=False,
-            responses=_json(200, 400, 401, 403, 404, 408, 410, 413, 503),
+            responses=_json(200, 400, 401, 403, 404, 408, 410, 413, 503, 508),
             answers={200: Resolution},
         ),
         Route(
@@ -206,7 +218,7 @@ def _batch_route(batch: Batch) -> Route:
         *("POST", "/api/resolve", batch.resolve, "resolveMany"),
         "Resolve up to 10,000 handles in one request; each has a result of its own, in the order of the request.",
         "一次请求解析至多 10,000 个标识;按请求顺序逐个返回结果。",
-        parameters=tuple(one for one in SELECTION if one.name in ("index", "type", "publicOnly", "auth")),
+        parameters=tuple(one for one in SELECTION if one.name in _OF_MANY),
         request={_JSON: handles_schema(), NDJSON_TYPES[0]: {"type": "string"}},
         responses={200: f"{_JSON}, {NDJSON_TYPES[0]}"} | dict.fromkeys((400, 401, 403, 408, 413, 503), _JSON),
         answers={200: _object(responseCode=_CODE, results=_RESULTS, counts=_COUNTS)},
