@@ -50,17 +50,19 @@ class Question:
     form: str
     preferences: Preferences
     query: str
+    accept: str
     is_of_key: bool = False
 
     @classmethod
     def of(cls, request: web.Request) -> "Question":
         query = request.raw_path.partition("?")[2]
-        accept = weighted(request.headers.get("Accept", "")[:MAX_ACCEPT])
+        accept = request.headers.get("Accept", "")[:MAX_ACCEPT]
+        types = weighted(accept)
         languages = weighted(request.headers.get("Accept-Language", "")[:MAX_ACCEPT])
         asked = request.query if query else None
         link_type = asked.get(LINK_TYPE) if asked else None
         contexts = tuple(asked.getall(CONTEXT_PARAMETER, ())) if asked else ()
-        return cls(link_type or None, _form(accept), Preferences(accept, languages, contexts), query)
+        return cls(link_type or None, _form(types), Preferences(types, languages, contexts), query, accept)
 
     def of_key(self) -> "Question":
         """The same question of a GS1 key, of which the link set is the JSON."""

@@ -8,12 +8,14 @@ system is asked for links in the same way, by ?linkType= or by taking link sets;
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
+from urllib.parse import unquote
 
 from aiohttp import web
 
 from registry.errors import HandleError, HandleNotFound, InvalidHandle, ProtocolFault
 from registry.links import Link, relation
 from registry.routes import Handler, Parameter, Route, percent_decode
+from registry.schemes import gs1
 from registry.schemes.gs1_digital_link import check_query, is_plausible, key_from_path
 from registry.standing import closed
 from resolver.aliases import follow_many
@@ -28,6 +30,7 @@ from resolver.listeners.http.linksets import DEFAULT_LINK, JSON_LD, LINKSET, VAR
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.responses import ASKED, FOUND, STATUS_OF_RULE
 from resolver.listeners.http.target import path_of
+from resolver.listeners.http.visit import is_set, prefers_json
 from resolver.resolution import Resolver
 
 ANSWERS: Final = f"text/html, application/json, {LINKSET}, {JSON_LD}"
@@ -56,13 +59,33 @@ class Links:
         if self._is_key(raw):
             return await self._serve_key(request, raw)
         question = Question.of(request)
-        if question.link_type is None and not question.takes_link_sets:
+        asks = question.link_type is not None or question.takes_link_sets
+        name = without_scheme(raw)
+        if not asks and (prefers_json(question.accept) or not gs1.shape(unquote(name))):
             return await self._visit(request, placeholders)
-        name = percent_decode(without_scheme(raw)).decode(errors="replace")
         request[ASKED] = b""
-        handle = self._resolver.names.handle_of(name)
-        asked = Asked(name, (path_of(name),), (self._resolver.names.plain(handle.octets),), (str(handle),))
-        return await self._answer(request, question, asked, raw)
+        try:
+            asked = self._asked(percent_decode(name).decode(errors="replace"))
+        except HandleError as refused:
+            return await self._refuse(request, question, refused, raw, 400)
+        return await (self._answer(request, question, asked, raw) if asks else self._show(request, asked, raw))
+
+    def _asked(self, name: str) -> Asked:
+        """An identifier in any writing; the levels above a code of GS1 speak for it however it was written. Raises
+        HandleError."""
+        names = self._resolver.names
+        handle = names.handle_of(name)
+        if handle.prefix.lower() == gs1.SYSTEM:
+            return Asked.of_gs1(gs1.key_from_text(handle.suffix), self._resolver.store.key_of)
+        return Asked(name, (path_of(name),), (names.plain(handle.octets),), (str(handle),))
+
+    async def _show(self, request: web.Request, asked: Asked, raw: str) -> web.StreamResponse:
+        """A visit to the first that is registered of what was asked for and what speaks for it."""
+        answers = await self._resolver.resolve_many(asked.keys)
+        for name, answer in zip(asked.names, answers, strict=True):
+            if isinstance(answer, Answer) and (answer.registered or answer.tombstone is not None):
+                return await self._visit(request, {"handle": path_of(name)[1:]})
+        return await self._visit(request, {"handle": raw})
 
     def _is_key(self, raw: str) -> bool:
         """Whether a path is a GS1 key's: its beginning could be a prefix, which is answered for when it is homed."""
@@ -79,9 +102,11 @@ class Links:
             check_query(key, question.query)
         except InvalidHandle as refused:
             return await self._refuse(request, question, refused, raw, 400)
+        asked = Asked.of_gs1(key, self._resolver.store.key_of)
+        if is_set(request, "noredirect"):  # A name of the node's own among the keys of a query (URI Syntax, 4.10.1).
+            return await self._show(request, asked, raw)
         # Clients that prefer plain JSON are served the link set too (resolver standard, 2.10).
-        question = question.of_key()
-        return await self._answer(request, question, Asked.of_gs1(key, self._resolver.store.key_of), raw)
+        return await self._answer(request, question.of_key(), asked, raw)
 
     async def _answer(self, request: web.Request, question: Question, asked: Asked, raw: str) -> web.StreamResponse:
         request[ASKED] = asked.keys[0]

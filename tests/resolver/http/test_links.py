@@ -260,6 +260,24 @@ async def until_heard(node: Node, path: str, status: int) -> None:
             await asyncio.sleep(0.02)
 
 
+async def test_a_code_of_gs1_in_any_writing_is_answered_for_by_its_product(node):
+    for path in (
+        f"/(01){GTIN}(21)NONE",
+        f"/%5DC101{GTIN}10NONE%1D21NONE",
+        "/urn:epc:id:sgtin:9506000.013435.NONE",
+        f"/https:%2F%2Fid.gs1.org{PRODUCT}/21/NONE",
+    ):
+        page = await get(node, f"{path}?noredirect", **BROWSER)
+        assert (path, page.status) == (path, 200)
+        links = await get(node, f"{path}?linkType=gs1:traceability")
+        assert (path, links.headers["Location"]) == (path, f"{PAGES}/trace?linkType=gs1:traceability")
+        assert (await get(node, path, Accept="application/json")).status == 404
+    assert (await get(node, f"{ITEM}?noredirect", **BROWSER)).status == 200
+    assert (await get(node, "/01/00012345678905?noredirect", **BROWSER)).status in (400, 404)
+    wrong = await get(node, "/(01)09506000134353?linkType=gs1:pip")
+    assert (wrong.status, "2" in wrong.json["message"]) == (400, True)
+
+
 async def test_what_is_no_question_for_links_is_a_visit_as_before(node):
     assert (await get(node, "/88.118.1/LINKED")).status == 302
     assert (await get(node, "/88.118.1/LINKED", Accept="application/json")).json["handle"] == "88.118.1/LINKED"
