@@ -6,6 +6,7 @@ a handle that was given a link just now: from those the chains are followed back
 side first, until one side has ended. A new cake has nothing behind it, and a batch of 100,000 little before it.
 """
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -173,7 +174,7 @@ async def _check(connection: Connection, store: Store, places: frozenset[Place])
         if len(side.seen) > MAX_CHECKED:
             raise LinksRefused("link.too_far", places, min(starts))
     ended = next(side for side in sides if not side.ahead)
-    circular = circular_keys(ended.links, ended.seen)
+    circular = await asyncio.to_thread(circular_keys, ended.links, ended.seen)
     if circular:
         inside = sorted(circular & starts.keys())
         raise LinksRefused("link.circle", frozenset(starts[key] for key in inside), inside[0])

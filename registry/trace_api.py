@@ -1,6 +1,6 @@
 """Chains of links over HTTP, for those who may list a prefix: page by page, or as the list of goods to call back."""
 
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
@@ -12,24 +12,18 @@ from registry.callers import Callers
 from registry.documentation import LANGUAGE_PARAMETER, language_of
 from registry.errors import InvalidAdministrator, ServerBusy
 from registry.handle import HandleKey
-from registry.language import Language
 from registry.prefix import Prefix
-from registry.record import HandleRecord
+from registry.recall import MayRead, heading, recall_rows
 from registry.relations import RELATIONS, Direction, Relation
 from registry.rights import Rights, is_readable
 from registry.routes import Parameter, Route
 from registry.store import Store
-from registry.tabular import cells_to_csv
 from registry.trace import MAX_DEPTH, MAX_PAGE, Named, Walk, recalled, traced
+from registry.value import HandleValue
 
 MAX_WALKS: Final = 4  # At once: each holds a connection, and up to some 80 MB.
 PAGE: Final = 1000  # Handles of a page that names no limit.
-ROWS: Final = 1000  # Handles of a recall list whose values are read at once.
 MAX_FIELDS: Final = 16  # Types of values beside each handle.
-COLUMNS: Final[Mapping[Language, tuple[str, ...]]] = {
-    "en": ("handle", "level", "relation", "via"),
-    "zh": ("标识", "层级", "关系", "经由"),
-}
 _PROBLEM: Final = "application/problem+json"
 _REFUSED: Final = dict.fromkeys((400, 401, 403, 404, 503), _PROBLEM)
 _CSV: Final = "text/csv"
@@ -128,32 +122,19 @@ class TraceHandlers:
             }
             response = web.StreamResponse(headers=headers)
             await response.prepare(request)
-            await response.write(cells_to_csv([*COLUMNS[language_of(request)], *fields]).encode())
-            async for rows in self._rows(found, fields, by, walk.sight):
+            await response.write(heading(language_of(request), fields))
+            async for rows in recall_rows(self._store, found, fields, self._may_read(walk, by)):
                 await response.write(rows)
             await response.write_eof()
         return response
 
-    async def _rows(
-        self, found: list[Named], fields: tuple[str, ...], by: Administrator, sight: Collection[int] | None
-    ) -> AsyncIterator[bytes]:
-        for first in range(0, len(found), ROWS):
-            some = found[first : first + ROWS]
-            keys = [HandleKey(one.key.encode()) for one in some]
-            records = await self._store.fetch_many(keys) if fields else {}
-            yield "".join(
-                cells_to_csv(
-                    [
-                        *(one.handle, str(one.depth), one.relation.name, one.via),
-                        *(_shown(records.get(key), name, by, owns=self._owns(key, sight)) for name in fields),
-                    ]
-                )
-                for one, key in zip(some, keys, strict=True)
-            ).encode()
+    def _may_read(self, walk: Walk, by: Administrator) -> MayRead:
+        def may_read(key: HandleKey, value: HandleValue) -> bool:
+            prefix = self._store.prefixes.of(key)
+            owns = walk.sight is None or (prefix is not None and prefix.prefix_id in walk.sight)
+            return value.is_public or (owns and is_readable(value, by))
 
-    def _owns(self, key: HandleKey, sight: Collection[int] | None) -> bool:
-        prefix = self._store.prefixes.of(key)
-        return sight is None or (prefix is not None and prefix.prefix_id in sight)
+        return may_read
 
     async def _walk(
         self, request: web.Request, placeholders: Mapping[str, str], usual: Direction
@@ -204,10 +185,3 @@ def _listed(request: web.Request, name: str, most: int) -> tuple[str, ...]:
     if len(parts) > most:
         raise asked.fault(name, text, f"names more than {most}")
     return parts
-
-
-def _shown(record: HandleRecord | None, value_type: str, by: Administrator, *, owns: bool) -> str:
-    """The values of a type that the caller may read, as text."""
-    values = () if record is None else record.select(types=(value_type,))
-    readable = [value for value in values if value.is_public or (owns and is_readable(value, by))]
-    return "; ".join(value.data.decode("utf-8", "replace") for value in readable)

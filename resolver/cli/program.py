@@ -12,6 +12,7 @@ from registry.language import Language, text
 from resolver.cli.benchmark import bench
 from resolver.cli.book import export, load, migrate
 from resolver.cli.catalogues import MESSAGES
+from resolver.cli.chains import recall, trace
 from resolver.cli.configuration import config
 from resolver.cli.demonstration import demo
 from resolver.cli.doctor import doctor
@@ -59,6 +60,8 @@ for command in (
     doctor,
     stats,
     search,
+    trace,
+    recall,
     state,
     audit,
     label,

@@ -1,4 +1,5 @@
-"""Texts of single families of commands, beside those that all share in `texts`: statistics, webhooks."""
+"""Texts of single families of commands, beside those that all share in `texts`: statistics, webhooks,
+chains of links."""
 
 from typing import Final
 
@@ -44,15 +45,41 @@ HELP: Final[Catalogue] = {
         "The messages that were given up, too.",
         "同时重新投递曾放弃的消息（死信）。",
     ),
+    "trace": (
+        "Show what a thing came from, or what came of it, along the links of handles.",
+        "沿标识间的关联追溯来源或追踪去向。",
+    ),
+    "trace.direction": (
+        "backward, to what it came from; forward, to what came of it.",
+        "backward 向上追溯来源，forward 向下追踪去向。",
+    ),
+    "trace.depth": ("Levels.", "层数。"),
+    "trace.follow": ("Only along these links; may be repeated.", "只沿这种关联，可重复。"),
+    "trace.limit": ("Handles shown.", "显示的标识数。"),
+    "recall": (
+        "List everything that came of a batch, as CSV: what is to be called back.",
+        "列出某批次的全部去向（CSV），用于召回。",
+    ),
+    "recall.field": (
+        "Type of a value to be shown beside each handle; may be repeated.",
+        "每个标识同时列出的值类型，可重复。",
+    ),
+    "recall.file": ("Where to write; otherwise standard output.", "输出文件，默认标准输出。"),
 }
 
 MESSAGES: Final[Catalogue] = {
+    "trace.more": ("There are more than {count}.", "还有更多，仅显示前 {count} 个。"),
+    "trace.stopped": ("The links lead further ({bound}).", "关联尚未走完（限制：{bound}）。"),
+    "recall.done": ("{count} identifiers.", "共 {count} 个标识。"),
     **of_labels.MESSAGES,
     "webhook.removed": ("Webhook {number} is removed.", "已取消 webhook {number}。"),
     "webhook.replayed": ("Webhook {number} is sent again from {cursor}.", "webhook {number} 将从 {cursor} 重新投递。"),
 }
 
 COLUMNS: Final[Catalogue] = {
+    "level": ("Level", "层级"),
+    "relation": ("Link", "关系"),
+    "via": ("By way of", "经由"),
     "number": ("Number", "编号"),
     "url": ("Address", "地址"),
     "secret": ("Secret", "密钥"),

@@ -166,7 +166,7 @@ def test_each_shell_has_a_completion_script(shell):
 
 def test_completion_offers_commands_and_options():
     commands = filament(_FILAMENT_COMPLETE="bash_complete", COMP_WORDS="filament re", COMP_CWORD="1").stdout
-    assert {line.partition(",")[2] for line in commands.split()} == {"resolve", "register", "reload"}
+    assert {line.partition(",")[2] for line in commands.split()} == {"resolve", "register", "reload", "recall"}
     options = filament(_FILAMENT_COMPLETE="bash_complete", COMP_WORDS="filament up --wo", COMP_CWORD="2").stdout
     assert options.strip() == "plain,--workers"
 
