@@ -23,6 +23,8 @@ _SAFE_IN_PATH: Final = "!$&'()*+,/:;=@~-._"
 _NEED_HOST: Final = frozenset({"http", "https", "ftp"})
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _AUTHORITY: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
+# An authority that every reader divides alike (RFC 3986, section 3.2).
+_WELL_FORMED: Final = re.compile(r"(?:[^@\[\]]*@)?(?:\[[0-9A-Fa-f:.]+\]|[^@:\[\]]+)(?::[0-9]{0,5})?")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _ENDS: Final = " \t\r\n\f"
 
@@ -48,7 +50,7 @@ def target_of(text: str, allowed: Destinations, append: str = "") -> str | None:
     target = quote(text, safe=_SAFE_IN_URL)
     if scheme[1].lower() in _NEED_HOST:
         authority = _authority(target)
-        if not authority or not (allowed.private or is_public(authority)):
+        if not _WELL_FORMED.fullmatch(authority or "") or not (allowed.private or is_public(authority or "")):
             return None
     target = _appended(target, quote(append, safe=_SAFE_IN_URL))
     return target if len(target) <= MAX_TARGET else None

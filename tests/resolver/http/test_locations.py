@@ -216,7 +216,6 @@ PRIVATE = [
     "http://[fd00::1]/",
     "http://[::ffff:127.0.0.1]/",
     "http://[2002:7f00:1::]/",
-    "http://[::1/",
     "http://localhost/",
     "http://LOCALHOST./",
     "http://a.localhost/",
@@ -231,9 +230,17 @@ PRIVATE = [
     "http://\uff11\uff12\uff17.0.0.1/",
     "http://127\u30020\u30020\u30021/",
     "http://127%2e0%2e0%2e1/",
-    "http://:80/",
     "ftp://10.0.0.1/",
 ]
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["http://f:[:fff:7f00:1]/", "http://a@b@c/", "http://[::1", "http://a:port/", "http://a:80:80/", "http://@/"],
+)
+def test_an_address_that_readers_divide_differently_is_not_gone_to(target):
+    assert target_of(target, ALLOWED) is None
+    assert target_of(target, Destinations(("http",), private=True)) is None
 
 
 @pytest.mark.parametrize("target", PRIVATE)
