@@ -48,6 +48,7 @@ def demo(
             "registry.port": port_base + 1,
             "resolver.listen": ("127.0.0.1",),
             "resolver.port": port_base,
+            "resolver.similar_names": ("88.168.",),
             "resolver.native_port": NATIVE if port_base == BASE else port_base + 3,
             "resolver.workers": workers,
             "status.port": port_base + 2,

@@ -4,6 +4,7 @@
 
 const FORMATS = ["qr_code", "data_matrix", "code_128"];
 const ZXING = ["QRCode", "DataMatrix", "Code128", "EAN13", "EAN8", "UPCA", "ITF", "DataBar", "DataBarExp"];
+const OF_GS1 = /^\](C1|e[0-2]|d2|Q3|J1)$/; // GS1-128, DataBar, DataMatrix, QR and DotCode (ISO/IEC 15424).
 const LONGEST_SIDE = 1600; // Pixels; larger pictures are read no better, only more slowly.
 const PAUSE = 120; // Milliseconds between two looks at the camera: leaves the phone time to focus and to cool.
 
@@ -44,8 +45,13 @@ async function chooseReader() {
   const options = { formats: ZXING, tryHarder: true, textMode: "Plain", maxNumberOfSymbols: 1 };
   return async (canvas) => {
     const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-    return (await window.ZXingWASM.readBarcodes(pixels, options)).map((found) => found.text);
+    return (await window.ZXingWASM.readBarcodes(pixels, options)).map(named);
   };
+}
+
+/** A symbol of GS1 says so in front, as scanners send it: its figures alone could be anything. */
+function named(found) {
+  return OF_GS1.test(found.symbologyIdentifier) ? found.symbologyIdentifier + found.text : found.text;
 }
 
 function load(address) {

@@ -63,7 +63,7 @@ async def test_photos_of_labels_are_read_on_the_device(database_dsn, tmp_path, s
         page.on("request", lambda request: asked.append(request.url))
         await page.set_input_files("#picture", photo(KEY, Symbology.GS1_128))
         await page.wait_for_url("**/*06901234567892*")
-        assert "handle=%5DC10106901234567892" in asked[-2] or "0106901234567892" in "".join(asked)
+        assert any("handle=%5DC10106901234567892" in url for url in asked)
         page = await somebody.open("/")
         blank = io.BytesIO()
         Image.new("L", (300, 300), 255).save(blank, "PNG")

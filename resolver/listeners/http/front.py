@@ -18,8 +18,8 @@ from resolver.listeners.http.visit import is_set
 # hdl: doi: urn:hdl: info:hdl/, with their marks escaped or not.
 _SCHEME: Final = re.compile(r"(?:(?:urn(?::|%3A))?hdl(?::|%3A)|doi(?::|%3A)|info(?::|%3A)hdl(?:/|%2F))", re.IGNORECASE)
 _ADDRESS: Final = re.compile(r"https?://[^/?#\s]+/([^?#\s]+)[^\s]*", re.IGNORECASE)
-# What scanners put before the text to say which symbol it was (ISO/IEC 15424).
-_SYMBOLOGY: Final = re.compile(r"\][A-Za-z][0-9A-Za-z]")
+# What scanners put before the text to say which symbol it was (ISO/IEC 15424); of one of GS1 it belongs to the code.
+_SYMBOLOGY: Final = re.compile(r"\](?!C1|e[0-2]|d2|Q3|J1)[A-Za-z][0-9A-Za-z]")
 _HOST: Final = re.compile(r"[0-9A-Za-z.:\[\]-]+")
 
 
