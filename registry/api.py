@@ -26,6 +26,7 @@ from registry.errors import ProtocolFault
 from registry.evidence import EvidenceFiles
 from registry.feed_api import FeedHandlers
 from registry.history_api import HistoryHandlers
+from registry.inheritance import Legacy, inherit
 from registry.label_api import LabelHandlers
 from registry.once import with_terms
 from registry.passwords import Passwords
@@ -59,6 +60,11 @@ DRAIN: Final = 10.0  # Seconds for requests in flight when the registry stops; a
 LONGEST_BODY: Final = 16 << 20  # Octets of a request that is sent on terms: the most that any route takes.
 TITLES: Final = ("Filament: registry", "Filament:注册接口")
 PROGRAM: Final = "registry"
+KIND: Final = "registry"  # Of the socket that is handed to a successor.
+GIVE_WAY: Final = 5.0  # Seconds for connections to ask once more and be told to come again, to the successor.
+GIVE_WAY_INTERVAL: Final = 0.05
+# Whether each answer is the last of its connection.
+LAST_ANSWERS: Final = web.AppKey("last_answers", asyncio.Event)
 
 
 def create_app(store: Store) -> web.Application:
@@ -105,7 +111,8 @@ def create_app(store: Store) -> web.Application:
 
     app = web.Application(client_max_size=MAX_BODY)
     app.router.add_route("*", r"/{path:[\s\S]*}", answer)
-    app.on_response_prepare.append(_name_ourselves)
+    app[LAST_ANSWERS] = asyncio.Event()
+    app.on_response_prepare.append(_sign_off)
     return app
 
 
@@ -125,19 +132,40 @@ async def _body(request: web.Request) -> bytes:
     return await octets_of(request, LONGEST_BODY)
 
 
-async def _name_ourselves(_: web.Request, response: web.StreamResponse) -> None:
-    """Instead of the versions of Python and aiohttp, which only help who looks for weak ones."""
+async def _sign_off(request: web.Request, response: web.StreamResponse) -> None:
+    """Our name instead of the versions of Python and aiohttp, which only help who looks for weak ones."""
     response.headers["Server"] = "Filament"
+    if request.app[LAST_ANSWERS].is_set():
+        response.headers["Connection"] = "close"
+        response.force_close()
+
+
+async def _give_way(runner: web.AppRunner, port: Port) -> None:
+    """Accepts no more, and tells whoever asks on an open connection that it is over with the answer."""
+    runner.app[LAST_ANSWERS].set()
+    port.stop_accepting()
+    ends = asyncio.get_running_loop().time() + GIVE_WAY
+    while runner.server is not None and runner.server.connections:  # what is awaited, clients do
+        if asyncio.get_running_loop().time() > ends:
+            break
+        await asyncio.sleep(GIVE_WAY_INTERVAL)
 
 
 async def serve(
-    settings: RegistrySettings, stop: asyncio.Event, *, started: Callable[[Unready], None] | None = None
+    settings: RegistrySettings,
+    stop: asyncio.Event,
+    *,
+    predecessor: int | None = None,
+    started: Callable[[Unready], None] | None = None,
 ) -> None:
     """Listens until `stop` is set, for HTTP and HTTPS on one port, whether the database is there or not.
 
+    From the process that is its predecessor it takes over the socket, with whoever has not been accepted yet.
     `started` is given who says what is wrong. Raises OSError, and ValueError for a certificate that cannot be used.
     """
-    sockets = listen((settings.listen,), settings.port, shared=False)
+    inheritance = None if predecessor is None else await asyncio.to_thread(inherit, predecessor)
+    inherited = [] if inheritance is None else inheritance.listening(KIND)
+    sockets = inherited or listen((settings.listen,), settings.port, shared=False)
     store = Store(settings, PROGRAM)
     runner = web.AppRunner(create_app(store), access_log=None, shutdown_timeout=DRAIN)
     await runner.setup()
@@ -146,6 +174,7 @@ async def serve(
         Path(settings.data_directory), certificate=settings.certificate, private_key=settings.private_key
     )
     port = Port(sockets, runner.server, lambda: certificate.context)
+    legacy = Legacy(lambda: {KIND: port.sockets})
     upkeep = Upkeep(store)
     tasks = {
         asyncio.create_task(work, name=name)
@@ -158,12 +187,17 @@ async def serve(
     }
     try:
         port.open()
+        if inheritance is not None:
+            inheritance.serve(lambda _, connection: connection.close())
         log.info("the registry listens on %s:%d", settings.listen, sockets[0].getsockname()[1])
         if started is not None:
             started(upkeep.unready)
         for task in tasks:
             task.add_done_callback(lambda _: stop.set())  # A registry nobody keeps up ends, and is started again.
-        await stop.wait()
+        async with legacy.offered():
+            await stop.wait()
+        if legacy.taken.is_set():
+            await _give_way(runner, port)
     finally:
         await port.close()
         await runner.cleanup()

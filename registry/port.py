@@ -57,14 +57,36 @@ class Port:
         for listening in self._sockets:
             self._loop.add_reader(listening, self._accept, listening)
 
-    async def close(self) -> None:
-        """Stops accepting and drops whoever has not spoken; connections given away live on."""
+    @property
+    def sockets(self) -> list[socket.socket]:
+        """Those that are listened on."""
+        return list(self._sockets)
+
+    @property
+    def silent(self) -> list[socket.socket]:
+        """Connections that have not said their first octet."""
+        return list(self._undecided)
+
+    def let_go(self, connection: socket.socket) -> None:
+        """Of one that another process has now."""
+        self._drop(connection)
+
+    def adopt(self, connection: socket.socket) -> None:
+        """Takes a connection that another process accepted."""
+        self._peek(connection)
+
+    def stop_accepting(self) -> None:
+        """Who is connected stays so; who comes is another's, where another process has the sockets too."""
         if self._resuming is not None:
             self._resuming.cancel()
         while self._sockets:
             listening = self._sockets.pop()
             self._loop.remove_reader(listening)
             listening.close()
+
+    async def close(self) -> None:
+        """Stops accepting and drops whoever has not spoken; connections given away live on."""
+        self.stop_accepting()
         for silent in tuple(self._undecided):
             self._drop(silent)
         for task in self._connecting:

@@ -40,6 +40,10 @@ class Order:
     program: str
     particulars: Mapping[str, Any] = field(default_factory=dict)
 
+    def after(self, predecessor: int) -> "Order":
+        """The same for one that takes over from a process."""
+        return Order(self.name, self.program, {**self.particulars, "predecessor": predecessor})
+
     def line(self) -> bytes:
         return json.dumps({"name": self.name, "program": self.program, **self.particulars}).encode() + b"\n"
 
@@ -57,6 +61,7 @@ class Child:
         self._heard_at = 0.0
         self._keeper: asyncio.Task[None] | None = None
         self._writer: asyncio.StreamWriter | None = None
+        self._ready = asyncio.Event()
         self._stopping = False
 
     @property
@@ -80,6 +85,11 @@ class Child:
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(number)
+
+    async def becomes_ready(self, within: float) -> bool:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ready.wait(), within)
+        return self._ready.is_set()
 
     def tell(self, order: Order) -> None:
         """Other particulars, at once where it listens, and for whoever is started in its place."""
@@ -137,6 +147,7 @@ class Child:
         finally:
             listening.cancel()
             self._reasons = None
+            self._ready.clear()
             mark_process_dead(process.pid)  # type: ignore[no-untyped-call]  # the library has no types here
 
     async def _listen(self, ours: socket.socket) -> None:
@@ -165,4 +176,5 @@ class Child:
         report = json.loads(line)
         self._heard_at = self._clock()
         self._reasons = [Reason(rule, self.order.name, culprit) for rule, culprit in report["reasons"]]
+        (self._ready.clear if self._reasons else self._ready.set)()
         self._changed()

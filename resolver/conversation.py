@@ -36,6 +36,11 @@ class Conversation:
     wants_log_in: bool = False  # It has tried to log in: it is told to, where others are challenged.
 
     @property
+    def is_anybodys(self) -> bool:
+        """Whether the next message means the same in another conversation."""
+        return self.log_in is None and self.pending is None and not self.wants_log_in
+
+    @property
     def lasts(self) -> bool:
         """Whether later messages will come this way."""
         return self.transport == "tcp"

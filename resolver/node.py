@@ -21,6 +21,7 @@ from prometheus_client.registry import REGISTRY, Collector
 from registry.authentication import Authenticator
 from registry.certificate import Certificate
 from registry.exchanges import Exchanges
+from registry.inheritance import Inheritance, inherit
 from registry.port import Port, listen
 from registry.registration import Registration
 from registry.sessions import Sessions
@@ -40,12 +41,16 @@ from resolver.operations import Operations
 from resolver.own_site import OwnSite
 from resolver.resolution import Resolver
 from resolver.settings import ResolverSettings, Settings
+from resolver.succession import DATAGRAMS, HTTP, STREAMS, Succession
 from resolver.tally import Reporter, Tally
 from resolver.warmth import Warmth
 
 log = logging.getLogger(__name__)
 
 DRAIN: Final = 10.0  # Seconds for requests in flight when the node stops.
+# Seconds for which a worker that takes over waits for the database; without it, neither has more to answer with.
+SUCCEED: Final = 15.0
+SUCCEED_INTERVAL: Final = 0.05
 FLUSH_INTERVAL: Final = 1.0  # Seconds between two hand-overs of the figures.
 MEMORY_INTERVAL: Final = 60.0  # Seconds between two looks at how the cache has grown or shrunk.
 NAMES: Final = "names-{}.warm"  # The file of names that a worker was asked for most.
@@ -117,10 +122,18 @@ class Node:
 
 
 async def serve(
-    settings: Settings, stop: asyncio.Event, *, worker: int = 0, started: Callable[[Node], None] | None = None
+    settings: Settings,
+    stop: asyncio.Event,
+    *,
+    worker: int = 0,
+    predecessor: int | None = None,
+    started: Callable[[Node], None] | None = None,
 ) -> None:
-    """Runs one worker until `stop` is set; `started` is told when its port is open, ready or not."""
-    async with running(settings, worker=worker) as node:
+    """Runs one worker until `stop` is set; `started` is told when its port is open, ready or not.
+
+    From the process that is its predecessor it takes over sockets and connections, as soon as it can answer.
+    """
+    async with running(settings, worker=worker, predecessor=predecessor) as node:
         leave_old_objects_alone()
         if started is not None:
             started(node)
@@ -128,7 +141,7 @@ async def serve(
 
 
 @asynccontextmanager
-async def running(settings: Settings, *, worker: int = 0) -> AsyncIterator[Node]:
+async def running(settings: Settings, *, worker: int = 0, predecessor: int | None = None) -> AsyncIterator[Node]:
     """One worker, from an open port to the last request answered."""
     ours = settings.resolver
     program = f"resolver {worker}" if worker else "resolver"
@@ -160,13 +173,22 @@ async def running(settings: Settings, *, worker: int = 0) -> AsyncIterator[Node]
                 certificate.watch(),
             )
         )
-        await stack.enter_async_context(_listening(node, store))
+        inheritance = None if predecessor is None else await _inherit(node, predecessor)
+        await stack.enter_async_context(_listening(node, store, inheritance))
         await stack.enter_async_context(_tasks(node.site.publish(store)))
         log.info("listening on port %s, and %s for the native protocol", node.port, node.native_port)
         try:
             yield node
         finally:
             node.stopping = True
+
+
+async def _inherit(node: Node, predecessor: int) -> Inheritance | None:
+    """What a former worker hands over, taken when there is nothing that it could answer and we could not."""
+    ends = asyncio.get_running_loop().time() + SUCCEED
+    while node.unready() and asyncio.get_running_loop().time() < ends:  # noqa: ASYNC110  # the database comes
+        await asyncio.sleep(SUCCEED_INTERVAL)
+    return await asyncio.to_thread(inherit, predecessor)
 
 
 @asynccontextmanager
@@ -182,10 +204,11 @@ async def _tasks(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _listening(node: Node, store: Store) -> AsyncIterator[None]:
+async def _listening(node: Node, store: Store, inheritance: Inheritance | None) -> AsyncIterator[None]:
     ours = node.settings.resolver
-    sockets = listen(ours.listen, ours.port)
-    native = NativePort(ours.listen, ours.native_port)
+    taken = (lambda _: []) if inheritance is None else inheritance.listening
+    sockets = taken(HTTP) or listen(ours.listen, ours.port)
+    native = NativePort(ours.listen, ours.native_port, (taken(STREAMS), taken(DATAGRAMS)))
     bound = replace(ours, port=sockets[0].getsockname()[1], native_port=native.port)
     node.settings = replace(node.settings, resolver=bound)
     registration = Registration(store, node.settings.registry.administrators)
@@ -214,12 +237,20 @@ async def _listening(node: Node, store: Store) -> AsyncIterator[None]:
     node.bounded = [server.limit, native.limit]
     # Never cut short, should another part fail meanwhile: uvloop waits for ever for a socket that is half open.
     opening = asyncio.create_task(native.open(operations, node.metrics, bound))
+    succession = Succession(port, server, native)
     try:
         await server.shorten()
         await asyncio.shield(opening)
+        if inheritance is not None:
+            succession.take_over(inheritance)
         async with answering(node.resolver, bound, node.metrics, DRAIN) as dns_port:
             node.settings = replace(node.settings, resolver=replace(bound, dns_port=dns_port))
-            yield
+            async with succession.legacy.offered():
+                try:
+                    yield
+                finally:
+                    if succession.legacy.taken.is_set():
+                        await succession.give_way()
     finally:
         await asyncio.wait({opening})
         await port.close()

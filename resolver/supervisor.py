@@ -32,6 +32,7 @@ from resolver.logs import set_up
 from resolver.measurements import counted_together
 from resolver.preparation import bring_schema_up_to_date, only_one, refuse_unfit
 from resolver.reloading import Reloaded, compare, merged, refused
+from resolver.renewal import renew
 from resolver.reservation import reserve
 from resolver.settings import Settings
 
@@ -71,6 +72,7 @@ class Supervisor:
         self.ready = asyncio.Event()
         self._prepare = prepare
         self._reread = reread
+        self._renewing = asyncio.Lock()
         self._programs = programs or Programs()
         self._postgres: EmbeddedPostgres | None = None
         self._postgres_restarts = 0
@@ -116,7 +118,9 @@ class Supervisor:
         await stack.enter_async_context(self._running())
         if self._programs.registry:
             directory = Path(self.settings.registry.data_directory)
-            await stack.enter_async_context(control.obeying(directory, {"reload": self._obey_reload}))
+            await stack.enter_async_context(
+                control.obeying(directory, {"reload": self._obey_reload, "renew": self._obey_renew})
+            )
 
     def follow_signals(self, *, terminal: bool) -> None:
         """The first SIGTERM or SIGINT stops in order, the second at once; SIGHUP has certificates read again."""
@@ -149,6 +153,16 @@ class Supervisor:
             child.tell(order)
             child.signal(signal.SIGHUP)
         return outcome
+
+    async def renew(self) -> str:
+        """Replaces every process by a new one. The name of the one that did not become ready, or nothing."""
+        async with self._renewing:
+            failed = await renew(self._children, self._orders(), self._look)
+            log.info("every process is new" if not failed else "the node stays as it was")
+            return failed
+
+    async def _obey_renew(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"failed": await self.renew()}
 
     async def _obey_reload(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
         outcome, language = self.reload(), asked["language"]

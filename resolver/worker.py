@@ -77,13 +77,13 @@ async def _resolver(settings: Settings, orders: Mapping[str, Any], stop: asyncio
         post.apply = node.apply
         post.started(node.unready)
 
-    await serve(settings, stop, worker=orders["worker"], started=started)
+    await serve(settings, stop, worker=orders["worker"], predecessor=orders.get("predecessor"), started=started)
 
 
 async def _registry(settings: Settings, orders: Mapping[str, Any], stop: asyncio.Event, post: Post) -> None:
     from registry.api import serve
 
-    await serve(settings.registry, stop, started=post.started)
+    await serve(settings.registry, stop, predecessor=orders.get("predecessor"), started=post.started)
 
 
 PROGRAMS: Final[Mapping[str, Callable[[Settings, Mapping[str, Any], asyncio.Event, Post], Awaitable[None]]]] = {

@@ -140,6 +140,9 @@ class BurstDatagrams:
             return 0
         return self._put_off(datagrams[done:], sources[done:])
 
+    def stop_hearing(self) -> None:
+        self._loop.remove_reader(self._socket)
+
     def close(self) -> None:
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)

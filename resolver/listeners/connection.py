@@ -8,6 +8,7 @@ does: a connection that asked one thing, and did not say that it would stay, is 
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from resolver.conversation import Conversation
@@ -119,6 +120,18 @@ class Connection(asyncio.Protocol):
         self._ended = True
         if not self._busy and self._transport is not None:
             self._transport.close()
+
+    def hand_over(self, give: Callable[[int], bool]) -> None:
+        """Gives the connection away if it is between two messages and nobody has logged in on it."""
+        transport = self._transport
+        if transport is None or not self.is_idle or self._ended:
+            return
+        if self._conversation is not None and not self._conversation.is_anybodys:
+            return
+        if self._unread_since or not self._times_heard or transport.get_write_buffer_size():
+            return
+        if give(transport.get_extra_info("socket").fileno()):
+            transport.abort()  # closes our number of it; nothing is said to the client
 
     def abort(self) -> None:
         if self._transport is not None:

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Final, Self
 
 from registry.port import listen
@@ -22,9 +22,14 @@ ATTEMPTS: Final = 20  # Ports that the system chooses for TCP before we give up 
 class NativePort:
     """Bound when it is made, so that the port is known before anything is answered on it."""
 
-    def __init__(self, addresses: Collection[str], port: int) -> None:
-        """With port 0 the system chooses. Raises OSError."""
-        self._streams, self._datagrams = bind(addresses, port)
+    def __init__(
+        self,
+        addresses: Collection[str],
+        port: int,
+        inherited: tuple[list[socket.socket], list[socket.socket]] = ([], []),
+    ) -> None:
+        """With port 0 the system chooses; sockets of a former process are taken as they are. Raises OSError."""
+        self._streams, self._datagrams = inherited if all(inherited) else bind(addresses, port)
         self.port: int = self._streams[0].getsockname()[1]
         self._tcp: TcpListener | None = None
         self._udp: list[UdpListener] = []
@@ -42,6 +47,32 @@ class NativePort:
             self._udp.append(udp)  # before it is open: who is interrupted meanwhile closes it
             await udp.open(bound)
         return self
+
+    @property
+    def sockets(self) -> tuple[list[socket.socket], list[socket.socket]]:
+        """Those that are listened on: for TCP, and for UDP."""
+        return self._streams, self._datagrams
+
+    @property
+    def connections(self) -> int:
+        return 0 if self._tcp is None else len(self._tcp)
+
+    def adopt(self, connection: socket.socket) -> None:
+        """Takes a connection that another process accepted."""
+        assert self._tcp is not None
+        self._tcp.adopt(connection)
+
+    def hand_over(self, give: Callable[[int], bool]) -> None:
+        """Gives away the connections that are between two messages."""
+        if self._tcp is not None:
+            self._tcp.hand_over(give)
+
+    def stop_accepting(self) -> None:
+        """Who comes from now on is another's, where another process has the sockets too."""
+        if self._tcp is not None:
+            self._tcp.stop_accepting()
+        for udp in self._udp:
+            udp.stop_hearing()
 
     def limit(self, settings: ResolverSettings) -> None:
         """The bounds of these settings from now on."""

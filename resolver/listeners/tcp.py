@@ -6,7 +6,7 @@ What happens on one of them is in `connection`.
 import asyncio
 import resource
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from heapq import nsmallest
 from typing import Final
 
@@ -58,6 +58,7 @@ class TcpListener:
         self._sweep_interval = sweep_interval
         self._max_held = max_held
         self._connections: set[Connection] = set()
+        self._adopting: set[asyncio.Task[None]] = set()
         self._servers: list[asyncio.Server] = []
         self._sweeping: asyncio.Task[None] | None = None
         self._empty = asyncio.Event()
@@ -79,10 +80,30 @@ class TcpListener:
             self._servers.append(server)
         self._sweeping = self.loop.create_task(self._sweep())
 
-    async def close(self, drain: float) -> None:
-        """Accepts no more, and gives `drain` seconds to the requests that are being answered."""
+    def adopt(self, connection: socket.socket) -> None:
+        """Takes a connection that another process accepted."""
+        task = self.loop.create_task(self._adopt(connection))
+        self._adopting.add(task)
+        task.add_done_callback(self._adopting.discard)
+
+    async def _adopt(self, connection: socket.socket) -> None:
+        try:
+            await self.loop.connect_accepted_socket(lambda: Connection(self), connection)
+        except OSError:  # the client has left meanwhile
+            connection.close()
+
+    def hand_over(self, give: Callable[[int], bool]) -> None:
+        """Gives away the connections that are between two messages."""
+        for connection in tuple(self._connections):
+            connection.hand_over(give)
+
+    def stop_accepting(self) -> None:
         for server in self._servers:
             server.close()
+
+    async def close(self, drain: float) -> None:
+        """Accepts no more, and gives `drain` seconds to the requests that are being answered."""
+        self.stop_accepting()
         for connection in tuple(self._connections):
             connection.close()
         try:

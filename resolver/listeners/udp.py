@@ -90,6 +90,11 @@ class UdpListener:
             await single.open(bound)
         self._forget_old()
 
+    def stop_hearing(self) -> None:
+        """What comes from now on is another's, where another process has the socket too; answers still leave."""
+        if isinstance(self._datagrams, burst.BurstDatagrams):
+            self._datagrams.stop_hearing()
+
     async def close(self, drain: float) -> None:
         """Gives `drain` seconds to the requests that are being answered, and hears no more."""
         if self._reading:

@@ -52,6 +52,7 @@ class Dispatcher:
         self._authorization = authorization
         self._observe = observe
         self._tally = tally
+        self.retiring = False  # Whether each answer is the last of its connection.
 
     async def serve(self, request: web.BaseRequest) -> web.StreamResponse:
         """Never raises: whatever happens has an answer."""
@@ -71,6 +72,8 @@ class Dispatcher:
         if "Origin" in request.headers and path.startswith(API):
             open_to_scripts(request, response)
         response.headers.setdefault("Server", SERVER)
+        if self.retiring:
+            response.force_close()
         self._observe(monotonic() - begun)
         if (asked := request.get(ASKED)) is not None:
             protocol: Protocol = "https" if request.secure else "http"
@@ -132,7 +135,9 @@ class HttpServer(web.Server):
 
     def __init__(self, parts: Parts) -> None:
         metrics = parts.metrics
-        dispatcher = Dispatcher(routes(parts), Authorization(parts), metrics.latency.observe, metrics.tally)
+        self._dispatcher = dispatcher = Dispatcher(
+            routes(parts), Authorization(parts), metrics.latency.observe, metrics.tally
+        )
         super().__init__(dispatcher.serve, request_factory=self._request)
         self._keepalive = parts.settings.resolver.keepalive
         self._guarded = bool(parts.settings.resolver.client_ca)
@@ -178,6 +183,19 @@ class HttpServer(web.Server):
             self._metrics.counts.http_crowd += 1
             del self._connections[connection]
             connection.force_close()
+
+    def retire(self) -> None:
+        """From here on every answer is the last of its connection: the client comes again, to our successor."""
+        self._dispatcher.retiring = True
+        self._ready = None
+
+    def hand_over(self, give: Callable[[int], bool]) -> None:
+        """Gives away the connections that are between two requests; the others are asked again."""
+        for connection in tuple(self._connections):
+            if isinstance(connection, ReadyConnection):
+                connection.retire()
+            if isinstance(connection, Connection):
+                connection.hand_over(give)
 
     def _count_slow(self) -> None:
         self._metrics.counts.http_slow += 1

@@ -54,6 +54,25 @@ class Connection(web.RequestHandler):
         waiter = self._waiter
         return None if waiter is None or waiter.done() else self._next_keepalive_close_time
 
+    def hand_over(self, give: Callable[[int], bool]) -> None:
+        """Gives the connection away if it is between two requests, and no octet of the next one has been read."""
+        transport = self.transport
+        if (
+            transport is None
+            or self.idle_since is None
+            or not self._request_count
+            or self._later_head is not None
+            or self._messages
+            or self._refused
+            or not self._last_body.is_eof()
+            or transport.get_extra_info("sslcontext") is not None
+            or transport.is_closing()
+            or transport.get_write_buffer_size()
+        ):
+            return
+        if give(transport.get_extra_info("socket").fileno()):
+            transport.abort()  # closes our number of it; nothing is said to the client
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._first_head = self._loop.call_later(self._head_timeout, self._end_silent)

@@ -80,6 +80,11 @@ class ReadyConnection(Connection):
     def idle_since(self) -> float | None:
         return None if self._asking else super().idle_since
 
+    def retire(self) -> None:
+        """From here on every answer takes the long way, which says that it is the last."""
+        if not self._asking:
+            self._ready = None
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         is_private = transport.get_extra_info("sslcontext") is not None
