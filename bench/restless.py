@@ -1,4 +1,4 @@
-"""Clients that ask one node without a pause, each in its own way, and count every question that was not answered.
+"""Clients that ask one node on and on, each in its own way, and count every question that was not answered.
 
 Nothing is asked twice: a client whose connection ends before its answer came has failed, and so has a datagram whose
 answer did not come. A connection that the node said it would close, or closed before the question, is opened anew.
@@ -141,17 +141,19 @@ WAYS: Final[dict[str, Callable[[Target], Stream | Datagrams]]] = {
 }
 
 
-async def ask_without_pause(target: Target, count: Count, enough: Callable[[], bool], clients: int = 2) -> None:
-    """So many clients of each way, until it is enough."""
+async def ask_on_and_on(
+    target: Target, count: Count, enough: Callable[[], bool], clients: int = 2, pause: float = 0.0
+) -> None:
+    """So many clients of each way, with seconds between an answer and the next question, until it is enough."""
     names = itertools.cycle(target.names)
     async with asyncio.TaskGroup() as group:
         for way in WAYS:
             for _ in range(clients):
-                group.create_task(_ask(way, target, names, count, enough))
+                group.create_task(_ask(way, target, names, count, enough, pause))
 
 
 async def _ask(
-    way: str, target: Target, names: "itertools.cycle[str]", count: Count, enough: Callable[[], bool]
+    way: str, target: Target, names: "itertools.cycle[str]", count: Count, enough: Callable[[], bool], pause: float
 ) -> None:
     client = WAYS[way](target)
     try:
@@ -162,5 +164,7 @@ async def _ask(
                     await client.ask(next(names))
             except (OSError, EOFError, ValueError) as error:  # TimeoutError is an OSError
                 count.failed[way, f"{type(error).__name__}: {error}"[:80]] += 1
+            if pause:
+                await asyncio.sleep(pause)
     finally:
         client.close()

@@ -61,6 +61,17 @@ class DataDirectory:
         if self._lock is None:
             self._lock = self._take_lock()
 
+    @property
+    def lock(self) -> int:
+        """The open file whose lock makes it ours."""
+        assert self._lock is not None
+        return self._lock
+
+    def take_over(self, lock: int, socket_directory: Path) -> None:
+        """What a former program of this process claimed."""
+        self._lock = lock
+        self._short = None if socket_directory == self.path / "run" else socket_directory
+
     def release(self) -> None:
         if self._short is not None:
             shutil.rmtree(self._short, ignore_errors=True)

@@ -23,6 +23,7 @@ import asyncpg
 
 from registry.data_directory import FAST_STOP, PORT, DataDirectory
 from registry.embedded_errors import ServerNotStarted
+from registry.inheritance import InheritedProcess
 from registry.postgres_programs import find_binaries, major_version, reachable_binaries
 from registry.unprivileged import Account, account_for
 
@@ -68,7 +69,7 @@ class EmbeddedPostgres:
     def __init__(
         self, data_directory: Path, *, binaries: Path | None = None, settings: Mapping[str, str] | None = None
     ) -> None:
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | InheritedProcess | None = None
         self.exited = asyncio.Event()
         self._directory = DataDirectory(data_directory)
         self._binaries = binaries or find_binaries()
@@ -99,6 +100,24 @@ class EmbeddedPostgres:
             await self.stop()
             raise
         log.info("Postgres is ready in %s", self._directory)
+
+    @property
+    def lock(self) -> int:
+        """The open file by which the directory is ours alone."""
+        return self._directory.lock
+
+    def adopt(self, process: int, lock: int, socket_directory: Path, programs: Path) -> None:
+        """Goes on with a server that a former program of this process started."""
+        self._directory.take_over(lock, socket_directory)
+        self._programs, self._socket = programs, socket_directory
+        self.process = InheritedProcess(process)
+        self._reaper = self._watch(self.process)
+
+    @property
+    def place(self) -> tuple[Path, Path]:
+        """Where it listens, and where its programs are."""
+        assert self._socket is not None
+        return self._socket, self._programs
 
     async def stop(self) -> None:
         """Ordered: open transactions are rolled back, a checkpoint is written. Safe to call twice."""
@@ -179,7 +198,7 @@ class EmbeddedPostgres:
         self._reaper = self._watch(self.process)
         await self._wait_until_ready(account, self.process, began)
 
-    def _watch(self, process: subprocess.Popen[bytes]) -> threading.Thread:
+    def _watch(self, process: subprocess.Popen[bytes] | InheritedProcess) -> threading.Thread:
         """By a thread, because uvloop can neither start a child of another uid nor watch one that it did not start."""
         self.exited = exited = asyncio.Event()
         loop = asyncio.get_running_loop()

@@ -139,6 +139,36 @@ class Inheritance:
             receive(kind, socket.socket(fileno=descriptor))
 
 
+class InheritedProcess:
+    """A child of ours that a former program of this process started; as much of subprocess.Popen as we use."""
+
+    def __init__(self, number: int) -> None:
+        self.pid = number
+        self.returncode: int | None = None
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def wait(self) -> int:
+        """Blocks until it has ended."""
+        if self.returncode is None:
+            self.returncode = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.returncode
+
+    async def ended(self) -> int:
+        """Waits until it has ended."""
+        loop = asyncio.get_running_loop()
+        descriptor = os.pidfd_open(self.pid)
+        ended = asyncio.Event()
+        loop.add_reader(descriptor, ended.set)
+        try:
+            await ended.wait()
+        finally:
+            loop.remove_reader(descriptor)
+            os.close(descriptor)
+        return self.wait()
+
+
 def inherit(process: int) -> Inheritance | None:
     """Takes over from a process of ours; None when it is gone, or hands nothing over. To be run on a thread."""
     former = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)

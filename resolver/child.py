@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from prometheus_client.multiprocess import mark_process_dead
 
+from registry.inheritance import InheritedProcess
 from resolver.listeners.status import Reason
 
 log = logging.getLogger(__name__)
@@ -51,12 +52,20 @@ class Order:
 class Child:
     """Keeps one process alive from `start` to `stop`."""
 
-    def __init__(self, order: Order, changed: Callable[[], None], clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self,
+        order: Order,
+        changed: Callable[[], None],
+        clock: Clock = time.monotonic,
+        inherited: tuple[InheritedProcess, socket.socket] | None = None,
+    ) -> None:
+        """`inherited` is a process that runs already, and the line to it."""
         self.order = order
+        self._inherited = inherited
         self.restarts = 0
         self._changed = changed
         self._clock = clock
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: asyncio.subprocess.Process | InheritedProcess | None = None
         self._reasons: list[Reason] | None = None
         self._heard_at = 0.0
         self._keeper: asyncio.Task[None] | None = None
@@ -80,6 +89,11 @@ class Child:
 
     def start(self) -> None:
         self._keeper = asyncio.create_task(self._keep(), name=self.order.name)
+
+    @property
+    def channel(self) -> int | None:
+        """The open file of our end of the line to it."""
+        return None if self._writer is None else self._writer.get_extra_info("socket").fileno()
 
     def signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
@@ -131,29 +145,38 @@ class Child:
             delay = min(delay * 2, LAST_DELAY)
 
     async def _live(self) -> int:
-        ours, theirs = socket.socketpair()
-        with theirs:
-            # A session of its own: the terminal's Ctrl-C is for us, and we stop our children in order.
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "resolver.worker", stdin=theirs.fileno(), start_new_session=True
-            )
-        process = self._process
-        log.info("%s is process %d", self.order.name, process.pid)
+        inherited, self._inherited = self._inherited, None
+        process, ours = inherited or await self._start_process()
+        self._process = process
         if self._stopping:  # stop() came while the process was being made, and could not signal it
             self.signal(signal.SIGTERM)
-        listening = asyncio.create_task(self._listen(ours))
+        listening = asyncio.create_task(self._listen(ours, began=inherited is None))
         try:
-            return await process.wait()
+            return await (process.ended() if isinstance(process, InheritedProcess) else process.wait())
         finally:
             listening.cancel()
             self._reasons = None
             self._ready.clear()
             mark_process_dead(process.pid)  # type: ignore[no-untyped-call]  # the library has no types here
 
-    async def _listen(self, ours: socket.socket) -> None:
+    async def _start_process(self) -> tuple[asyncio.subprocess.Process, socket.socket]:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            # A session of its own: the terminal's Ctrl-C is for us, and we stop our children in order.
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "resolver.worker", stdin=theirs.fileno(), start_new_session=True
+            )
+        log.info("%s is process %d", self.order.name, process.pid)
+        return process, ours
+
+    async def _listen(self, ours: socket.socket, *, began: bool) -> None:
+        """With `began` the process has still to be told what to be; else what comes first may be half a report."""
         reader, writer = await asyncio.open_connection(sock=ours, limit=MAX_LINE)
         try:
-            writer.write(self.order.line())
+            if began:
+                writer.write(self.order.line())
+            else:
+                await reader.readline()
             self._writer = writer
             self._heard_at = self._clock()
             while True:

@@ -19,24 +19,28 @@ LOCK: Final = "lock"
 
 
 @contextlib.contextmanager
-def counted_together() -> Iterator[Path]:
-    """A new directory, known to every child that is started within the block."""
-    _clear()
-    made = Path(tempfile.mkdtemp(prefix="filament-"))
-    lock = os.open(made / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    # Its name only now: one that has it is either locked or left behind.
-    directory = made.rename(made.with_name(f"{PREFIX}{made.name}"))
+def counted_together(inherited: tuple[Path, int] | None = None) -> Iterator[tuple[Path, int]]:
+    """A new directory with its lock, or one that was left to us, known to every child started within the block."""
+    directory, lock = inherited or _make()
     former = os.environ.get(VARIABLE)
     os.environ[VARIABLE] = str(directory)
     try:
-        yield directory
+        yield directory, lock
     finally:
         os.environ.pop(VARIABLE)
         if former is not None:
             os.environ[VARIABLE] = former
         shutil.rmtree(directory, ignore_errors=True)
         os.close(lock)
+
+
+def _make() -> tuple[Path, int]:
+    _clear()
+    made = Path(tempfile.mkdtemp(prefix="filament-"))
+    lock = os.open(made / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    # Its name only now: one that has it is either locked or left behind.
+    return made.rename(made.with_name(f"{PREFIX}{made.name}")), lock
 
 
 def _clear() -> None:

@@ -64,6 +64,11 @@ def reserve(addresses: Collection[str], port: int, *, datagrams: bool = False) -
     return Reservation(tuple(held), port, tuple(held.values()))
 
 
+def hold(addresses: Collection[str], port: int) -> Reservation:
+    """Holds a port that processes of ours listen on already."""
+    return Reservation(tuple(addresses), port, tuple(_bind(address, port, shared=True) for address in addresses))
+
+
 def _reserve_any(addresses: Collection[str]) -> Reservation:
     for attempt in range(ATTEMPTS):
         free = reserve(addresses, 0)

@@ -8,9 +8,9 @@ import socket
 from typing import Final
 
 from registry.inheritance import Inheritance, Legacy
+from registry.port import Port
 from resolver.listeners.http.app import HttpServer
 from resolver.listeners.native import NativePort
-from registry.port import Port
 
 log = logging.getLogger(__name__)
 

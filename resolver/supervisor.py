@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import signal
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -21,11 +22,12 @@ from aiohttp import web
 from registry.database import DATABASE_AWAY
 from registry.embedded import EmbeddedPostgres, postgres_directory
 from registry.embedded_errors import EmbeddedPostgresError
+from registry.inheritance import InheritedProcess
 from registry.postgres_programs import find_binaries
 from registry.settings import InvalidSettings
 from registry.start_checks import refuse_strange_book
 from registry.start_errors import StartRefused
-from resolver import control, notification
+from resolver import control, notification, upgrade
 from resolver.child import FIRST_DELAY, LAST_DELAY, Child, Order
 from resolver.listeners.status import Reason, create_app
 from resolver.logs import set_up
@@ -33,11 +35,13 @@ from resolver.measurements import counted_together
 from resolver.preparation import bring_schema_up_to_date, only_one, refuse_unfit
 from resolver.reloading import Reloaded, compare, merged, refused
 from resolver.renewal import renew
-from resolver.reservation import reserve
+from resolver.reservation import hold, reserve
 from resolver.settings import Settings
+from resolver.upgrade import Estate, Kept, Postgres
 
 log = logging.getLogger(__name__)
 
+FAREWELL: Final = 0.2  # Seconds for an answer to leave before the program that gave it is another.
 DRAIN: Final = 15.0  # Seconds for what is in flight: the resolvers give their requests ten
 REGISTRY: Final = "registry"
 POSTGRES: Final = "postgres"
@@ -64,8 +68,10 @@ class Supervisor:
         prepare: Prepare = bring_schema_up_to_date,
         programs: Programs | None = None,
         reread: Callable[[], Settings] | None = None,
+        estate: Estate | None = None,
     ) -> None:
-        """`reread` reads the settings again, as they were read for this start. It raises InvalidSettings."""
+        """`reread` reads the settings again, as they were read for this start, and raises InvalidSettings. `estate` is
+        what a former program of this process left."""
         self.settings = self._asked = settings
         self.stop = asyncio.Event()
         self.stop_at_once = asyncio.Event()
@@ -73,6 +79,10 @@ class Supervisor:
         self._prepare = prepare
         self._reread = reread
         self._renewing = asyncio.Lock()
+        self._estate = estate
+        self._measurements: tuple[Path, int] | None = None
+        self._status_socket: socket.socket | None = None
+        self._replacing: asyncio.Task[Mapping[str, Any]] | None = None
         self._programs = programs or Programs()
         self._postgres: EmbeddedPostgres | None = None
         self._postgres_restarts = 0
@@ -100,8 +110,10 @@ class Supervisor:
         """Returns when stopped. Raises PortTaken, EmbeddedPostgresError or StartRefused when it cannot start."""
         refuse_unfit(self.settings)
         async with AsyncExitStack() as stack:
-            stack.enter_context(counted_together())
-            self._reserve(stack)
+            left = self._estate
+            inherited = None if left is None else (Path(left.measurements), left.measurements_lock)
+            self._measurements = stack.enter_context(counted_together(inherited))
+            (self._reserve if left is None else self._take_over_ports)(stack)
             await stack.enter_async_context(self._status())
             await stack.enter_async_context(notification.signs_of_life())
             if await self._unless_stopped(asyncio.create_task(self._start(stack))):
@@ -116,17 +128,19 @@ class Supervisor:
         if self._programs.registry:
             await stack.enter_async_context(only_one(self.settings.registry))
         await stack.enter_async_context(self._running())
+        if self._estate is not None:
+            self._replacing = asyncio.create_task(self._replace(), name="renewal")
         if self._programs.registry:
             directory = Path(self.settings.registry.data_directory)
-            await stack.enter_async_context(
-                control.obeying(directory, {"reload": self._obey_reload, "renew": self._obey_renew})
-            )
+            await stack.enter_async_context(control.obeying(directory, self._orders_obeyed()))
 
     def follow_signals(self, *, terminal: bool) -> None:
-        """The first SIGTERM or SIGINT stops in order, the second at once; SIGHUP has certificates read again."""
+        """The first SIGTERM or SIGINT stops in order, the second at once; SIGHUP reads settings and certificates again,
+        SIGUSR2 puts the program in its place that is installed now."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop_more)
+        loop.add_signal_handler(signal.SIGUSR2, self.upgrade)
         # A terminal that is closed says SIGHUP too, and means that nobody is there any more.
         loop.add_signal_handler(signal.SIGHUP, self._stop_more if terminal else self.reload)
 
@@ -160,6 +174,68 @@ class Supervisor:
             failed = await renew(self._children, self._orders(), self._look)
             log.info("every process is new" if not failed else "the node stays as it was")
             return failed
+
+    def _orders_obeyed(self) -> Mapping[str, control.Order]:
+        return {
+            "reload": self._obey_reload,
+            "renew": self._obey_renew,
+            "upgrade": self._obey_upgrade,
+            "outcome": self._obey_outcome,
+        }
+
+    async def _replace(self) -> Mapping[str, Any]:
+        return {"failed": await self.renew()}
+
+    async def _obey_outcome(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What became of the renewal after an upgrade, once it is over."""
+        return {"failed": ""} if self._replacing is None else await asyncio.shield(self._replacing)
+
+    async def _obey_upgrade(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
+        words = upgrade.program()
+        try:
+            await upgrade.try_out(words)
+        except (upgrade.TrialFailed, OSError) as error:
+            log.error("the program in our place would not start, and is left alone: %s", error)
+            return {"refused": str(error)}
+        asyncio.get_running_loop().call_later(FAREWELL, self._become, words)
+        return {"refused": ""}
+
+    def upgrade(self) -> None:
+        """As the order does it, for a signal."""
+        self._replacing = asyncio.create_task(self._obey_upgrade({}))
+
+    def _become(self, words: list[str]) -> None:
+        if self._stopping or self._renewing.locked():
+            return
+        log.info("another program takes over: %s", words[0])
+        try:
+            upgrade.become(words, self._estate_of_ours())
+        except (OSError, ValueError) as error:
+            log.error("the program cannot be replaced: %s", error)  # the system says it all
+
+    def _estate_of_ours(self) -> Estate:
+        """Raises ValueError while a child is being started."""
+        children = tuple(
+            Kept(child.order.name, child.pid, child.channel)
+            for child in self._children
+            if child.pid is not None and child.channel is not None
+        )
+        if len(children) != len(self._children):
+            raise ValueError("a process is being started; try again")
+        assert self._measurements is not None
+        assert self._status_socket is not None
+        resolver = self.settings.resolver
+        return Estate(
+            children, resolver.listen, resolver.port, resolver.native_port, self.settings.registry.port,
+            self._status_socket.fileno(), str(self._measurements[0]), self._measurements[1], self._postgres_left(),
+        )  # fmt: skip
+
+    def _postgres_left(self) -> Postgres | None:
+        postgres = self._postgres
+        if postgres is None or postgres.process is None:
+            return None
+        listening, programs = postgres.place
+        return Postgres(postgres.process.pid, postgres.lock, str(listening), str(programs))
 
     async def _obey_renew(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"failed": await self.renew()}
@@ -198,16 +274,34 @@ class Supervisor:
             registry = replace(registry, port=free.port)
         self.settings = replace(self.settings, resolver=resolver, registry=registry)
 
-    @asynccontextmanager
-    async def _status(self) -> AsyncIterator[None]:
+    def _take_over_ports(self, stack: AsyncExitStack) -> None:
+        """Those that our processes listen on already."""
+        left = self._estate
+        assert left is not None
+        stack.callback(hold(left.addresses, left.port).release)
+        stack.callback(hold(left.addresses, left.native_port).release)
+        resolver = replace(self.settings.resolver, listen=left.addresses, port=left.port, native_port=left.native_port)
+        registry = replace(self.settings.registry, port=left.registry_port)
+        self.settings = replace(self.settings, resolver=resolver, registry=registry)
+
+    def _listen_for_status(self) -> socket.socket:
+        if self._estate is not None:
+            return socket.socket(fileno=self._estate.status)
         status = self.settings.status
         free = reserve([status.listen], status.port)
         free.release()
+        family = socket.AF_INET6 if ":" in status.listen else socket.AF_INET
+        return socket.create_server((status.listen, free.port), family=family)
+
+    @asynccontextmanager
+    async def _status(self) -> AsyncIterator[None]:
+        status = self.settings.status
+        self._status_socket = listening = self._listen_for_status()
         runner = web.AppRunner(create_app(self), access_log=None, handle_signals=False)
         await runner.setup()
         try:
-            await web.TCPSite(runner, status.listen, free.port).start()
-            self.settings = replace(self.settings, status=replace(status, port=free.port))
+            await web.SockSite(runner, listening).start()
+            self.settings = replace(self.settings, status=replace(status, port=listening.getsockname()[1]))
             yield
         finally:
             await runner.cleanup()
@@ -220,7 +314,11 @@ class Supervisor:
             return
         directory = postgres_directory(Path(registry.data_directory))
         self._postgres = EmbeddedPostgres(directory, binaries=find_binaries(registry.postgres_binaries))
-        await self._postgres.start()
+        left = None if self._estate is None else self._estate.postgres
+        if left is None:
+            await self._postgres.start()
+        else:
+            self._postgres.adopt(left.process, left.lock, Path(left.socket), Path(left.programs))
         self.settings = replace(self.settings, registry=replace(registry, dsn=self._postgres.dsn))
         keeper = asyncio.create_task(self._keep_postgres(self._postgres), name=POSTGRES)
         try:
@@ -248,7 +346,8 @@ class Supervisor:
 
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[None]:
-        self._children = [Child(order, self._look) for order in self._orders()]
+        left = {} if self._estate is None else {kept.name: kept for kept in self._estate.children}
+        self._children = [self._child(order, left.get(order.name)) for order in self._orders()]
         for child in self._children:
             child.start()
         try:
@@ -257,6 +356,12 @@ class Supervisor:
             async with asyncio.TaskGroup() as group:
                 for child in self._children:
                     group.create_task(child.stop(DRAIN, self.stop_at_once))
+
+    def _child(self, order: Order, kept: Kept | None) -> Child:
+        if kept is None:
+            return Child(order, self._look)
+        process = InheritedProcess(kept.process), socket.socket(fileno=kept.channel)
+        return Child(order, self._look, inherited=process)
 
     def _orders(self) -> list[Order]:
         settings: dict[str, Any] = msgspec.to_builtins(self.settings)

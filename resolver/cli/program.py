@@ -24,7 +24,7 @@ from resolver.cli.naming import register, resolve
 from resolver.cli.options import language_option
 from resolver.cli.people import application, person, token
 from resolver.cli.ranges import handle_range
-from resolver.cli.running import reload, status, up
+from resolver.cli.running import reload, renew, status, up, upgrade
 from resolver.cli.searching import search
 from resolver.cli.shell import completion
 from resolver.cli.signed import bundle, key, prove, verify
@@ -57,6 +57,8 @@ for command in (
     up,
     status,
     reload,
+    renew,
+    upgrade,
     doctor,
     stats,
     search,

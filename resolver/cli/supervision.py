@@ -10,10 +10,11 @@ from registry.start_errors import StartRefused
 from resolver.cli.invocation import Failed, Invocation, Misused
 from resolver.cli.options import in_url, local_url
 from resolver.logs import set_up
-from resolver.preparation import bring_schema_up_to_date, prepare_nothing
+from resolver.preparation import bring_schema_up_to_date, prepare_nothing, refuse_unfit
 from resolver.reservation import PortTaken
 from resolver.settings import Settings
 from resolver.supervisor import Supervisor
+from resolver.upgrade import left_to_us
 
 
 async def up_until_stopped(invocation: Invocation, read: Callable[[], Settings], *, no_migrate: bool) -> None:
@@ -21,7 +22,7 @@ async def up_until_stopped(invocation: Invocation, read: Callable[[], Settings],
     settings = read()
     set_up(settings.status)
     prepare = prepare_nothing if no_migrate else bring_schema_up_to_date
-    supervisor = Supervisor(settings, prepare=prepare, reread=read)
+    supervisor = Supervisor(settings, prepare=prepare, reread=read, estate=left_to_us())
     option = {
         settings.resolver.port: "--port",
         settings.resolver.native_port: "--set resolver.native_port=NUMBER",
@@ -29,6 +30,13 @@ async def up_until_stopped(invocation: Invocation, read: Callable[[], Settings],
         settings.status.port: "--set status.port=NUMBER",
     }
     await supervise(invocation, supervisor, option)
+
+
+def look_only(settings: Settings) -> None:
+    """Whether a node of these settings could start with this program, as far as can be said without starting it."""
+    import resolver.node  # noqa: F401  # what the processes of a node import is to be there
+
+    refuse_unfit(settings)
 
 
 async def supervise(

@@ -10,6 +10,15 @@ HELP: Final[Catalogue] = {
         "fault changes nothing. Homed prefixes need nothing.",
         "让运行中的节点重新读取配置与证书（日志级别、限额、证书）；配置有误则不作任何改变。前缀变更无需重载。",
     ),
+    "up.check": ("Look whether it could start, and start nothing.", "只检查能否启动，不真正启动。"),
+    "renew": (
+        "Replace the processes of a running node, one by one, without losing a request.",
+        "逐个更换运行中节点的进程，不丢失请求。",
+    ),
+    "upgrade": (
+        "Put the program that is installed now in the place of the running one, without losing a request.",
+        "用当前已安装的程序替换运行中的程序，不丢失请求。",
+    ),
     "doctor": (
         "Examine a node and its machine: database, disk, clock, ports, certificate, answers over each protocol; "
         "each finding with its remedy.",
@@ -22,6 +31,15 @@ MESSAGES: Final[Catalogue] = {
     "control.nobody": (
         "no node runs with the data directory {directory} ({reason})",
         "没有节点在使用数据目录 {directory}（{reason}）",
+    ),
+    "renew.done": ("Every process of the node is new.", "节点的全部进程均已更换。"),
+    "renew.failed": (
+        "the new {part} did not become ready: the node stays as it was; its log says why",
+        "新的 {part} 未能就绪，节点保持原状；原因见节点日志",
+    ),
+    "upgrade.refused": (
+        "the installed program would not start, and the running one stays: {reason}",
+        "已安装的程序无法启动，继续运行原程序：{reason}",
     ),
     "reload.refused": ("Nothing is changed: {reason}", "未作任何改变：{reason}"),
     "reload.applied": ("In effect: {names}; certificates are read again.", "已生效：{names}；证书已重新读取。"),

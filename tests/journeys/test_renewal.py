@@ -1,24 +1,31 @@
-"""Every process of a node is replaced while clients ask without a pause: nobody is turned away, over any protocol."""
+"""Every process of a node is replaced while clients ask on and on: nobody is turned away, over any protocol."""
 
 import asyncio
+import json
 import re
+import signal
+from pathlib import Path
 
-from bench.restless import WAYS, Count, Target, ask_without_pause
+from bench.restless import WAYS, Count, Target, ask_on_and_on
 from resolver import control
-from tests.resolver.running_node import RunningNode, arguments, ask
+from tests.resolver.running_node import RunningNode, arguments, ask, is_running, until
 from tests.resolver.test_cli import filament
 
 HANDLES = [f"88.168.1/{number}" for number in range(20)]
+PAUSE = 0.01  # Seconds between an answer and the next question: the new processes need the processor too.
 LEAST = 200  # Questions of each way that are asked while processes change.
 
 
-async def book_with_handles(dsn: str, tmp_path) -> None:
-    filament("enterprise", "add", "甲", "--prefix", "88.168.1", "--dsn", dsn)
-    rows = "".join(
-        f'{{"handle": "{handle}", "values": [{{"index": 1, "type": "SPEC", "data": "a"}}]}}\n' for handle in HANDLES
-    )
-    (tmp_path / "handles.ndjson").write_text(rows)
-    filament("load", str(tmp_path / "handles.ndjson"), "--dsn", dsn)
+def rows_of_handles(tmp_path: Path) -> Path:
+    rows = [{"handle": handle, "values": [{"index": 1, "type": "SPEC", "data": "a"}]} for handle in HANDLES]
+    file = tmp_path / "handles.ndjson"
+    file.write_text("\n".join(map(json.dumps, rows)))
+    return file
+
+
+def write_book(given: list[str], tmp_path: Path) -> None:
+    filament("enterprise", "add", "甲", "--prefix", "88.168.1", *given)
+    filament("load", str(rows_of_handles(tmp_path)), *given)
 
 
 def target_of(node: RunningNode) -> Target:
@@ -27,13 +34,13 @@ def target_of(node: RunningNode) -> Target:
 
 
 async def test_no_question_is_lost_while_every_process_is_replaced(database_dsn, tmp_path):
-    await book_with_handles(database_dsn, tmp_path)
+    await asyncio.to_thread(write_book, ["--dsn", database_dsn], tmp_path)
     with RunningNode(*arguments(database_dsn, tmp_path)) as node:
         _, status = node.ready()
         former = [node.pid_of(part) for part in ("registry", "worker 1", "worker 2")]
         count, renewed = Count(), asyncio.Event()
         enough = lambda: renewed.is_set() and all(count.asked[way] > LEAST for way in WAYS)  # noqa: E731
-        asking = asyncio.create_task(ask_without_pause(target_of(node), count, enough, clients=1))
+        asking = asyncio.create_task(ask_on_and_on(target_of(node), count, enough, clients=1, pause=PAUSE))
         for _ in range(2):
             outcome = await asyncio.to_thread(control.order, tmp_path, "renew")
             assert outcome == {"failed": ""}
@@ -43,3 +50,40 @@ async def test_no_question_is_lost_while_every_process_is_replaced(database_dsn,
         later = [node.pid_of(part, 3) for part in ("registry", "worker 1", "worker 2")]
         assert not set(former) & set(later)
         assert ask(f"{status}/readyz")[0] == 200
+
+
+async def test_no_question_is_lost_while_the_program_is_replaced_with_its_own_postgres(tmp_path):
+    data = tmp_path / "node"
+    given = ["--data-directory", str(data)]
+    await asyncio.to_thread(write_book, given, tmp_path)
+    with RunningNode(*arguments(None, data, workers=1)) as node:
+        _, status = node.ready()
+        postgres = (data / "postgres/cluster/postmaster.pid").read_text().split()[0]
+        count, renewed = Count(), asyncio.Event()
+        enough = lambda: renewed.is_set() and all(count.asked[way] > LEAST for way in WAYS)  # noqa: E731
+        asking = asyncio.create_task(ask_on_and_on(target_of(node), count, enough, clients=1, pause=PAUSE))
+        done = await asyncio.to_thread(filament, "upgrade", *given)
+        assert "Every process of the node is new" in done.stderr
+        renewed.set()
+        await asking
+        assert count.failed == {}
+        node.hear("another program takes over")
+        assert (data / "postgres/cluster/postmaster.pid").read_text().split()[0] == postgres
+        assert node.pid_of("worker 1", 2) != node.pid_of("worker 1", 1)
+        until(lambda: ask(f"{status}/readyz")[0] == 200, "readiness")
+        node.signal(signal.SIGTERM)
+        assert await asyncio.to_thread(node.end) == 0
+    assert not is_running(int(postgres))
+
+
+def test_a_program_that_would_not_start_is_left_alone(database_dsn, tmp_path):
+    file = tmp_path / "node.toml"
+    file.write_text("")
+    line = arguments(database_dsn, tmp_path / "node", workers=1)
+    with RunningNode(*line, "--config", str(file)) as node:
+        _, status = node.ready()
+        file.write_text("[resolver]\nnonsense = 1\n")
+        given = ["--data-directory", str(tmp_path / "node"), "--lang", "zh"]
+        assert "继续运行原程序" in filament("upgrade", *given, code=1).stderr
+        assert ask(f"{status}/readyz")[0] == 200
+        assert node.process.poll() is None
