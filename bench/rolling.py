@@ -1,7 +1,7 @@
 """Questions without an answer while a node's processes, and then its program, are replaced again and again.
 
-`python -m bench.rolling --requests 1000000` starts a node with a Postgres and a thousand identifiers of its own, asks it
-over HTTP, HTTPS, native TCP and UDP, with kept and new connections, in a closed loop, and replaces everything meanwhile
+`python -m bench.rolling --requests 1000000` starts a node with a Postgres and a thousand identifiers of its own, asks
+it over HTTP, HTTPS, native TCP and UDP, with kept and new connections, and replaces everything meanwhile
 until so many questions were asked. It prints one line of JSON. A question is asked once: see bench.restless.
 
 Not measured: rates (generator, node and Postgres share the machine), and clients behind a network that loses datagrams.

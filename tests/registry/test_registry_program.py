@@ -85,11 +85,12 @@ async def test_misuse_is_told_apart_from_failure(database_dsn: str, tmp_path: Pa
     assert (await run("migrate", dsn=f"postgresql://nobody@127.0.0.1:{free_port()}/none"))[0] == 1
 
 
-async def test_the_program_serves_until_it_is_told_to_stop(database_dsn: str):
+async def test_the_program_serves_until_it_is_told_to_stop(database_dsn: str, tmp_path: Path):
     port = free_port()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "registry", "serve",
-        env=os.environ | {"FILAMENT_REGISTRY_DSN": database_dsn, "FILAMENT_REGISTRY_PORT": str(port)},
+        env=os.environ | {"FILAMENT_REGISTRY_DSN": database_dsn, "FILAMENT_REGISTRY_PORT": str(port),
+                          "FILAMENT_REGISTRY_DATA_DIRECTORY": str(tmp_path)},
     )  # fmt: skip
     async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client, asyncio.timeout(DEADLINE):
         while True:
