@@ -51,6 +51,7 @@ from registry.tokens import Tokens
 from registry.tokens_api import TokenHandlers
 from registry.trace_api import TraceHandlers
 from registry.upkeep import Unready, Upkeep
+from registry.view_api import ViewHandlers
 from registry.webhook_api import WebhookHandlers
 from registry.webhook_delivery import Deliverer
 
@@ -86,6 +87,7 @@ def create_app(store: Store) -> web.Application:
         *webhooks.routes(),
         *TraceHandlers(store, callers, rights).routes(),
         audit.route(),
+        *ViewHandlers(store, callers, rights).routes(),
         *states.routes(),
         *templates.routes(),
         *suffixes.routes(),

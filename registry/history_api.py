@@ -14,9 +14,10 @@ from registry.documentation import LANGUAGE_PARAMETER
 from registry.errors import HandleNotFound, ProtocolFault
 from registry.handle import NAMING_AUTHORITY, Handle
 from registry.history import MAX_VERSIONS, NEWEST, History, Version, difference
+from registry.reading import Reading
 from registry.registration import Registration
 from registry.rest import values_to_json
-from registry.rights import Rights, is_readable
+from registry.rights import Rights
 from registry.routes import Parameter, Route
 from registry.standing import shown
 from registry.store import Store
@@ -36,6 +37,7 @@ class HistoryHandlers:
         self._callers = callers
         self._rights = rights
         self._history = History(store)
+        self._reading = Reading(store, rights)
         self._registration = Registration(store, store.settings.administrators)
 
     def routes(self) -> tuple[Route, ...]:
@@ -85,10 +87,11 @@ class HistoryHandlers:
         version = await self._version(handle, number, at)
         form = {"handle": spelled, **_summary(version)}
         if since is None:
-            return asked.json_answer(form | {"values": _shown(version.values, by)})
-        made = difference((await self._history.of_version(handle, since)).values, version.values)
-        changed = [{"from": _shown((old,), by), "to": _shown((new,), by)} for old, new in made.changed]
-        added, removed = _shown(made.added, by), _shown(made.removed, by)
+            return asked.json_answer(form | {"values": self._shown(handle, version.values, by)})
+        before = self._reading.shown(handle, (await self._history.of_version(handle, since)).values, by)
+        made = difference(before, self._reading.shown(handle, version.values, by))
+        changed = [{"from": values_to_json((old,)), "to": values_to_json((new,))} for old, new in made.changed]
+        added, removed = values_to_json(made.added), values_to_json(made.removed)
         form |= {"since": since, "added": added, "removed": removed, "changed": changed}
         return asked.json_answer(form)
 
@@ -113,6 +116,10 @@ class HistoryHandlers:
         await self._rights.check_prefix(prefix_handle, by, AdminPermission.LIST_HANDLES)
         return handle, by
 
+    def _shown(self, handle: Handle, values: Iterable[HandleValue], by: Administrator) -> list[dict[str, Any]]:
+        """Values as whoever asks may read them."""
+        return values_to_json(self._reading.shown(handle, values, by))
+
     async def _version(self, handle: Handle, number: int | None, at: datetime | None) -> Version:
         if number is not None:
             return await self._history.of_version(handle, number)
@@ -130,11 +137,6 @@ def _summary(version: Version) -> dict[str, Any]:
         "until": version.until,
         "replacedBy": version.replaced_by,
     }
-
-
-def _shown(values: Iterable[HandleValue], by: Administrator) -> list[dict[str, Any]]:
-    """Values as this administrator may read them."""
-    return values_to_json([one for one in values if is_readable(one, by)])
 
 
 def _standing(version: Version) -> dict[str, Any]:

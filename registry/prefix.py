@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from registry.handle import HandleKey
 from registry.suffixes import SuffixRule
+from registry.views import NO_VIEWS, Views
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Prefix:
     rules: tuple[SuffixRule, ...] = ()  # Forms that new suffixes must have one of, if there are any.
     ranged: bool = False  # Whether it has had ranges: only then handles are looked for in them.
     enterprise_in_english: str = ""
+    views: Views = NO_VIEWS
 
 
 class PrefixTable:

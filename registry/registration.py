@@ -32,6 +32,7 @@ from registry.handle import NAMING_AUTHORITY, Handle, check_new, check_prefix
 from registry.listing import list_names
 from registry.minting import Asked, Minting
 from registry.prefix import Prefix
+from registry.reading import Reading
 from registry.record import HandleRecord, check_values
 from registry.rights import Rights, read_only_index
 from registry.schemes.gs1 import check_canonical
@@ -41,6 +42,7 @@ from registry.templates import Templates
 from registry.transaction import Transaction, begin
 from registry.trust import Trust
 from registry.value import HandleValue
+from registry.views import Audience
 from registry.writing import Written, change, expect, replace, says_the_same
 
 DERIVED_AT_ONCE: Final = 1000  # Prefixes read at a time.
@@ -55,6 +57,7 @@ class Registration:
         """`administrators` are the node's, as index:handle. Raises InvalidCredential for one that is not."""
         self._store = store
         self.rights = Rights(store, administrators)
+        self._reading = Reading(store, self.rights)
         self._trust = Trust(store, self.rights, clock)
         self._templates = Templates(store)
         self._minting = Minting(store)
@@ -215,14 +218,19 @@ class Registration:
 
         return await change(self._store, handle, administrator, version, made)
 
-    async def check_read(
-        self, record: HandleRecord, by: Administrator | None, values: Iterable[HandleValue] | None = None
-    ) -> None:
-        """Refuses whoever may not read these values of a record: all of them, when none are named."""
+    async def readable(
+        self,
+        record: HandleRecord,
+        by: Administrator | None,
+        values: Iterable[HandleValue] | None = None,
+        audience: Audience | None = None,
+    ) -> tuple[HandleValue, ...]:
+        """Of these values of a record, or all, what somebody may read, or what an audience would. Raises as `Reading`
+        does."""
         selected = tuple(record.values if values is None else values)
-        if all(value.is_public for value in selected):
-            return
-        await self.rights.check_read(record, selected, _known(by))
+        if audience is None and all(value.is_public for value in selected):
+            return selected
+        return await self._reading.readable(record, _known(by), selected, audience)
 
     async def check_list(self, prefix: str, by: Administrator | None) -> Prefix:
         """Refuses whoever may not list a prefix, written as it is or as the handle 0.NA/<prefix>; and finds it."""

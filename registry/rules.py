@@ -326,6 +326,10 @@ RULES: Catalogue = {
     ),
     "proof.path": ("the proof does not lead to the root that was signed", "该证明与已签名的根不符"),
     "proof.leaf": ("the proof is of something else: {reason}", "该证明的内容不符:{reason}"),
+    "view.not_owner": (
+        "what {audience} would see is shown to those who administer the handle",
+        "只有标识的管理者可以查看 {audience} 视图",
+    ),
     "signed.form": ("not a signed document: {reason}", "不是签名文档:{reason}"),
     "signed.algorithm": (
         "signed with {algorithm!r}; only EdDSA is verified",

@@ -24,6 +24,7 @@ from registry.settings import RegistrySettings
 from registry.standing import standing_from_json
 from registry.suffixes import rule_from_json
 from registry.unit import Unit
+from registry.views import views_from_row
 
 FETCH: Final = """
 SELECT h.prefix_id, h.suffix, h.spelling, h.version, h.state, h.standing, h.packed,
@@ -58,7 +59,10 @@ SELECT p.prefix_id, p.prefix, p.spelling, p.homed, coalesce(e.name, '') AS enter
        coalesce(e.max_handles, e.max_rate) IS NOT NULL AS is_limited,
        array(SELECT s.type FROM searchable AS s WHERE s.prefix_id = p.prefix_id ORDER BY s.type) AS searchable,
        array(SELECT r.form::text FROM suffix_rule AS r WHERE r.prefix_id = p.prefix_id ORDER BY r.place) AS rules,
-       EXISTS (SELECT FROM handle_range AS r WHERE r.prefix_id = p.prefix_id) AS ranged
+       EXISTS (SELECT FROM handle_range AS r WHERE r.prefix_id = p.prefix_id) AS ranged,
+       array(SELECT jsonb_build_object('type', v.type, 'audiences', v.audiences)::text FROM reading_view AS v
+         WHERE v.prefix_id = p.prefix_id ORDER BY v.type) AS views,
+       array(SELECT r.partner FROM partner AS r WHERE r.prefix_id = p.prefix_id) AS partners
 FROM prefix AS p LEFT JOIN enterprise AS e USING (enterprise_id)
 """
 LIST: Final = """
@@ -187,6 +191,7 @@ class Store:
                 tuple(map(rule_from_json, row["rules"])),
                 row["ranged"],
                 row["enterprise_in_english"],
+                views_from_row(row["views"], row["partners"]),
             )
             for row in rows
         )

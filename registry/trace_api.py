@@ -13,9 +13,10 @@ from registry.documentation import LANGUAGE_PARAMETER, language_of
 from registry.errors import InvalidAdministrator, ServerBusy
 from registry.handle import HandleKey
 from registry.prefix import Prefix
+from registry.reading import shows_lister
 from registry.recall import MayRead, heading, recall_rows
 from registry.relations import RELATIONS, Direction, Relation
-from registry.rights import Rights, is_readable
+from registry.rights import Rights
 from registry.routes import Parameter, Route
 from registry.store import Store
 from registry.trace import MAX_DEPTH, MAX_PAGE, Named, Walk, recalled, traced
@@ -132,7 +133,7 @@ class TraceHandlers:
         def may_read(key: HandleKey, value: HandleValue) -> bool:
             prefix = self._store.prefixes.of(key)
             owns = walk.sight is None or (prefix is not None and prefix.prefix_id in walk.sight)
-            return value.is_public or (owns and is_readable(value, by))
+            return value.is_public or (owns and shows_lister(prefix, value, by))
 
         return may_read
 

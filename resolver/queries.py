@@ -96,9 +96,8 @@ class Queries:
         if record is None:
             return reply or await self.refer(request, query.handle, answer.code)
         if reply is None:
-            values = record.select(query.indexes, query.types)
-            await self._registration.check_read(record, by, values)
-            reply = Reply(_body(query.handle, values), private=True)
+            values = await self._registration.readable(record, by, record.select(query.indexes, query.types))
+            reply = Reply(_body(query.handle, values), private=True) if values else _NO_VALUES
         return await self._vouched(reply, record) if request.op_flags & TRUSTED_QUERY else reply
 
     async def _vouched(self, reply: Reply, record: HandleRecord) -> Reply:

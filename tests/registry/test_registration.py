@@ -251,9 +251,9 @@ async def test_a_deleted_handle_is_gone_and_not_counted(store, registration):
 async def test_restricted_values_are_read_after_a_challenge_only(store, registration):
     await register(store, str(HX), URL, HandleValue(2, "DESC", b"private", permissions=0b1100))
     record = await read(store)
-    await registration.check_read(record, None, [URL])
+    await registration.readable(record, None, [URL])
     with pytest.raises(AuthenticationNeeded):
-        await registration.check_read(record, None)
-    await registration.check_read(record, OWNER)
+        await registration.readable(record, None)
+    await registration.readable(record, OWNER)
     with pytest.raises(InvalidAdministrator):
-        await registration.check_read(record, STRANGER)
+        await registration.readable(record, STRANGER)

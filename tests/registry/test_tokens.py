@@ -73,9 +73,9 @@ async def test_no_token_reads_a_secret_key(office, enterprise):
     for handle, index in (("88.168.2/A", 300), ("0.NA/88.168.2", 300)):
         record = await office.store.fetch(office.store.key_of(handle.encode()))
         with pytest.raises(InsufficientPermission):
-            await registration.check_read(record, reader, [record.at(index)])
+            await registration.readable(record, reader, [record.at(index)])
     record = await office.store.fetch(office.store.key_of(b"88.168.2/A"))
-    await registration.check_read(record, reader, [restricted])
+    await registration.readable(record, reader, [restricted])
 
 
 async def test_a_token_for_one_prefix_is_no_good_for_the_other_of_the_same_enterprise(office, enterprise):

@@ -20,6 +20,7 @@ from registry.errors import HandleError, PrefixNotHomed, ProtocolFault, Response
 from registry.handle import HandleKey
 from registry.language import Language, preferred
 from registry.record import public
+from registry.views import Audience
 from resolver.aliases import follow_many
 from resolver.answer import NOT_RESPONSIBLE, Alias, Answer, Followed
 from resolver.listeners.http.authorization import LOOKING, Authorization
@@ -28,7 +29,7 @@ from resolver.listeners.http.batch_names import heads_of, joined, key_or_refusal
 from resolver.listeners.http.body import read_body
 from resolver.listeners.http.conditional import caching_headers, private_headers
 from resolver.listeners.http.explanations import EXPLAIN, Explanations
-from resolver.listeners.http.handles import NO_VALUES, values_body, whole_body
+from resolver.listeners.http.handles import NO_VALUES, audience_of, values_body, whole_body
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.places import Places
 from resolver.listeners.http.query import Query
@@ -71,6 +72,7 @@ class Selection:
     address: str
     language: Language
     ignores_aliases: bool = False
+    audience: Audience | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -158,11 +160,12 @@ class Batch:
 
     async def _selection(self, request: web.Request, query: Query) -> Selection:
         indexes, types = frozenset(query.numbers("index")), frozenset(query.every("type"))
-        by = await self._authorization.administrator(request, *LOOKING)
+        by, audience = await self._authorization.administrator(request, *LOOKING), audience_of(query)
         return Selection(
             indexes,
             types,
-            only_public=query.flag("publicOnly", by is None),
+            only_public=query.flag("publicOnly", by is None and audience is None),
+            audience=audience,
             authoritative=query.flag("auth", False),
             ignores_aliases=query.flag("ignore_aliases", False),
             by=by,
@@ -311,7 +314,7 @@ class Batch:
             values = public(values)
         else:
             try:
-                await self._registration.check_read(record, selection.by, values)
+                values = await self._registration.readable(record, selection.by, values, selection.audience)
             except HandleError as refused:
                 return _told(asked, refused, selection.language, counts)
             except DATABASE_AWAY:

@@ -22,6 +22,7 @@ from registry.registration import MAX_LISTED
 from registry.rest import values_from_json, values_to_json
 from registry.routes import percent_decode
 from registry.value import HandleValue
+from registry.views import AUDIENCES, Audience
 from registry.writing import Written
 from resolver.aliases import follow
 from resolver.answer import Alias, Answer, Followed
@@ -39,6 +40,8 @@ from resolver.listeners.http.terms import version_seen
 SAME: Final = "same"  # ?overwrite=same: what is there is refused when it says something else.
 VARIOUS: Final = "various"  # ?index=various: whichever indexes the body has.
 PAGE_SIZE: Final = 1000  # Names of a page when only its number is given.
+
+AS: Final = "as"  # ?as=partner: what an audience would see, for who administers the handle.
 
 NO_VALUES: Final = b',"values":[]}'
 
@@ -182,7 +185,8 @@ class Handles:
         """The values that are asked for and may be read."""
         indexes, types = frozenset(query.numbers("index")), frozenset(query.every("type"))
         by = await self._authorization.administrator(request, *LOOKING)
-        only_public = query.flag("publicOnly", by is None)
+        audience = audience_of(query)
+        only_public = query.flag("publicOnly", by is None and audience is None)
         authoritative = query.flag("auth", False)
         answer = await self._resolve(key, authoritative=authoritative)
         if isinstance(answer, Alias):
@@ -197,7 +201,7 @@ class Handles:
         if only_public:
             values = public(values)
         else:
-            await self._registration.check_read(record, by, values)
+            values = await self._registration.readable(record, by, values, audience)
         request[FOUND] = bool(values)
         body = values_body(asked, values, answer)
         if all(value.is_public for value in values):
@@ -245,6 +249,15 @@ class Handles:
         """What this process wrote it shows at once; the others hear of it in the change log."""
         change = Change(ChangeKind.HANDLE, self._key_of(handle.octets))
         self._resolver.store.afterwards(lambda: self._resolver.forget(change))
+
+
+def audience_of(query: Query) -> Audience | None:
+    """Whose view is asked for. Raises ProtocolFault."""
+    asked = query.first(AS)
+    if asked is not None and asked not in AUDIENCES:
+        rule = f"is none of {', '.join(AUDIENCES)}"
+        raise ProtocolFault("http.parameter", name=AS, value=asked[:40], rule=rule)
+    return asked
 
 
 def whole_headers(ttl: int, etag: str, staleness: float = 0.0) -> dict[str, str]:

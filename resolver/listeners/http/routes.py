@@ -12,6 +12,7 @@ from registry.openapi import Resolution, Values
 from registry.record import MAX_INDEX
 from registry.routes import FLAGS, Parameter, Route
 from registry.trust import Trust
+from registry.views import AUDIENCES
 from resolver.listeners.http import bundle, did, front, links, proxy, roots, static, tunnel
 from resolver.listeners.http.authorization import Authorization
 from resolver.listeners.http.background import Background
@@ -19,7 +20,7 @@ from resolver.listeners.http.batch import Batch
 from resolver.listeners.http.batch_forms import NDJSON_TYPES, handles_schema
 from resolver.listeners.http.body import read_body
 from resolver.listeners.http.explanations import EXPLAIN
-from resolver.listeners.http.handles import SAME, Handles
+from resolver.listeners.http.handles import AS, SAME, Handles
 from resolver.listeners.http.label import Labels
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.prefixes import Prefixes
@@ -82,6 +83,12 @@ SELECTION: Final = (
         "只返回公众可读的值;未认证时默认为 true。",
         _FLAG,
     ),
+    Parameter(
+        AS,
+        "What an audience would see, for those who administer the handle.",
+        "以某类读者的视角查看(限标识管理者)。",
+        {"type": "string", "enum": list(AUDIENCES)},
+    ),
     Parameter("auth", "Ask the registry, not the cache.", "绕过缓存,直接查询注册库。", _FLAG),
     Parameter(
         "ignore_aliases", "Show an alias itself, not what it stands for.", "显示别名本身,而不是其指向的记录。", _FLAG
@@ -101,7 +108,7 @@ SELECTION: Final = (
     Parameter("cert", "Accepted and without effect.", "接受此参数,但无作用。"),
     Parameter("doNotRefer", "Accepted and without effect.", "接受此参数,但无作用。"),
 )
-_OF_MANY: Final = ("index", "type", "publicOnly", "auth", "ignore_aliases", EXPLAIN)
+_OF_MANY: Final = ("index", "type", "publicOnly", AS, "auth", "ignore_aliases", EXPLAIN)
 _NAMED: Final = _object(responseCode=_CODE, handle=_TEXT)
 _SESSION: Final = _object(sessionId=_TEXT, nonce=_TEXT)
 _NAMES: Final = {"type": "array", "items": _TEXT}
