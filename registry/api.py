@@ -27,6 +27,8 @@ from registry.evidence import EvidenceFiles
 from registry.feed_api import FeedHandlers
 from registry.history_api import HistoryHandlers
 from registry.inheritance import Legacy, inherit
+from registry.job_runner import JobRunner
+from registry.jobs_api import JobHandlers
 from registry.label_api import LabelHandlers
 from registry.once import with_terms
 from registry.passwords import Passwords
@@ -88,6 +90,7 @@ def create_app(store: Store) -> web.Application:
         *TraceHandlers(store, callers, rights).routes(),
         audit.route(),
         *ViewHandlers(store, callers, rights).routes(),
+        *JobHandlers(store, callers, rights).routes(),
         *states.routes(),
         *templates.routes(),
         *suffixes.routes(),
@@ -184,6 +187,7 @@ async def serve(
             ("certificate", certificate.watch()),
             ("upkeep", upkeep.run()),
             ("webhooks", Deliverer(store).run()),
+            ("jobs", JobRunner(store, Rights(store, settings.administrators)).run()),
             ("sealing", Sealer(store, settings.data_directory).run()),
         )
     }

@@ -11,26 +11,30 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from registry import acts, ledger
 from registry.acts import Act
-from registry.chunks import Chunk, Form, csv_chunks, line_chunks
+from registry.chunk_changes import Amend, Amended, Remove, Stand, amended
+from registry.chunk_writing import RETRIED, ChunkWriting, Refuse, Rows
+from registry.chunks import VALUES, Chunk, Form, Reading, csv_chunks, line_chunks
 from registry.conformity import Conformity
 from registry.deflating import Dictionary
 from registry.dictionaries import CANDIDATES
 from registry.edges import LinksRefused
 from registry.errors import HandleError, InsufficientPermission, PrefixNotHomed
 from registry.ledger import Batch, Tally
-from registry.merge import RETRIED, Merge, Rows
+from registry.merge import Merge
 from registry.prefix import Prefix
 from registry.preparation import Prepared, Run
 from registry.preparers import Preparers
 from registry.refusal import Refusal
 from registry.sheet_chunks import sheet_chunks
+from registry.standing import State, Wish
 from registry.store import Store
 from registry.template import Template, TemplateName
 from registry.templates import Templates
+from registry.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +43,28 @@ UNDER_WAY: Final = 3  # Chunks that may have been prepared before a new dictiona
 
 Outcome = TypeVar("Outcome")
 MayWrite = Callable[[Prefix], Awaitable[bool]]
+Kind = Literal["register", "update", "delete", "state"]
+
+NO_WISH: Final = Wish(State.ACTIVE)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is done with the rows of a file.
+
+    They are registered or replace what is there; their values are put into handles that are there; or these are
+    deleted, or put into a state. `all_or_none` writes nothing more once a row was refused, and goes on looking at the
+    others: what was written is for the caller to undo.
+    """
+
+    kind: Kind = "register"
+    all_or_none: bool = False
+    wish: Wish = NO_WISH
+    of_node: bool = False
+    reading: Reading = VALUES
+
+
+REGISTERING: Final = Plan()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +91,10 @@ async def load(
     loaded_by: str,
     may_write: MayWrite | None = None,
     progress: Callable[[Report], None] | None = None,
+    plan: Plan = REGISTERING,
+    turns: Turns | None = None,
 ) -> Report:
-    """Registers or replaces every handle of a file. Raises ProtocolFault for a file that is not of its form.
+    """Does to every handle of a file what is planned. Raises ProtocolFault for a file that is not of its form.
 
     Raises DATABASE_AWAY too: whole chunks are in the book then. `may_write` None allows every prefix homed here.
     Of signatures and certificates the form alone is checked, for a million rows would be a million chains to read:
@@ -77,10 +105,17 @@ async def load(
         whose = {"load_key": load_key, "source": source, "form": form, "loaded_by": loaded_by}
         batch = await ledger.open_batch(connection, **whose)
         await _keep(store, connection, loaded_by, Act("load.begun", source, None, {"batch": batch.batch_id}))
-    one_load = _Load(store, batch, source, loaded_by, may_write or _anyone, progress)
-    report = await one_load.run(_CHUNKS_OF[form](octets, exact_suffixes=store.settings.exact_suffixes))
+    one_load = _Load(store, batch, source, loaded_by, may_write or _anyone, progress, plan, turns or Turns())
+    report = await one_load.run(chunks_of(store, octets, form, plan.reading))
     log.info("load %d of %s by %s: %s", batch.batch_id, source, loaded_by, report)
     return report
+
+
+def chunks_of(
+    store: Store, octets: AsyncIterator[bytes], form: Form, reading: Reading = VALUES
+) -> AsyncGenerator[Chunk, None]:
+    """A file of this form as chunks, always the same."""
+    return _CHUNKS_OF[form](octets, exact_suffixes=store.settings.exact_suffixes, reading=reading)
 
 
 async def _anyone(_: Prefix) -> bool:
@@ -98,6 +133,8 @@ class _Load:
         loaded_by: str,
         may_write: MayWrite,
         progress: Callable[[Report], None] | None,
+        plan: Plan,
+        turns: Turns,
     ) -> None:
         self._store = store
         self._batch = batch
@@ -105,6 +142,8 @@ class _Load:
         self._by = loaded_by
         self._may_write = may_write
         self._progress = progress
+        self._plan = plan
+        self._turns = turns
         self._begun = time.monotonic()
         self._report = Report(batch.batch_id)
         self._preparers = Preparers()
@@ -138,10 +177,15 @@ class _Load:
     async def _prepare(self, chunk: Chunk) -> Prepared | None:
         """None for a chunk that an earlier run has done."""
         done = self._batch.chunks.get(chunk.number)
-        return None if done is not None and done[0] == chunk.digest else await self._prepare_anew(chunk)
+        if done is not None and done[0] == chunk.digest:
+            return None
+        async with self._turns.preparing:
+            return await self._prepare_anew(chunk)
 
     async def _prepare_anew(self, chunk: Chunk) -> Prepared:
         await self._store.load_prefixes()  # Types may be declared searchable while a long load runs.
+        if self._plan.kind != "register":
+            return await self._preparers.prepare_plain(chunk, Conformity(whole=False))
         homed = self._store.prefixes.homed()
         searchable = {prefix.key: prefix.searchable for prefix in homed if prefix.searchable}
         rules = {prefix.key: prefix.rules for prefix in homed if prefix.rules}
@@ -181,7 +225,11 @@ class _Load:
             prepared = await self._prepare_anew(chunk)
         if prepared.proposal:
             await self._heed(chunk, prepared.proposal)
-        tally = await self._write_linked(chunk, prepared.lines, *await self._sifted(chunk, prepared))
+        rows, refusals = await self._sifted(chunk, prepared)
+        if self._plan.all_or_none and (refusals or self._report.refused):
+            rows = Rows([], [], [], [], [], [], [])
+        async with self._turns.writing:
+            tally = await self._write_linked(chunk, prepared.lines, rows, refusals)
         self._tell(self._tally_so_far, tally)
 
     async def _sifted(self, chunk: Chunk, prepared: Prepared) -> tuple[Rows, list[tuple[int, str, Refusal]]]:
@@ -200,7 +248,7 @@ class _Load:
                 rows.suffixes.extend(prepared.suffixes[run.start : run.end])
                 rows.spellings.extend(prepared.spellings[run.start : run.end])
                 rows.packed.extend(prepared.packed[run.start : run.end])
-                rows.keys.extend(prepared.keys[run.start : run.end])
+                rows.keys.extend(prepared.keys[run.start : run.end])  # None where rows are not stored as they are.
                 rows.links.extend(prepared.links[run.start : run.end])
                 rows.places.extend(prepared.places[run.start : run.end])
         refusals.sort(key=lambda one: one.place)
@@ -237,10 +285,8 @@ class _Load:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 async with self._store.connection() as connection:
-                    restamp = self._preparers.restamp
-                    whose = (self._store, connection, self._batch, self._by)
-                    merge = Merge(*whose, restamp, refuse, likely_new=self._all_new)
-                    tally = await merge.write(chunk.number, chunk.digest, rows, lines, refusals)
+                    writing = self._writing(connection, refuse)
+                    tally = await writing.write(chunk.number, chunk.digest, rows, lines, refusals)
                     self._all_new = tally is not None and tally.created == len(rows.suffixes)
                     # Another run of the same load was faster; what it did is read from the ledger at the end.
                     return tally or Tally(lines=lines)
@@ -249,6 +295,24 @@ class _Load:
                     raise
                 log.debug("chunk %d of load %d is tried again", chunk.number, self._batch.batch_id)
         raise AssertionError("the last attempt returns or raises")
+
+    def _writing(self, connection: ledger.Connection, refuse: Refuse) -> ChunkWriting:
+        whose = (self._store, connection, self._batch, self._by)
+        plan = self._plan
+        if plan.kind == "update":
+            return Amend(*whose, amend=self._amend, refuse=refuse)
+        if plan.kind == "delete":
+            return Remove(*whose, refuse=refuse)
+        if plan.kind == "state":
+            return Stand(*whose, wish=plan.wish, of_node=plan.of_node, refuse=refuse)
+        return Merge(*whose, self._preparers.restamp, refuse, likely_new=self._all_new)
+
+    async def _amend(self, *what: Any) -> Amended:
+        while True:
+            outcome = await self._preparers.run(amended, *what, dict(self._templates))
+            if not outcome.unknown:
+                return outcome
+            await self._find_templates(outcome.unknown)
 
     @property
     def _tally_so_far(self) -> Tally:

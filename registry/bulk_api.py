@@ -3,28 +3,23 @@
 Broken off, it is sent again with the same Idempotency-Key and goes on where it ended.
 """
 
-import asyncio
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, Any, Final
+from typing import Any, Final
 from uuid import uuid4
 
 import msgspec
 import orjson
 from aiohttp import web
 
-from registry import ledger
-from registry.admin import AdminPermission
-from registry.authentication import Administrator
+from registry import ledger, transfers
 from registry.bulk import load
+from registry.bulk_rights import may_write
 from registry.callers import Callers
-from registry.chunks import Form
 from registry.documentation import language_of
-from registry.errors import HandleNotFound, InvalidAdministrator, ProtocolFault, ServerBusy
-from registry.handle import NAMING_AUTHORITY, Handle
-from registry.prefix import Prefix
+from registry.errors import HandleNotFound, ServerBusy
 from registry.refusals import RefusedRow, refused_rows, write_refusals
 from registry.rights import Rights
 from registry.store import Store
@@ -32,22 +27,8 @@ from registry.store import Store
 log = logging.getLogger(__name__)
 
 MAX_LOADS: Final = 2  # At once: each keeps a core and a connection busy, and more of them are not faster.
-SILENCE: Final = 60  # Seconds without an octet after which a sender is given up: it holds one of the few places.
 SHOWN_REFUSALS: Final = 100  # In an answer; all of them are at its `refused_url`.
 MAX_KEY: Final = 200  # Characters of an Idempotency-Key and of a source.
-PIECE: Final = 1 << 16  # Octets of a file sent at a time.
-
-MEDIA_TYPES: Final[Mapping[str, Form]] = {
-    "application/x-ndjson": "ndjson",
-    "application/jsonl": "ndjson",
-    "text/csv": "csv",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx",
-}
-_MEDIA_TYPE_OF: Final[Mapping[str, str]] = {
-    form: media_type for media_type, form in MEDIA_TYPES.items() if media_type != "application/jsonl"
-}
-# What a row of a load does: it registers a handle, or gives it other values whatever it said before.
-LOADING: Final = AdminPermission.CREATE_HANDLE | AdminPermission.DELETE_HANDLE
 
 
 class RefusedForm(msgspec.Struct):
@@ -88,19 +69,17 @@ class BulkHandlers:
 
     async def load(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
         by = await self._callers.administrator(request, "bulk")
-        form = MEDIA_TYPES.get(request.content_type)
-        if form is None:
-            raise ProtocolFault("http.media_type", media_type=request.content_type)
+        form = transfers.form_of(request)
         key = request.headers.get("Idempotency-Key", "")[:MAX_KEY] or str(uuid4())
         with self._place():
             report = await load(
                 self._store,
-                _pieces(request),
+                transfers.pieces(request),
                 form,
                 source=request.query.get("source", "")[:MAX_KEY] or request.path,
                 load_key=f"{by} {key}",
                 loaded_by=str(by),
-                may_write=self._may_write(by),
+                may_write=may_write(self._rights, by),
             )
         return await self._report(request, report.batch_id)
 
@@ -110,21 +89,9 @@ class BulkHandlers:
     async def show_refused(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         batch_id = await self._batch(request, placeholders)
         form = (await self._header(batch_id)).form
-        headers = {
-            "Content-Type": _MEDIA_TYPE_OF[form],
-            "Content-Disposition": f'attachment; filename="load-{batch_id}.refused.{form}"',
-            "Cache-Control": "no-store",
-            "Vary": "Accept-Language",
-        }
         with tempfile.TemporaryFile() as written:
             await write_refusals(self._store, batch_id, written, language_of(request))
-            response = web.StreamResponse(headers=headers)
-            response.content_length = written.tell()
-            await response.prepare(request)
-            if request.method != "HEAD":
-                await _copy(written, response)
-            await response.write_eof()
-        return response
+            return await transfers.send(request, written, form, f"load-{batch_id}.refused")
 
     @contextmanager
     def _place(self) -> Iterator[None]:
@@ -136,22 +103,6 @@ class BulkHandlers:
             yield
         finally:
             self._loads -= 1
-
-    def _may_write(self, by: Administrator) -> Callable[[Prefix], Awaitable[bool]]:
-        async def may_write(prefix: Prefix) -> bool:
-            if prefix.spelling == NAMING_AUTHORITY and by.grant is not None:
-                return False  # Whoever writes there makes keys: no token does that unseen in a million rows.
-            if self._rights.is_of_node(by):
-                return True
-            if prefix.spelling == NAMING_AUTHORITY:
-                return False  # Handles of prefixes say who administers: whoever changes one is asked about that one.
-            try:
-                await self._rights.check_prefix(Handle(NAMING_AUTHORITY, prefix.spelling), by, LOADING)
-            except InvalidAdministrator:
-                return False
-            return True
-
-        return may_write
 
     async def _batch(self, request: web.Request, placeholders: Mapping[str, str]) -> int:
         """The number of a load that the caller may see: his own, or any for an administrator of the node."""
@@ -195,22 +146,3 @@ class BulkHandlers:
         language = language_of(request)
         rows: list[RefusedRow] = await anext(refused_rows(self._store, batch_id), [])
         return [msgspec.convert(row.to_json(language), RefusedForm) for row in rows[:SHOWN_REFUSALS]]
-
-
-async def _pieces(request: web.Request) -> AsyncIterator[bytes]:
-    """The body as it comes. Raises ProtocolFault when it stops coming."""
-    while True:
-        try:
-            async with asyncio.timeout(SILENCE):
-                piece = await request.content.readany()
-        except TimeoutError:
-            raise ProtocolFault("http.too_slow", seconds=SILENCE) from None
-        if not piece:
-            return
-        yield piece
-
-
-async def _copy(written: IO[bytes], response: web.StreamResponse) -> None:
-    written.seek(0)
-    while piece := written.read(PIECE):
-        await response.write(piece)

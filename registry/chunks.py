@@ -17,7 +17,7 @@ from registry.errors import ProtocolFault
 from registry.preparation import Layout, Prepared, prepare, prepare_block
 from registry.row_readers import csv_text
 from registry.rows import LineCutter, Row, RowCutter, encoding_of
-from registry.tabular import Columns, cells_from_csv, columns_from_names
+from registry.tabular import Columns, cells_from_csv, columns_from_names, columns_of_handles
 
 _LINE = attrgetter("line")
 _OCTETS = attrgetter("octets")
@@ -27,6 +27,18 @@ Form = Literal["ndjson", "csv", "xlsx"]
 
 CHUNK_ROWS: Final = BLOCK_LINES
 CHUNK_OCTETS: Final = BLOCK_OCTETS
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What is read of a file: the values, too, or the handles only; and what the header of a table means."""
+
+    names_only: bool = False
+    columns_of: Callable[[Sequence[str]], Columns] = columns_from_names
+
+
+VALUES: Final = Reading()
+NAMES: Final = Reading(names_only=True, columns_of=columns_of_handles)
 
 
 class Chunk(Protocol):
@@ -46,6 +58,9 @@ class Chunk(Protocol):
 
     def row(self, place: int) -> tuple[int, bytes]:
         """The line and the octets of a row."""
+
+    def __len__(self) -> int:
+        """How many rows there are."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +82,9 @@ class LineChunk:
 
     def row(self, place: int) -> tuple[int, bytes]:
         return self._rows[place]
+
+    def __len__(self) -> int:
+        return len(self._rows)
 
     @cached_property
     def _rows(self) -> list[tuple[int, bytes]]:
@@ -95,6 +113,9 @@ class RowChunk:
 
     def row(self, place: int) -> tuple[int, bytes]:
         return self.lines[place], self.rows[place]
+
+    def __len__(self) -> int:
+        return len(self.rows)
 
 
 @dataclass(slots=True)
@@ -143,9 +164,11 @@ class Chunker:
         return chunk
 
 
-async def line_chunks(octets: AsyncIterator[bytes], *, exact_suffixes: bool) -> AsyncGenerator[Chunk, None]:
+async def line_chunks(
+    octets: AsyncIterator[bytes], *, exact_suffixes: bool, reading: Reading = VALUES
+) -> AsyncGenerator[Chunk, None]:
     """The chunks of an NDJSON file. Raises ProtocolFault when it is something else."""
-    layout = Layout(exact_suffixes)
+    layout = Layout(exact_suffixes, names_only=reading.names_only)
     cutter = BlockCutter()
     number = count()
     async for piece in octets:
@@ -155,11 +178,13 @@ async def line_chunks(octets: AsyncIterator[bytes], *, exact_suffixes: bool) -> 
         yield LineChunk(next(number), layout, block)
 
 
-async def csv_chunks(octets: AsyncIterator[bytes], *, exact_suffixes: bool) -> AsyncGenerator[Chunk, None]:
+async def csv_chunks(
+    octets: AsyncIterator[bytes], *, exact_suffixes: bool, reading: Reading = VALUES
+) -> AsyncGenerator[Chunk, None]:
     """The chunks of a CSV file. Raises ProtocolFault for one whose header cannot be read."""
     cutter = RowCutter()
     chunker = Chunker(exact_suffixes)
-    tongue = _Tongue(cutter, exact_suffixes)
+    tongue = _Tongue(cutter, exact_suffixes, reading)
     async for rows in _cut(octets, cutter):
         if chunker.take_in(rows):
             continue
@@ -175,8 +200,9 @@ async def csv_chunks(octets: AsyncIterator[bytes], *, exact_suffixes: bool) -> A
 class _Tongue:
     """What encoding a CSV file is in, decided by the first chunk that is more than ASCII; and its header in it."""
 
-    def __init__(self, cutter: RowCutter, exact_suffixes: bool) -> None:
+    def __init__(self, cutter: RowCutter, exact_suffixes: bool, reading: Reading) -> None:
         self._cutter = cutter
+        self._reading = reading
         self._exact_suffixes = exact_suffixes
         self._encoding: str | None = None
         self._layout: Layout | None = None
@@ -190,8 +216,8 @@ class _Tongue:
         self._encoding = encoding_of(iter((header.octets, *rows)))
         encoding = self._encoding or "utf-8"
         delimiter = self._cutter.delimiter.decode()
-        columns: Columns = columns_from_names(cells_from_csv(csv_text(header.octets, encoding), delimiter))
-        self._layout = Layout(self._exact_suffixes, columns, encoding, delimiter)
+        columns = self._reading.columns_of(cells_from_csv(csv_text(header.octets, encoding), delimiter))
+        self._layout = Layout(self._exact_suffixes, columns, encoding, delimiter, self._reading.names_only)
         return self._layout
 
 

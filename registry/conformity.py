@@ -28,10 +28,13 @@ class Conformity:
     rules: Mapping[bytes, Sequence[SuffixRule]] = field(default_factory=dict)
     templates: Mapping[str, Template | None] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)  # Names of templates that are still to be looked for.
+    whole: bool = True  # False where a row says only what is to change: what it becomes is held to them then.
     _checkers: dict[str, Checker] = field(default_factory=dict)
 
     def check(self, key: bytes, name: str, packed: bytes) -> None:
         """Refuses a row. Raises InvalidHandle or InvalidValue."""
+        if not self.whole:
+            return
         if self.rules:
             prefix_key = key[: key.index(b"/")]
             if prefix_key in self.rules:

@@ -33,6 +33,10 @@ DATABASE_AWAY = (
 )
 
 
+# Whether this session is the one of all programs of a database that does something; never on a standby.
+LEAD = "SELECT CASE WHEN pg_is_in_recovery() THEN false ELSE pg_try_advisory_lock($1) END"
+
+
 def refusal_of(away: BaseException) -> HandleError:
     """How a requester is told that the database is away, or that only for writing."""
     return ServerReadOnly("server.read_only") if isinstance(away, READ_ONLY) else ServerBusy("server.busy")

@@ -38,6 +38,9 @@ WHERE batch_id = $1 AND chunk = $2
 """
 FORGET_CHUNKS: Final = "DELETE FROM import_chunk WHERE batch_id = $1 AND chunk >= $2"
 FORGET_REFUSALS: Final = "DELETE FROM import_refusal WHERE batch_id = $1 AND chunk >= $2"
+STRIKE: Final = """
+UPDATE import_chunk SET digest = '', created = 0, updated = 0, unchanged = 0 WHERE batch_id = $1 AND chunk = $2
+"""
 FINISH: Final = "UPDATE import_batch SET finished_at = $2 WHERE batch_id = $1"
 HEADER: Final = """
 SELECT b.form, b.source, b.loaded_by, extract(epoch FROM b.finished_at - b.created_at)::float AS seconds,
@@ -99,6 +102,11 @@ async def header(connection: Connection, batch_id: int) -> Header | None:
     return Header(row["form"], row["source"], row["loaded_by"], row["seconds"], _tally(row))
 
 
+async def batch(connection: Connection, batch_id: int) -> Batch:
+    """A load as it stands."""
+    return Batch(batch_id, await _chunks(connection, batch_id))
+
+
 async def open_batch(connection: Connection, *, load_key: str, source: str, form: str, loaded_by: str) -> Batch:
     """The unfinished load of this key and form, or a new one."""
     async with connection.transaction():
@@ -139,6 +147,11 @@ async def forget_from(connection: Connection, batch: Batch, chunk: int) -> None:
         await connection.execute(FORGET_REFUSALS, batch.batch_id, chunk)
         await connection.execute(FORGET_CHUNKS, batch.batch_id, chunk)
     batch.chunks = {number: entry for number, entry in batch.chunks.items() if number < chunk}
+
+
+async def strike(connection: Connection, batch: Batch, chunk: int) -> None:
+    """Notes that what a chunk wrote was taken back. Its refusals stay, for whoever asks why."""
+    await connection.execute(STRIKE, batch.batch_id, chunk)
 
 
 async def finish(connection: Connection, batch: Batch) -> None:

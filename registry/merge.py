@@ -2,42 +2,27 @@
 
 A chunk of which nothing is there yet is copied, at a third of the cost of anything else. Otherwise new rows come first,
 then the ones that were there and say something else. Between the two nothing can slip in: a row that our INSERT passed
-over is there for good, since rows are never taken out, and we hold it before we read its old image. Rows are locked in
-order of key, as every writer does, so that two of them never wait for each other.
+over is there for good, since rows are never taken out, and we hold it before we read its old image.
 """
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from itertools import compress, repeat
+from itertools import repeat
 from typing import Final
 
 import asyncpg
 
-from registry.changes import Operation
+from registry.chunk_writing import ChunkWriting, Refuse, Rows
 from registry.deflating import Dictionary
 from registry.edges import write_links
-from registry.errors import HandleError
 from registry.handle import Handle
-from registry.ledger import Batch, Connection, Tally, claim, settle
-from registry.members import own_rows
+from registry.ledger import Batch, Connection
 from registry.packing import pack, unpack
-from registry.quotas import check_registered
-from registry.refusal import Refusal
 from registry.relations import Said, links_said
 from registry.spellings import Place
 from registry.standing import State, fixed, standing_from_json
 from registry.store import Store
-from registry.transaction import COUNT
-from registry.unit import count_slot
 
-# The chunk and its ledger row are lost together or not at all, so neither has to wait for the disk. The rows are named
-# by key: an index finds them, whatever the planner believes of a table that has grown a hundredfold since it looked.
-PREPARE: Final = """
-SET LOCAL synchronous_commit = off; SET LOCAL enable_seqscan = off;
-SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off
-"""
 ANY_THERE: Final = """
 SELECT EXISTS (
   SELECT FROM unnest($1::int[], $2::text[]) AS loaded (prefix_id, suffix)
@@ -67,13 +52,6 @@ FROM unnest($1::int[], $2::text[]) WITH ORDINALITY AS loaded (prefix_id, suffix,
 JOIN handle ON handle.prefix_id = loaded.prefix_id AND handle.suffix = loaded.suffix
 ORDER BY loaded.place FOR UPDATE OF handle
 """
-HISTORY: Final = """
-INSERT INTO handle_history (at, prefix_id, version, state, suffix, changed_by, packed, written_at, standing)
-SELECT $1, handle.prefix_id, handle.version, handle.state, handle.suffix, $2, handle.packed,
-       coalesce(handle.updated_at, handle.created_at), handle.standing
-FROM unnest($3::int[], $4::text[]) AS changed (prefix_id, suffix)
-JOIN handle ON handle.prefix_id = changed.prefix_id AND handle.suffix = changed.suffix
-"""
 UPDATE: Final = """
 UPDATE handle SET updated_at = $1, batch_id = $2, packed = changed.packed, keys = changed.keys,
        version = handle.version + 1
@@ -87,10 +65,6 @@ FROM unnest($3::int[], $4::text[], $5::text[], $6::bytea[], $7::jsonb[])
   AS changed (prefix_id, suffix, spelling, packed, keys)
 WHERE handle.prefix_id = changed.prefix_id AND handle.suffix = changed.suffix
 """
-LOG_RANGE: Final = """
-INSERT INTO change_log (kind, prefix_id, suffix, suffix_to, batch_id, operation, written_at)
-VALUES (2, $1, $2, $3, $4, $5, $6)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,45 +77,13 @@ class OldImage:
     written_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """What is to be stored, column by column, in order of key."""
-
-    prefix_ids: list[int]
-    suffixes: list[str]
-    spellings: list[str | None]
-    packed: list[bytes]
-    keys: list[str | None]
-    links: list[frozenset[Said] | None]
-    places: list[int]  # Of their rows in the chunk.
-    dictionary: int | None = None  # That `packed` is deflated against.
-
-    def without(self, refused: frozenset[Place]) -> tuple["Rows", list[int]]:
-        """The rows but for these handles, and the places of those."""
-        handles = list(zip(self.prefix_ids, self.suffixes, strict=True))
-        kept = [handle not in refused for handle in handles]
-        rest = Rows(
-            list(compress(self.prefix_ids, kept)),
-            list(compress(self.suffixes, kept)),
-            list(compress(self.spellings, kept)),
-            list(compress(self.packed, kept)),
-            list(compress(self.keys, kept)),
-            list(compress(self.links, kept)),
-            list(compress(self.places, kept)),
-            self.dictionary,
-        )
-        return rest, [place for place, is_kept in zip(self.places, kept, strict=True) if not is_kept]
-
-
 # Given the old images and the new values of each, and the time: new values in which what stayed keeps its time,
 # deflated against the dictionary, or None where nothing changed.
 Restamp = Callable[[Sequence[OldImage], Sequence[bytes], int, Dictionary | None], Awaitable[list[bytes | None]]]
-# Given the place of a row in the chunk and why it is not taken: what the ledger keeps of it.
-Refuse = Callable[[int, HandleError], tuple[int, str, Refusal]]
 
 
-class Merge:
-    """The writing of one chunk."""
+class Merge(ChunkWriting):
+    """The writing of one chunk of handles that are registered, or replaced where they are there."""
 
     def __init__(
         self,
@@ -155,43 +97,21 @@ class Merge:
         likely_new: bool,
     ) -> None:
         """`likely_new` spares a look whether any row is there: who guesses wrongly copies some rows for nothing."""
+        super().__init__(store, connection, batch, loaded_by)
         self._likely_new = likely_new
-        self._store = store
-        self._connection = connection
-        self._batch = batch
-        self._by = loaded_by
         self._restamp = restamp
         self._refuse = refuse
-        self._refused: list[tuple[int, str, Refusal]] = []
-        self._at = datetime.now(UTC).replace(microsecond=0)
-        self._created: Counter[int] = Counter()
-        self._updated: Counter[int] = Counter()
+        self._copied = False
         self._changed: list[int] = []
 
-    async def write(
-        self, chunk: int, digest: bytes, rows: Rows, lines: int, refusals: Sequence[tuple[int, str, Refusal]]
-    ) -> Tally | None:
-        """Commits the chunk and says what it did; None when it was in the book already."""
-        async with self._connection.transaction():
-            await self._connection.execute(PREPARE)
-            if not await claim(self._connection, self._batch, chunk, digest):
-                return None
-            copied = False
-            if rows.suffixes:
-                await own_rows(self._store, self._connection, rows.prefix_ids, rows.suffixes)
-                copied = await self._copy(rows)
-            if rows.suffixes and not copied:
-                await self._insert(rows)
-                await self._change(rows)
-            await self._count()
-            await self._log(rows)
-            created, updated = self._created.total(), self._updated.total()
-            unchanged = len(rows.suffixes) - created - updated - len(self._refused)
-            every = [*refusals, *self._refused]
-            tally = Tally(lines, created, updated, unchanged, len(every))
-            await settle(self._connection, self._batch, chunk, tally, every)
-            await (self._link_new(rows) if copied else self._link(rows))
-            return tally
+    async def _apply(self, rows: Rows) -> None:
+        self._copied = await self._copy(rows)
+        if not self._copied:
+            await self._insert(rows)
+            await self._change(rows)
+
+    async def _link(self, rows: Rows) -> None:
+        await (self._link_new(rows) if self._copied else self._link_changed(rows))
 
     async def _copy(self, rows: Rows) -> bool:
         """Whether every row was new, and is in the table now."""
@@ -246,11 +166,6 @@ class Merge:
             self._refused.append(self._refuse(rows.places[place], refusal))
         return refusal is not None
 
-    async def _keep_history(self, rows: Rows, places: list[int]) -> None:
-        prefix_ids = [rows.prefix_ids[place] for place in places]
-        suffixes = [rows.suffixes[place] for place in places]
-        await self._connection.execute(HISTORY, self._at, self._by, prefix_ids, suffixes)
-
     async def _update(self, rows: Rows, changed: list[tuple[int, bytes]]) -> None:
         prefix_ids = [rows.prefix_ids[place] for place, _ in changed]
         suffixes = [rows.suffixes[place] for place, _ in changed]
@@ -275,7 +190,7 @@ class Merge:
         if said:
             await write_links(self._connection, self._store, said)
 
-    async def _link(self, rows: Rows) -> None:
+    async def _link_changed(self, rows: Rows) -> None:
         """A row that says what it said is not ours yet, and somebody may change it just now: we hold it, and look."""
         said: dict[Place, Iterable[Said]] = {
             (rows.prefix_ids[place], rows.suffixes[place]): rows.links[place] or () for place in self._changed
@@ -287,31 +202,6 @@ class Merge:
             said[row["prefix_id"], row["suffix"]] = links_said(unpack(packed, 0))
         if said:
             await write_links(self._connection, self._store, said)
-
-    async def _count(self) -> None:
-        for prefix_id in sorted(self._created):
-            slot = count_slot()
-            await self._connection.execute(COUNT, prefix_id, slot, self._created[prefix_id])
-        for prefix_id in self._created:
-            if (prefix := self._store.prefixes.by_id(prefix_id)) is not None:
-                await check_registered(self._connection, prefix, None)
-
-    async def _log(self, rows: Rows) -> None:
-        """One range a prefix, from its first suffix to its last: caches hold "not registered" of new handles too.
-
-        Where every handle was new the range says so, and caches keep what they hold of the handles in between.
-        """
-        written = self._created.keys() | self._updated.keys()
-        first = last = 0
-        while first < len(rows.suffixes):
-            prefix_id = rows.prefix_ids[first]
-            last = first + rows.prefix_ids[first:].count(prefix_id) - 1
-            if prefix_id in written:
-                bounds = (rows.suffixes[first], rows.suffixes[last])
-                operation = None if self._updated[prefix_id] else Operation.CREATED
-                row = (prefix_id, *bounds, self._batch.batch_id, operation, self._at)
-                await self._connection.execute(LOG_RANGE, *row)
-            first = last + 1
 
 
 def restamped(
@@ -334,6 +224,3 @@ def _restamped(image: OldImage, packed: bytes, written_at: int) -> bytes | None:
     if len(kept) == len(old) and all(value is old.get(value.index) for value in kept):
         return None
     return pack(kept, written_at)
-
-
-RETRIED: Final = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)

@@ -14,7 +14,7 @@ from registry.errors import HandleError, InvalidHandle, ProtocolFault
 from registry.handle import MAX_HANDLE, Handle, HandleKey, check_new, fold_prefix, fold_whole
 from registry.refusal import MAX_ROW_TEXT, Refusal
 from registry.relations import Said
-from registry.row_readers import LineReader, RowReader, csv_reader, sheet_reader
+from registry.row_readers import LineReader, NameReader, RowReader, TableReader, csv_reader, sheet_reader
 from registry.rows import MAX_ROW
 from registry.schemes.gs1 import check_canonical
 from registry.schemes.recognition import recognise
@@ -30,14 +30,22 @@ _Entry = tuple[HandleKey, int, str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How the rows of one file are read. `columns` is None for NDJSON, `delimiter` empty for a sheet."""
+    """How the rows of one file are read. `columns` is None for NDJSON, `delimiter` empty for a sheet.
+
+    With `names_only` whatever a row says beside the handle is passed over.
+    """
 
     exact_suffixes: bool
     columns: Columns | None = None
     encoding: str = "utf-8"
     delimiter: str = ""
+    names_only: bool = False
 
     def reader(self) -> RowReader:
+        reader = self._reader()
+        return NameReader(reader) if self.names_only else reader
+
+    def _reader(self) -> LineReader | TableReader:
         if self.columns is None:
             return LineReader()
         return csv_reader(self.columns, self.encoding, self.delimiter) if self.delimiter else sheet_reader(self.columns)

@@ -51,14 +51,21 @@ class Preparers:
         self, chunk: Chunk, dictionaries: Sequence[Dictionary], searchable: Searchable, conformity: Conformity
     ) -> Prepared:
         self._long = self._long or chunk.number > 0
-        return await self._run(prepare_stored, *chunk.work(), dictionaries, searchable, conformity)
+        return await self.run(prepare_stored, *chunk.work(), dictionaries, searchable, conformity)
+
+    async def prepare_plain(self, chunk: Chunk, conformity: Conformity) -> Prepared:
+        """The same for rows that are not stored as they are."""
+        self._long = self._long or chunk.number > 0
+        work, arguments = chunk.work()
+        return await self.run(work, *arguments, conformity)
 
     async def restamp(
         self, images: Sequence[OldImage], new: Sequence[bytes], written_at: int, dictionary: Dictionary | None
     ) -> list[bytes | None]:
-        return await self._run(restamped, images, new, written_at, dictionary)
+        return await self.run(restamped, images, new, written_at, dictionary)
 
-    async def _run(self, work: Callable[..., Outcome], *arguments: object) -> Outcome:
+    async def run(self, work: Callable[..., Outcome], *arguments: object) -> Outcome:
+        """A plain function, worked out where chunks are prepared."""
         if self._second_process and self._long:
             try:
                 return await (await self._started()).run(work, *arguments)

@@ -35,6 +35,8 @@ _STATUS_OF_RULE: Final[Mapping[str, int]] = {
     "enterprise.step": 409,
     "prefix.in_use": 409,
     "token.unknown": 401,
+    "job.disk_full": 507,
+    "job.results_gone": 410,
     "state.fixed": 409,
     "state.next": 409,
     "write.version": 412,

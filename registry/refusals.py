@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
+import asyncpg
 import orjson
 
 from registry.language import Catalogue, Language, text
@@ -47,6 +48,11 @@ class RefusedRow:
     culprit: dict[str, Any]
     text: str
 
+    @property
+    def member(self) -> str:
+        """What a JSON line calls what is told of it."""
+        return "refusal"
+
     def message(self, language: Language) -> str:
         return message(self.rule, self.culprit, language)
 
@@ -61,6 +67,32 @@ class RefusedRow:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class OtherRow:
+    """A row of which something else is to be told than a refusal: a rule of the catalogue."""
+
+    line: int
+    rule: str
+    text: str
+
+    @property
+    def field(self) -> str:
+        return ""
+
+    @property
+    def member(self) -> str:
+        return "result"
+
+    def message(self, language: Language) -> str:
+        return message(self.rule, {}, language)
+
+    def to_json(self, language: Language) -> dict[str, Any]:
+        return {"line": self.line, "rule": self.rule, "message": self.message(language)}
+
+
+ReportedRow = RefusedRow | OtherRow
+
+
 async def refused_rows(store: Store, batch_id: int) -> AsyncIterator[list[RefusedRow]]:
     """The refusals of a load in order of lines, page by page."""
     chunk, line = -1, 0
@@ -69,11 +101,13 @@ async def refused_rows(store: Store, batch_id: int) -> AsyncIterator[list[Refuse
             rows = await connection.fetch(REFUSALS, batch_id, chunk, line, PAGE)
         if not rows:
             return
-        yield [
-            RefusedRow(row["line"], row["field"], row["rule"], orjson.loads(row["culprit"]), row["line_text"])
-            for row in rows
-        ]
+        yield [refused_row(row) for row in rows]
         chunk, line = rows[-1]["chunk"], rows[-1]["line"]
+
+
+def refused_row(row: asyncpg.Record) -> RefusedRow:
+    """A refusal with columns of these names."""
+    return RefusedRow(row["line"], row["field"], row["rule"], orjson.loads(row["culprit"]), row["line_text"])
 
 
 async def write_refusals(store: Store, batch_id: int, sink: Sink, language: Language) -> None:
@@ -82,7 +116,7 @@ async def write_refusals(store: Store, batch_id: int, sink: Sink, language: Lang
         batch = await connection.fetchrow(FORM, batch_id)
     if batch is None:
         raise KeyError(batch_id)
-    writer = _WRITERS[batch["form"]](sink, batch["columns"] or (), language)
+    writer = row_writer(batch["form"], sink, batch["columns"] or (), language)
     try:
         await asyncio.to_thread(writer.begin)
         async for rows in refused_rows(store, batch_id):
@@ -92,7 +126,9 @@ async def write_refusals(store: Store, batch_id: int, sink: Sink, language: Lang
         await asyncio.to_thread(writer.close)
 
 
-class _Writer:
+class RowWriter:
+    """A file of rows, each with what became of it."""
+
     def __init__(self, sink: Sink, columns: Sequence[str], language: Language) -> None:
         self._sink = sink
         self._columns = list(columns)
@@ -102,7 +138,7 @@ class _Writer:
     def begin(self) -> None:
         """Writes what precedes the rows."""
 
-    def add(self, rows: Sequence[RefusedRow]) -> None:
+    def add(self, rows: Sequence[ReportedRow]) -> None:
         """Writes some rows."""
 
     def finish(self) -> None:
@@ -112,12 +148,12 @@ class _Writer:
         """Lets go of what was held, finished or not."""
 
 
-class _LineWriter(_Writer):
-    def add(self, rows: Sequence[RefusedRow]) -> None:
+class _LineWriter(RowWriter):
+    def add(self, rows: Sequence[ReportedRow]) -> None:
         self._sink.write(b"".join([self._line(row) for row in rows]))
 
-    def _line(self, row: RefusedRow) -> bytes:
-        refusal = {"refusal": row.to_json(self._language)}
+    def _line(self, row: ReportedRow) -> bytes:
+        refusal = {row.member: row.to_json(self._language)}
         try:
             given = orjson.loads(row.text)
         except orjson.JSONDecodeError:
@@ -126,17 +162,17 @@ class _LineWriter(_Writer):
         return orjson.dumps(form, option=orjson.OPT_APPEND_NEWLINE)
 
 
-class _TableWriter(_Writer):
+class _TableWriter(RowWriter):
     """CSV as spreadsheet programs read Chinese in it: UTF-8 that says so."""
 
     def begin(self) -> None:
         self._write([[*self._columns, *self._added]], "utf-8-sig")
 
-    def add(self, rows: Sequence[RefusedRow]) -> None:
+    def add(self, rows: Sequence[ReportedRow]) -> None:
         width = len(self._columns)
         self._write([_padded(_csv_cells(row.text), width) + self._about(row) for row in rows], "utf-8")
 
-    def _about(self, row: RefusedRow) -> list[str]:
+    def _about(self, row: ReportedRow) -> list[str]:
         return [str(row.line), row.field, row.message(self._language)]
 
     def _write(self, rows: Sequence[Sequence[str]], encoding: str) -> None:
@@ -145,7 +181,7 @@ class _TableWriter(_Writer):
         self._sink.write(out.getvalue().encode(encoding))
 
 
-class _SheetWriter(_Writer):
+class _SheetWriter(RowWriter):
     def __init__(self, sink: Sink, columns: Sequence[str], language: Language) -> None:
         super().__init__(sink, columns, language)
         self._workbook = WorkbookWriter()
@@ -153,7 +189,7 @@ class _SheetWriter(_Writer):
     def begin(self) -> None:
         self._workbook.header([*self._columns, *self._added])
 
-    def add(self, rows: Sequence[RefusedRow]) -> None:
+    def add(self, rows: Sequence[ReportedRow]) -> None:
         width = len(self._columns)
         for row in rows:
             cells = _padded(_sheet_cells(row.text), width)
@@ -190,4 +226,9 @@ def _padded(cells: list[str], width: int) -> list[str]:
     return cells + [""] * (width - len(cells))
 
 
-_WRITERS: Final[dict[str, type[_Writer]]] = {"ndjson": _LineWriter, "csv": _TableWriter, "xlsx": _SheetWriter}
+_WRITERS: Final[dict[str, type[RowWriter]]] = {"ndjson": _LineWriter, "csv": _TableWriter, "xlsx": _SheetWriter}
+
+
+def row_writer(form: str, sink: Sink, columns: Sequence[str], language: Language) -> RowWriter:
+    """Writes rows in the form in which they came. Call its `close` in the end, whatever happened."""
+    return _WRITERS[form](sink, columns, language)

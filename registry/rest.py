@@ -73,6 +73,12 @@ class ValueForm(msgspec.Struct):
     references: list[ReferenceForm] | None = None
 
 
+class NameForm(msgspec.Struct):
+    """The name alone; other members are passed over."""
+
+    handle: str
+
+
 class RecordForm(msgspec.Struct):
     """A line of a bulk load, or the object form of a PUT body."""
 
@@ -82,6 +88,7 @@ class RecordForm(msgspec.Struct):
 
 # Clients write numbers as strings, and 1.0 for 1: both are read as what they mean.
 _record_decoder = msgspec.json.Decoder(RecordForm, strict=False)
+_name_decoder = msgspec.json.Decoder(NameForm)
 _values_decoder = msgspec.json.Decoder(list[ValueForm], strict=False)
 _value_decoder = msgspec.json.Decoder(ValueForm, strict=False)
 
@@ -135,6 +142,11 @@ def record_from_json(line: bytes) -> tuple[str, tuple[HandleValue, ...]]:
     """A handle's name and its values. Raises ProtocolFault or InvalidValue."""
     handle, forms = record_forms(line)
     return handle, values_from_forms(forms)
+
+
+def name_from_json(line: bytes) -> str:
+    """A handle's name, whatever is said beside it. Raises ProtocolFault."""
+    return _decode(_name_decoder, line).handle
 
 
 def record_forms(line: bytes) -> tuple[str, list[ValueForm]]:

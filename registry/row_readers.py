@@ -11,13 +11,14 @@ from registry.data_forms import check_data
 from registry.errors import HandleError, ProtocolFault
 from registry.packing import pack
 from registry.record import check_values
-from registry.rest import record_forms, values_from_forms
+from registry.rest import name_from_json, record_forms, values_from_forms
 from registry.tabular import Columns, CsvCells
 from registry.usual_values import UsualValues
 from registry.value import DEFAULT_PERMISSIONS, HandleValue
 
 # What a table cannot say: who may read a secret key. Nobody but administrators.
 UNREADABLE: Final = {"HS_SECKEY": 0b1100}
+NOTHING: Final = pack((), 0)  # The values of a row of which only the handle is read.
 
 
 class RowReader(Protocol):
@@ -40,6 +41,10 @@ class LineReader:
             return usual
         handle, forms = record_forms(octets)
         return handle, _pack_checked(values_from_forms(forms))
+
+    def name_of(self, octets: bytes) -> str:
+        """The handle alone. Raises HandleError."""
+        return name_from_json(octets)
 
     def field_of(self, error: HandleError, octets: bytes) -> str:
         if "path" in error.culprit:
@@ -81,6 +86,10 @@ class TableReader:
             raise ProtocolFault("load.no_values")
         return cells[self._columns.handle], packed
 
+    def name_of(self, octets: bytes) -> str:
+        """The handle alone. Raises HandleError."""
+        return self._cells_of(octets)[self._columns.handle]
+
     def field_of(self, error: HandleError, octets: bytes) -> str:
         names = self._columns.names
         if "field" in error.culprit:
@@ -103,6 +112,19 @@ class TableReader:
             for place, index, value_type in self._columns.values
             if cells[place]
         )
+
+
+class NameReader:
+    """Reads the handles of rows and nothing else."""
+
+    def __init__(self, reader: LineReader | TableReader) -> None:
+        self._reader = reader
+
+    def read(self, octets: bytes) -> tuple[str, bytes]:
+        return self._reader.name_of(octets), NOTHING
+
+    def field_of(self, error: HandleError, octets: bytes) -> str:
+        return self._reader.field_of(error, octets)
 
 
 def csv_reader(columns: Columns, encoding: str, delimiter: str) -> TableReader:

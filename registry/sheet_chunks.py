@@ -9,11 +9,11 @@ from typing import Final, TypeVar
 
 import orjson
 
-from registry.chunks import Chunk, Chunker
+from registry.chunks import VALUES, Chunk, Chunker, Reading
 from registry.errors import ProtocolFault
 from registry.preparation import Layout
 from registry.rows import Row
-from registry.tabular import Columns, columns_from_names
+from registry.tabular import Columns
 from registry.workbook import Workbook
 
 MAX_WORKBOOK: Final = 1 << 30  # Octets; a full sheet of a million rows and forty columns is a quarter of it.
@@ -21,7 +21,9 @@ MAX_WORKBOOK: Final = 1 << 30  # Octets; a full sheet of a million rows and fort
 Outcome = TypeVar("Outcome")
 
 
-async def sheet_chunks(octets: AsyncIterator[bytes], *, exact_suffixes: bool) -> AsyncGenerator[Chunk, None]:
+async def sheet_chunks(
+    octets: AsyncIterator[bytes], *, exact_suffixes: bool, reading: Reading = VALUES
+) -> AsyncGenerator[Chunk, None]:
     """The chunks of an XLSX workbook, which has to be there as a whole before it can be read. Raises ProtocolFault."""
     with tempfile.TemporaryFile() as file:
         length = 0
@@ -32,7 +34,7 @@ async def sheet_chunks(octets: AsyncIterator[bytes], *, exact_suffixes: bool) ->
             file.write(piece)
         with Workbook(file) as workbook, closing(workbook.rows()) as rows:
             header = await _aside(lambda: next(rows, None))
-            layout = Layout(exact_suffixes, _sheet_columns(header))
+            layout = Layout(exact_suffixes, _sheet_columns(header, reading), names_only=reading.names_only)
             source = _Source(rows, Chunker(exact_suffixes))
             while await _aside(source.fill):
                 yield source.chunker.take(layout)
@@ -65,11 +67,11 @@ async def _aside(work: Callable[[], Outcome]) -> Outcome:
         await asyncio.wait({task})
 
 
-def _sheet_columns(header: Row | None) -> Columns:
+def _sheet_columns(header: Row | None, reading: Reading) -> Columns:
     if header is None:
         raise ProtocolFault("load.header", column=1, rule="the sheet is empty")
     names = [] if header.fault else orjson.loads(header.octets)
     for place, name in enumerate(names):
         if not isinstance(name, str):
             raise ProtocolFault("load.header", column=place + 1, rule="is no text")
-    return columns_from_names(names)
+    return reading.columns_of(names)

@@ -32,7 +32,30 @@ class Columns:
 
 def columns_from_names(names: Sequence[str]) -> Columns:
     """Reads a header row. Raises ProtocolFault, which names the column."""
-    names = [name.strip() for name in names]
+    names, handle = _handle_column(names)
+    values = [
+        _column(place, name, handle)
+        for place, name in enumerate(names)
+        if place != handle and not name.startswith(REMARK)
+    ]
+    if not values:
+        raise ProtocolFault("load.header", column=len(names), rule="no column names a type of values")
+    values.sort(key=lambda value: value[1])
+    for (_, index, _), (place, same, _) in pairwise(values):
+        if index == same:
+            raise ProtocolFault("load.header", column=place + 1, rule=f"index {index} is there twice")
+    return Columns(tuple(names), handle, tuple(values))
+
+
+def columns_of_handles(names: Sequence[str]) -> Columns:
+    """The same of a table of which only the handles are read. Raises ProtocolFault."""
+    names, handle = _handle_column(names)
+    return Columns(tuple(names), handle, ())
+
+
+def _handle_column(given: Sequence[str]) -> tuple[list[str], int]:
+    """The names of the columns, and in which of them the handle stands."""
+    names = [name.strip() for name in given]
     while names and not names[-1]:
         names.pop()
     if len(names) > MAX_COLUMNS:
@@ -41,18 +64,7 @@ def columns_from_names(names: Sequence[str]) -> Columns:
     if len(handles) != 1:
         rule = f"one column must be named handle or 标识; {len(handles)} are"
         raise ProtocolFault("load.header", column=handles[1] + 1 if handles else 1, rule=rule)
-    values = [
-        _column(place, name, handles[0])
-        for place, name in enumerate(names)
-        if place != handles[0] and not name.startswith(REMARK)
-    ]
-    if not values:
-        raise ProtocolFault("load.header", column=len(names), rule="no column names a type of values")
-    values.sort(key=lambda value: value[1])
-    for (_, index, _), (place, same, _) in pairwise(values):
-        if index == same:
-            raise ProtocolFault("load.header", column=place + 1, rule=f"index {index} is there twice")
-    return Columns(tuple(names), handles[0], tuple(values))
+    return names, handles[0]
 
 
 class CsvCells:

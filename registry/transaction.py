@@ -70,8 +70,8 @@ ON CONFLICT (prefix_id, suffix) DO UPDATE SET at = excluded.at
 """
 DO_NOT_EXPIRE: Final = "DELETE FROM handle_expiry WHERE prefix_id = $1 AND suffix = $2"
 HISTORY: Final = """
-INSERT INTO handle_history (at, prefix_id, version, state, suffix, changed_by, packed, written_at, standing)
-SELECT $3, prefix_id, version, state, suffix, $4, packed, coalesce(updated_at, created_at), standing
+INSERT INTO handle_history (at, prefix_id, version, state, suffix, changed_by, packed, written_at, standing, batch_id)
+SELECT $3, prefix_id, version, state, suffix, $4, packed, coalesce(updated_at, created_at), standing, batch_id
 FROM handle WHERE prefix_id = $1 AND suffix = $2
 """
 # Whoever registers holds the ranges of the prefix as they are (`registry.members`) before he looks whether his handle

@@ -17,7 +17,7 @@ from typing import Any, Final
 import asyncpg
 import orjson
 
-from registry.database import DATABASE_AWAY, connect
+from registry.database import DATABASE_AWAY, LEAD, connect
 from registry.errors import HandleNotFound, ProtocolFault
 from registry.feed import Cursor, Event, Feed
 from registry.migrate import check
@@ -39,7 +39,6 @@ LONGEST_DELAY: Final = 600.0  # but not longer than this: who is back need not w
 FRESH: Final = timedelta(minutes=10)
 GONE: Final = "status 410"  # "The subscriber will never want this again", says the standard.
 
-LEAD: Final = "SELECT CASE WHEN pg_is_in_recovery() THEN false ELSE pg_try_advisory_lock($1) END"
 HORIZON: Final = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
 CHANGED: Final = """
 WITH s AS MATERIALIZED (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS horizon)

@@ -1,0 +1,23 @@
+"""The sentences of what jobs refuse, and of what became of their rows."""
+
+from typing import Final
+
+from registry.language import Catalogue
+
+RULES: Final[Catalogue] = {
+    "job.not_found": ("there is no job {job}", "没有编号为 {job} 的任务"),
+    "job.too_many": (
+        "{limit} jobs are waiting already; send more when some have ended",
+        "已有 {limit} 个任务在等待,请待部分任务结束后再提交",
+    ),
+    "job.disk_full": ("the disk is full; nothing is half done", "磁盘已满;没有任何内容只写入一半"),
+    "job.file_missing": ("the file of job {job} is not on this machine", "本机没有任务 {job} 的文件"),
+    "job.results_gone": (
+        "the file of job {job} is kept no longer, and with it its results",
+        "任务 {job} 的文件已过保存期限,逐行结果不再提供",
+    ),
+    "job.done": ("done", "完成"),
+    "job.not_written": ("not written, because of other rows", "因其他行未通过,未写入"),
+    "job.taken_back": ("taken back", "已撤销"),
+    "job.not_reached": ("not reached", "未处理"),
+}
