@@ -17,6 +17,7 @@ import asyncpg
 from registry.changes import Operation
 from registry.circles import circular_keys
 from registry.errors import InvalidValue
+from registry.handle import HandleKey
 from registry.relations import Direction, Relation, Said, inward, outward
 from registry.spellings import Place
 from registry.store import Store
@@ -60,6 +61,14 @@ SELECT e.prefix_id, e.suffix, e.relation, e.target, false
 FROM unnest($4::text[], $5::boolean[]) AS asked (target, own) JOIN edge AS e ON e.target = asked.target
 WHERE e.relation = ANY($6::smallint[])
       AND (e.public AND asked.own OR $7::int[] IS NULL OR e.prefix_id = ANY($7))
+"""
+
+
+SAYERS: Final = """
+SELECT asked.target, e.relation, e.prefix_id, e.suffix
+FROM unnest($1::text[]) AS asked (target) CROSS JOIN LATERAL (
+  SELECT * FROM edge WHERE edge.target = asked.target AND edge.public
+  ORDER BY edge.relation, edge.prefix_id, edge.suffix LIMIT $2) AS e
 """
 
 
@@ -149,6 +158,22 @@ async def step(
             yield Step(origin, to, Relation(relation))
         if len(rows) < PAGE:
             return
+
+
+async def sayers(
+    store: Store, keys: Iterable[HandleKey], most: int
+) -> dict[HandleKey, list[tuple[Relation, HandleKey]]]:
+    """Who publicly says something of each of these handles, at most so many, in order of relation and key."""
+    asked = {key.decode(errors="replace"): key for key in keys}
+    async with store.connection() as connection:
+        rows = await connection.fetch(SAYERS, list(asked), most)
+    if any(store.prefixes.by_id(row["prefix_id"]) is None for row in rows):
+        await store.load_prefixes()
+    found: dict[HandleKey, list[tuple[Relation, HandleKey]]] = {}
+    for target, relation, prefix_id, suffix in rows:
+        sayer = HandleKey(key_of_place(store, (prefix_id, suffix)).encode())
+        found.setdefault(asked[target], []).append((Relation(relation), sayer))
+    return found
 
 
 def place_of(store: Store, key: str) -> Place | None:

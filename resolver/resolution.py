@@ -46,6 +46,7 @@ class Resolver:
         self._max_staleness = max_staleness
         self._clock = clock
         self._heard_at = NEVER
+        self._others: list[Callable[[Sequence[Change]], None]] = []
         misses.deliver_to(self._learn)
 
     @property
@@ -172,9 +173,15 @@ class Resolver:
         """From here on nothing is answered that was read before the change."""
         self.forget_all((change,))
 
+    def forget_also(self, forget: Callable[[Sequence[Change]], None]) -> None:
+        """Has somebody told of changes who keeps what was read, too."""
+        self._others.append(forget)
+
     def forget_all(self, changes: Sequence[Change]) -> None:
         changes = self._misses.widened(changes)
         self._misses.disown(changes)
+        for forget in self._others:
+            forget(changes)
         for change in changes:
             self._cache.forget(change)
             if change.kind is ChangeKind.EVERYTHING:

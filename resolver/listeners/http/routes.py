@@ -13,7 +13,7 @@ from registry.record import MAX_INDEX
 from registry.routes import FLAGS, Parameter, Route
 from registry.trust import Trust
 from registry.views import AUDIENCES
-from resolver.listeners.http import bundle, did, front, links, proxy, roots, static, tunnel
+from resolver.listeners.http import bundle, did, front, links, proxy, roots, static, tree, tunnel
 from resolver.listeners.http.authorization import Authorization
 from resolver.listeners.http.background import Background
 from resolver.listeners.http.batch import Batch
@@ -133,6 +133,7 @@ def routes(parts: Parts) -> tuple[Route, ...]:
             (*_handle_routes(handles), *_prefix_routes(Prefixes(parts, authorization))),
         ),
         _batch_route(batch),
+        tree.route(tree.Trees(parts)),
         bundle.route(bundle.Bundles(batch, documents, parts.signer, signatures)),
         *_session_routes(SessionApi(parts, authorization)),
         _site_route(Site(parts)),
