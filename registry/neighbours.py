@@ -13,7 +13,8 @@ from registry.store import Store
 ROWS: Final = 12  # On each side of the place.
 SIMILAR: Final = 6  # Names at most: a list that a person reads at once.
 
-# The rows are limited before they are judged: a stretch of a million deleted ones costs no more than one of a dozen.
+# Active and frozen handles. Rows are limited before they are judged: a stretch of a million deleted ones costs no more
+# than one of a dozen.
 NEAR: Final = """
 SELECT suffix, coalesce(spelling, suffix) AS spelling, packed FROM (
   (SELECT suffix, spelling, packed, state FROM handle
@@ -21,7 +22,7 @@ SELECT suffix, coalesce(spelling, suffix) AS spelling, packed FROM (
   UNION ALL
   (SELECT suffix, spelling, packed, state FROM handle
    WHERE prefix_id = $1 AND suffix > $2 ORDER BY suffix LIMIT $3)
-) AS near WHERE state = 0
+) AS near WHERE state IN (0, 3)
 """
 
 

@@ -12,12 +12,13 @@ from registry.prefix import Prefix
 from registry.relations import Relation
 from registry.store import Store
 
-MAX_REFERRING: Final = 500  # Of one handle: a truck's pallets and a pallet's cakes, not the 100,000 cakes of a batch.
+MAX_REFERRING: Final = 200  # Of one handle: a truck's pallets and a pallet's cakes, not the 100,000 cakes of a batch.
 
+# Of handles that are resolved: active and frozen ones.
 REFERRING: Final = """
 SELECT e.relation, e.prefix_id, coalesce(h.spelling, h.suffix) AS spelling
 FROM edge AS e JOIN handle AS h ON h.prefix_id = e.prefix_id AND h.suffix = e.suffix
-WHERE e.target = $1 AND e.public AND h.state = 0
+WHERE e.target = $1 AND e.public AND h.state IN (0, 3)
 ORDER BY e.relation, e.prefix_id, e.suffix LIMIT $2
 """
 

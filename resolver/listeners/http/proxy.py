@@ -21,14 +21,14 @@ from registry.language import Language
 from registry.record import HandleRecord, first_of_type, public, ttl_of
 from registry.rest import INTERNAL_ERROR, STATUS
 from registry.routes import Handler, Route, percent_decode
-from registry.standing import closed
 from registry.value import HandleValue
+from resolver.answer import Answer
 from resolver.listeners.http.background import Background
 from resolver.listeners.http.conditional import caching_headers
 from resolver.listeners.http.front import without_scheme
 from resolver.listeners.http.locations import Chance, Locations
 from resolver.listeners.http.pages.layout import POLICY, Reader, redirect_body
-from resolver.listeners.http.pages.missing import missing_page, refusal_page
+from resolver.listeners.http.pages.missing import missing_page, refusal_page, tombstone_page
 from resolver.listeners.http.pages.record import Freshness, Origin, RecordPage, record_page
 from resolver.listeners.http.pages.response import page_response
 from resolver.listeners.http.responses import ASKED, BASE_HEADERS, FOUND, RETRY_AFTER, STATUS_OF_RULE
@@ -42,8 +42,6 @@ _REFUSALS: Final[Mapping[ResponseCode, Callable[[str], HandleError]]] = {
     ResponseCode.HANDLE_NOT_FOUND: lambda handle: HandleNotFound("handle.not_found", handle=handle),
     ResponseCode.SERVER_NOT_RESPONSIBLE: lambda _: PrefixNotHomed("prefix.not_homed"),
 }
-# Refusals of names; others of the same class are of handles that are registered and not resolved in their state.
-_UNKNOWN: Final = frozenset({"handle.not_found", "prefix.not_homed"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,9 @@ class Proxy:
             asked = _decoded(raw)
             key = request[ASKED] = self._names.key_of(asked.encode())
             visit = Visit.from_request(request)
-            record = await self._resolve(asked, HandleKey(key), authoritative=visit.authoritative)
+            answer = await self._resolve(asked, HandleKey(key), authoritative=visit.authoritative)
+            if (record := answer.record) is None:
+                return self._bury(visit.language, asked, answer)
             request[FOUND] = bool(public(record.select(visit.indexes, visit.types)))
             return await self._respond(visit, asked, record)
         except (HandleNotFound, PrefixNotHomed) as missing:
@@ -97,15 +97,18 @@ class Proxy:
         except HandleError as error:
             return self._refuse(language_of(request), asked, error)
 
-    async def _resolve(self, asked: str, key: HandleKey, *, authoritative: bool) -> HandleRecord:
-        """Raises HandleError: not found, not resolved in its state, not homed here, or busy."""
+    async def _resolve(self, asked: str, key: HandleKey, *, authoritative: bool) -> Answer:
+        """An answer with a record or a tombstone. Raises HandleError: not found, not homed here, or busy."""
         answer = await (self._resolver.resolve_authoritative if authoritative else self._resolver.resolve)(key)
-        record = answer.record
-        if answer.tombstone is not None:
-            raise closed(asked, answer.tombstone)
-        if record is None:
+        if answer.record is None and answer.tombstone is None:
             raise _REFUSALS[answer.code](asked)
-        return record
+        return answer
+
+    def _bury(self, language: Language, asked: str, answer: Answer) -> web.StreamResponse:
+        """Says why a handle is not resolved in its state, and what came in its place."""
+        assert answer.tombstone is not None
+        page = tombstone_page(asked, answer.tombstone, self._reader(language, path_of(asked)))
+        return page_response(answer.status, page, language, staleness=self._resolver.staleness)
 
     async def _respond(self, visit: Visit, asked: str, record: HandleRecord) -> web.StreamResponse:
         readable = replace(record, values=public(record.values))
@@ -156,7 +159,7 @@ class Proxy:
     ) -> web.StreamResponse:
         """Says which part of a name is not known here."""
         status = STATUS[error.code]
-        if self._background is None or error.rule not in _UNKNOWN:
+        if self._background is None:
             return self._refuse(language, asked, error)
         failure = await self._background.failure(key, language)
         return page_response(status, missing_page(asked, failure, self._reader(language, path_of(asked))), language)
@@ -164,8 +167,7 @@ class Proxy:
     def _refuse(self, language: Language, asked: str, error: HandleError) -> web.StreamResponse:
         status = STATUS_OF_RULE.get(error.rule) or STATUS.get(error.code, INTERNAL_ERROR)
         shown = asked.encode(errors="replace").decode()  # A path may hold octets that are no text.
-        successor = str(error.culprit.get("successor", ""))
-        page = refusal_page(status, error.text(language), shown, self._reader(language, path_of(shown)), successor)
+        page = refusal_page(status, error.text(language), shown, self._reader(language, path_of(shown)))
         response = page_response(status, page.encode(errors="replace").decode(), language)
         if status == STATUS[ResponseCode.SERVER_BUSY]:
             response.headers["Retry-After"] = RETRY_AFTER

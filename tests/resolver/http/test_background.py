@@ -1,13 +1,20 @@
 """What pages say beside the record, asked of a real node by a browser's headers."""
 
 import asyncio
+from dataclasses import replace
 
 from registry.handle import Handle
+from registry.record import HandleRecord
+from registry.rights import Rights
 from registry.settings import RegistrySettings
 from registry.standing import State, Wish
 from registry.states import anything, put
 from registry.store import Store
+from registry.trust import Trust
 from registry.value import HandleValue
+from resolver.listeners.http.background import Background
+from tests.registry.books import DESC, NODE, URL, name, open_book, register
+from tests.registry.test_claims import HANDLE, ISSUER, NOW, ROOT, certificate, public, signature
 from tests.resolver.http.lab import Client, lab
 
 HTML = {"Accept": "text/html,application/xhtml+xml"}
@@ -86,6 +93,21 @@ async def test_a_handle_that_was_withdrawn_says_so_and_names_its_successor(datab
         assert "print was wrong" in page
         assert 'href="/88.118.1/NEW?noredirect' in page
         assert "Not registered under" not in page
+
+
+async def test_a_page_says_whether_signatures_cover_what_it_shows(database_dsn):
+    async with open_book(database_dsn) as store:
+        await register(store, "0.NA/0.NA", HandleValue(300, "HS_PUBKEY", public(ROOT).to_wire()))
+        await register(store, "88.118.1/issuer", HandleValue(300, "HS_PUBKEY", public(ISSUER).to_wire()), certificate())
+        background = Background(store, Trust(store, Rights(store, [str(NODE)]), lambda: NOW), ())
+        signed = HandleRecord(name(HANDLE), (URL, DESC, signature()))
+        added = HandleValue(3, "GRADE", b"AA")
+        for record, holds in (
+            (signed, True),
+            (replace(signed, values=(*signed.values, added)), False),
+            (replace(signed, values=(URL, DESC)), None),
+        ):
+            assert (await background.origin(record, record.values, "en")).signed is holds
 
 
 async def test_the_programs_of_the_start_page_are_served_whole_and_compressed(database_dsn, tmp_path):

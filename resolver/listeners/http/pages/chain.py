@@ -1,11 +1,12 @@
 """Where one walks to from an identifier: what it comes from, what it holds, and what says so of itself."""
 
 import html
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 from typing import Final
 
+from registry.referring import MAX_REFERRING
 from registry.relations import Relation
 from registry.value import HandleValue
 from resolver.listeners.http.pages.attributes import Attribute, Kind
@@ -38,12 +39,14 @@ def said(links: Iterable[tuple[Attribute, Ways]], own: str, reader: Reader) -> I
             yield f'<section class="card">{heading}<ul class="links many">{lines}</ul></section>'
 
 
-def referring(by: Iterable[tuple[Relation, str]], own: str, reader: Reader) -> Iterator[str]:
-    """A card for each relation in which others stand to this one."""
+def referring(by: Sequence[tuple[Relation, str]], own: str, reader: Reader) -> Iterator[str]:
+    """A card for each relation in which others stand to this one; the last may have more than were read."""
+    more = len(by) >= MAX_REFERRING
     for relation, members in groupby(by, key=itemgetter(0)):
         lines = [_link(handle, target, own) for _, handle in members if (target := reader.page_of(handle))]
         if lines:
-            count = f"<small>{reader.say('record.count', count=len(lines))}</small>"
+            number = f"{len(lines)}+" if more and relation is by[-1][0] else str(len(lines))
+            count = f"<small>{reader.say('record.count', count=number)}</small>"
             heading = f"<h2>{reader.say(f'relation.{relation.name}')} {count}</h2>"
             yield f'<section class="card">{heading}<ul class="links many">{"".join(lines)}</ul></section>'
 

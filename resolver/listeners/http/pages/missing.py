@@ -3,8 +3,10 @@
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from resolver.listeners.http.pages.layout import Reader, name_parts
+from registry.standing import Standing
+from resolver.listeners.http.pages.layout import Reader, name_parts, time_element
 from resolver.listeners.http.pages.texts import TEXTS
 
 
@@ -17,28 +19,35 @@ class Failure:
     similar: Sequence[str] = ()
 
 
-def refusal_page(status: int, message: str, handle: str, reader: Reader, successor: str = "") -> str:
-    """Why something cannot be answered, what came in its place, and the form to try another."""
+def refusal_page(status: int, message: str, handle: str, reader: Reader) -> str:
+    """Why something cannot be answered, and the form to try another."""
     rule = f"refusal.{status}" if f"refusal.{status}" in TEXTS else "refusal.400"
     name = f'<p class="name">{name_parts(handle)}</p>' if handle else ""
     main = (
         f'<section class="card head"><h1>{reader.say(rule)}</h1>{name}'
-        f'<p class="note">{html.escape(message)}</p>{_successor(successor, reader)}</section>'
+        f'<p class="note">{html.escape(message)}</p></section>'
         f'<section class="card">{reader.form(handle)}</section>'
     )
     return reader.page(reader.say(rule), main, robots="noindex")
 
 
-def _successor(handle: str, reader: Reader) -> str:
-    if not handle:
-        return ""
-    name = reader.say("record.successor", handle=handle)
-    page = reader.page_of(handle)
-    return (
-        f"<p>{name}</p>"
-        if page is None
-        else f'<p class="go"><a class="button" href="{html.escape(page)}">{name}</a></p>'
+def tombstone_page(handle: str, standing: Standing, reader: Reader) -> str:
+    """Why a handle that is registered is not resolved, and what came in its place."""
+    title = reader.say(f"tombstone.{standing.state.word}")
+    rows = [("since", time_element(datetime.fromtimestamp(standing.since, UTC)))]
+    if standing.reason:
+        rows.append(("reason", html.escape(standing.reason)))
+    if standing.successor:
+        rows.append(("successor", html.escape(standing.successor)))
+    told = "".join(f"<div><dt>{reader.say(f'tombstone.{rule}')}</dt><dd>{text}</dd></div>" for rule, text in rows)
+    page = reader.page_of(standing.successor) if standing.successor else None
+    go = f'<a class="button" href="{html.escape(page)}">{reader.say("tombstone.go")}</a>' if page else ""
+    main = (
+        f'<section class="card head about"><h1>{title}</h1><p class="name">{name_parts(handle)}</p>'
+        f'<p class="note">{reader.say(f"tombstone.{standing.state.word}_means")}</p>'
+        f'<dl>{told}</dl><p class="go">{go}</p></section><section class="card">{reader.form("")}</section>'
     )
+    return reader.page(title, main, robots="noindex")
 
 
 def missing_page(handle: str, failure: Failure, reader: Reader) -> str:
