@@ -10,11 +10,10 @@ from dataclasses import replace
 from typing import Final
 from urllib.parse import parse_qsl
 
-import asyncpg
 from aiohttp import web
 
 from registry import receipts
-from registry.errors import ProtocolFault, ServerBusy
+from registry.errors import ProtocolFault
 from registry.receipts import Answer, Receipt
 from registry.routes import FLAGS, Parameter, Route
 from registry.store import Store
@@ -101,8 +100,6 @@ def _on_terms(store: Store, read: Read, route: Route) -> Route:
         except AnsweredBefore as before:
             answer = before.answer
             return web.Response(status=answer.status, headers=answer.headers, body=answer.body or None)
-        except asyncpg.DeadlockDetectedError:
-            raise ServerBusy("server.busy") from None  # Nothing of it was done: sent again, it is made.
 
     refused = {422: route.responses.get(400, "application/json")}
     parameters = (*route.parameters, *TERMS)

@@ -15,6 +15,7 @@ from registry import migrate
 from registry.changes import Change, ChangeKind, LoggedChange, Look, Operation
 from registry.database import CONNECT_TIMEOUT, connect, open_pool
 from registry.dictionaries import Connection, Dictionaries
+from registry.errors import ServerBusy
 from registry.handle import Handle, HandleKey, KeyOf, fold_prefix, fold_whole
 from registry.handle_range import HandleRange
 from registry.packing import PackedRecord
@@ -149,13 +150,21 @@ class Store:
 
     @asynccontextmanager
     async def as_one(self) -> AsyncIterator[Unit]:
-        """Whatever this task writes meanwhile is in the book when the block ends well, and otherwise nothing of it."""
+        """Whatever this task writes meanwhile is in the book when the block ends well, and otherwise nothing of it.
+
+        Within another one it is a part of that. Raises ServerBusy when it and another wait for each other.
+        """
+        if self.unit is not None:
+            yield self.unit
+            return
         task = asyncio.current_task()
         async with self.connection() as connection:
             unit = self._units[task] = Unit(connection)
             try:
                 async with connection.transaction():
                     yield unit
+            except asyncpg.DeadlockDetectedError:
+                raise ServerBusy("server.busy") from None  # Nothing of it was done: sent again, it is made.
             finally:
                 del self._units[task]
         if unit.changes_prefixes:

@@ -36,6 +36,12 @@ SELECT spelling, version, state, standing, packed,
        extract(epoch FROM coalesce(updated_at, created_at))::bigint AS written_at
 FROM handle WHERE prefix_id = $1 AND suffix = $2 FOR UPDATE
 """
+# In the order of the arrays, which is that of keys.
+HOLD: Final = """
+SELECT FROM unnest($1::int[], $2::text[]) WITH ORDINALITY AS asked (prefix_id, suffix, place)
+JOIN handle AS h ON h.prefix_id = asked.prefix_id AND h.suffix = asked.suffix
+ORDER BY asked.place FOR UPDATE OF h
+"""
 INSERT: Final = """
 INSERT INTO handle (created_at, prefix_id, suffix, spelling, packed, keys)
 SELECT $1::timestamptz, $2::int, $3::text, $4::text, $5::bytea, $6::jsonb
@@ -125,6 +131,11 @@ class Transaction:
         if is_new:
             self._said[prefix.prefix_id, suffix] = links_said(values)
         return HandleRecord(registered, values, row["version"], standing)
+
+    async def hold(self, handles: Iterable[Handle]) -> None:
+        """Locks those that are there of several, all at once: who locks them one by one may meet another half-way."""
+        places = [self._place(handle) for handle in key_order(self._store, handles)]
+        await self.connection.execute(HOLD, [prefix.prefix_id for prefix, _ in places], [key for _, key in places])
 
     async def create(self, handle: Handle, values: Iterable[HandleValue]) -> HandleRecord:
         """Registers a handle. Raises HandleAlreadyExists, PrefixNotHomed."""

@@ -11,6 +11,7 @@ from registry.once import with_terms
 from registry.openapi import Resolution, Values
 from registry.record import MAX_INDEX
 from registry.routes import FLAGS, Parameter, Route
+from registry.several import MAX_OPERATIONS
 from registry.trust import Trust
 from registry.views import AUDIENCES
 from resolver.listeners.http import bundle, did, front, links, proxy, roots, static, tree, tunnel
@@ -25,6 +26,7 @@ from resolver.listeners.http.label import Labels
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.prefixes import Prefixes
 from resolver.listeners.http.sessions import SessionApi
+from resolver.listeners.http.several import MAX_BODY, CheckForm, Several, TransactionForm
 from resolver.listeners.http.signatures import SIGN, SIGNATURE, WHOLE, Signatures
 from resolver.listeners.http.site import Site
 
@@ -114,6 +116,7 @@ _SESSION: Final = _object(sessionId=_TEXT, nonce=_TEXT)
 _NAMES: Final = {"type": "array", "items": _TEXT}
 _COUNTS: Final = _object(found=_CODE, notFound=_CODE, refused=_CODE, busy=_CODE)
 _RESULTS: Final = {"type": "array", "items": _object(responseCode=_CODE, handle=_TEXT)}
+_CHECKED: Final = _object(handle=_TEXT, exists={"type": "boolean"}, version=_CODE, allowed={"type": "boolean"})
 _LISTED: Final = _object(responseCode=_CODE, prefix=_TEXT, totalCount=_TEXT, handles=_NAMES)
 _HOMED: Final = _object(responseCode=_CODE, totalCount=_TEXT, prefixes=_NAMES)
 
@@ -125,13 +128,10 @@ def routes(parts: Parts) -> tuple[Route, ...]:
     handles = Handles(parts, authorization, signatures)
     batch = Batch(parts, authorization, handles.explanations)
     documents = did.DidDocuments(parts)
-    read = _body_reader(parts.settings.resolver.request_octets)
+    store, read = parts.resolver.store, _body_reader(parts.settings.resolver.request_octets)
     served = (
-        *with_terms(
-            parts.resolver.store,
-            read,
-            (*_handle_routes(handles), *_prefix_routes(Prefixes(parts, authorization))),
-        ),
+        *with_terms(store, read, (*_handle_routes(handles), *_prefix_routes(Prefixes(parts, authorization)))),
+        *with_terms(store, _body_reader(MAX_BODY), _several_routes(Several(parts, authorization))),
         _batch_route(batch),
         tree.route(tree.Trees(parts)),
         bundle.route(bundle.Bundles(batch, documents, parts.signer, signatures)),
@@ -230,6 +230,33 @@ def _batch_route(batch: Batch) -> Route:
         request={_JSON: handles_schema(), NDJSON_TYPES[0]: {"type": "string"}},
         responses={200: f"{_JSON}, {NDJSON_TYPES[0]}"} | dict.fromkeys((400, 401, 403, 408, 413, 503), _JSON),
         answers={200: _object(responseCode=_CODE, results=_RESULTS, counts=_COUNTS)},
+    )
+
+
+def _several_routes(several: Several) -> tuple[Route, ...]:
+    written = _object(responseCode=_CODE, handle=_TEXT, created={"type": "boolean"}, version=_CODE)
+    return (
+        Route(
+            *("POST", "/api/transactions", several.write, "writeSeveral"),
+            f"Write up to {MAX_OPERATIONS} times in one transaction: all is done, or nothing and it is said why.",
+            f"在一个事务中执行最多 {MAX_OPERATIONS} 次写入:全部成功,或全部不变并指出原因。",
+            parameters=(PRETTY, CALLBACK),
+            request={_JSON: TransactionForm},
+            responses=_json(200, 400, 401, 403, 404, 408, 409, 412, 413, 503),
+            answers={200: _object(responseCode=_CODE, results={"type": "array", "items": written})},
+            authenticated=True,
+        ),
+        Route(
+            *("POST", "/api/check", several.check, "check"),
+            "Look at up to 10,000 names before they are written: what is there, and whether one may write it.",
+            "写入前检查最多 10,000 个标识:是否存在、状态、版本,以及是否允许写入。",
+            parameters=(PRETTY, CALLBACK),
+            request={_JSON: CheckForm},
+            responses=_json(200, 400, 401, 403, 408, 413, 503),
+            answers={200: _object(responseCode=_CODE, results={"type": "array", "items": _CHECKED})},
+            authenticated=True,
+            on_terms=False,  # It reads.
+        ),
     )
 
 
