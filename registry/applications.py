@@ -148,10 +148,11 @@ class Applications:
 
     async def show(self, application_id: int, *, unmasked_for: str | None = None) -> dict[str, Any]:
         """One with its evidence and decisions. Who sees personal data in full is a decision, and is kept as one."""
-        async with self._store.connection() as connection, connection.transaction():
+        async with begin(self._store, unmasked_for or "") as transaction:
+            connection = transaction.connection
             row = await _found(connection, FIND, application_id)
             if unmasked_for is not None:
-                await decide(connection, "look", by=unmasked_for, reason="", application_id=application_id)
+                await decide(transaction, "look", by=unmasked_for, reason="", application_id=application_id)
             evidence = [dict(one) for one in await connection.fetch(EVIDENCE, application_id)]
             decisions = await decisions_of(connection, application_id=application_id)
         shown = self._shown(row, masking=unmasked_for is None)
@@ -176,7 +177,7 @@ class Applications:
             is_over = state in _ENDED_BADLY or state == "approved"
             await transaction.connection.execute(MOVE, application_id, state, enterprise_id, is_over)
             whose = {"application_id": application_id, "enterprise_id": enterprise_id}
-            await decide(transaction.connection, step, by=by, reason=told, **whose)
+            await decide(transaction, step, by=by, reason=told, **whose)
         if step == "approve":
             await self._store.load_prefixes()
         return state
@@ -203,7 +204,7 @@ class Applications:
         application_id = int(await connection.fetchval(ADD, *row))
         sealed = self._vault.seal_personal(application.personal, _place(application_id))
         await connection.execute(KEEP_PERSONAL, application_id, sealed)
-        await decide(connection, "apply", by=by, reason="", application_id=application_id)
+        await decide(transaction, "apply", by=by, reason="", application_id=application_id)
         return application_id
 
     def _shown(self, row: asyncpg.Record, *, masking: bool = True) -> dict[str, Any]:

@@ -181,10 +181,10 @@ class ApplicationHandlers:
         return asked.json_answer(await self._applications.show(number, unmasked_for=str(by) if is_full else None))
 
     async def add_evidence(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
-        _, number = await self._one(request, placeholders)
+        by, number = await self._one(request, placeholders)
         with self._place():
             octets = await _octets(request)
-            added = await self._evidence.add(number, request.query.get("name", ""), octets)
+            added = await self._evidence.add(number, request.query.get("name", ""), octets, by=str(by))
         return asked.json_answer({"application": number, "number": added}, HTTPStatus.CREATED)
 
     async def show_evidence(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:

@@ -5,7 +5,9 @@ from typing import Any, Final
 
 import asyncpg
 
+from registry.acts import Act
 from registry.errors import InvalidValue
+from registry.transaction import Transaction
 
 MAX_REASON: Final = 1000  # Characters.
 
@@ -21,7 +23,7 @@ Connection = asyncpg.pool.PoolConnectionProxy
 
 
 async def decide(
-    connection: Connection,
+    transaction: Transaction,
     step: str,
     *,
     by: str,
@@ -29,7 +31,14 @@ async def decide(
     application_id: int | None = None,
     enterprise_id: int | None = None,
 ) -> None:
-    await connection.execute(DECIDE, datetime.now(UTC), application_id, enterprise_id, step, by, reason)
+    """Writes a decision down where people look for it, and as an act."""
+    row = (datetime.now(UTC), application_id, enterprise_id, step, by, reason)
+    await transaction.connection.execute(DECIDE, *row)
+    detail = {"reason": reason, "enterprise": enterprise_id}
+    if application_id is not None:
+        await transaction.keep(Act(f"application.{step}", f"application:{application_id}", None, detail))
+    else:
+        await transaction.keep(Act(f"enterprise.{step}", f"enterprise:{enterprise_id}", None, detail))
 
 
 async def decisions_of(

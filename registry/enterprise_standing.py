@@ -120,7 +120,7 @@ class EnterpriseStanding:
                 await _leave(transaction, enterprise_id)
             await transaction.connection.execute(MOVE, enterprise_id, state)
             await transaction.connection.execute(TOLD, enterprise_id)
-            await decide(transaction.connection, step, by=by, reason=told, enterprise_id=enterprise_id)
+            await decide(transaction, step, by=by, reason=told, enterprise_id=enterprise_id)
         await self._store.load_prefixes()
         return state
 
@@ -133,7 +133,7 @@ class EnterpriseStanding:
                 raise _missing(enterprise_id)
             await transaction.connection.execute(TOLD, enterprise_id)
             said = f"handles={limits.handles}, rate={limits.rate}, prefixes={limits.prefixes}"
-            await decide(transaction.connection, "limit", by=by, reason=said, enterprise_id=enterprise_id)
+            await decide(transaction, "limit", by=by, reason=said, enterprise_id=enterprise_id)
         await self._store.load_prefixes()
 
     async def recycle(self, prefix: str, *, by: str, reason: str) -> None:
@@ -152,7 +152,7 @@ class EnterpriseStanding:
             if record is not None:
                 await transaction.delete(record)
             whose = {"enterprise_id": row["enterprise_id"], "reason": f"{row['spelling']}: {told}"}
-            await decide(transaction.connection, "recycle", by=by, **whose)
+            await decide(transaction, "recycle", by=by, **whose)
         await self._store.load_prefixes()
 
 

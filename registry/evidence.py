@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
+from registry.acts import Act
 from registry.errors import HandleNotFound, InvalidValue, ProtocolFault
 from registry.personal import Vault
 from registry.store import Store
+from registry.transaction import begin
 
 MAX_FILES: Final = 10  # Of one application.
 MAX_OCTETS: Final = 5 << 20  # Of one file; a scanned licence has one or two megabytes.
@@ -46,7 +48,7 @@ class EvidenceFiles:
         self._store = store
         self._vault = vault
 
-    async def add(self, application_id: int, name: str, octets: bytes) -> int:
+    async def add(self, application_id: int, name: str, octets: bytes, *, by: str) -> int:
         """Adds a file to an application that is still open, and says its number: the same when it is sent again.
 
         Raises what its faults are.
@@ -57,7 +59,8 @@ class EvidenceFiles:
         if not 0 < len(name) <= MAX_NAME or not name.isprintable():
             rule = f"must be 1 to {MAX_NAME} characters that can be shown"
             raise ProtocolFault("http.parameter", name="name", value=name[:40], rule=rule)
-        async with self._store.connection() as connection, connection.transaction():
+        async with begin(self._store, by) as transaction:
+            connection = transaction.connection
             state = await connection.fetchval(STATE, application_id)
             if state is None:
                 raise HandleNotFound("application.not_found", application=application_id)
@@ -72,6 +75,8 @@ class EvidenceFiles:
             sealed = self._vault.seal(octets, _place(application_id, number))
             row = (application_id, number, name, media_type, len(octets), digest, sealed, datetime.now(UTC))
             await connection.execute(ADD, *row)
+            told = {"number": number, "sha256": digest.hex()}
+            await transaction.keep(Act("application.evidence", f"application:{application_id}", None, told))
         return int(number)
 
     async def find(self, application_id: int, number: int) -> Evidence:

@@ -67,6 +67,7 @@ class LabelHandlers:
             request={"application/json": LabelJob},
             responses=problems | {200: ", ".join(forms)},
             authenticated=True,
+            on_terms=False,  # It reads.
         )
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from registry.acts import Act
 from registry.changes import ChangeKind
 from registry.dictionaries import Connection
 from registry.errors import HandleNotFound, ProtocolFault
@@ -19,7 +20,7 @@ from registry.prefix import Prefix
 from registry.statistics import ZONE
 from registry.store import Store
 from registry.suffixes import Minter, SuffixRule, check_line, check_minters, check_rules, rule_from_json
-from registry.transaction import LOG
+from registry.transaction import LOG, begin
 
 MAX_BLOCK: Final = 1_000_000  # Serials of one block: what a line makes in some weeks.
 MAX_SHOWN: Final = 10_000  # Suffixes written out in one answer; a longer block is known by its first and its last.
@@ -103,7 +104,8 @@ class Minting:
         """Suffixes for later: nobody else gets them. Random ones are made up, which nobody else will be either."""
         if not 1 <= count <= MAX_BLOCK:
             raise ProtocolFault("json.field", path="$.count", rule=f"is not between 1 and {MAX_BLOCK}", value=count)
-        async with self._store.connection() as connection, connection.transaction():
+        async with begin(self._store, by) as transaction:
+            connection = transaction.connection
             minter = await self._minter(prefix, asked.minter, connection)
             line, day = _line(minter, asked), _day(asked)
             if not minter.counts:
@@ -112,10 +114,13 @@ class Minting:
             first = await _take(connection, prefix, minter, scope, count)
             row = (prefix.prefix_id, minter.name, scope, first, count, line, day, by, datetime.now(UTC))
             await connection.execute(RESERVE, *row)
-        last = first + count - 1
+            last = first + count - 1
+            first_and_last = minter.suffix(first, line, day), minter.suffix(last, line, day)
+            detail = {"first": first_and_last[0], "last": first_and_last[1], "count": count}
+            subject = f"{prefix.spelling} {minter.name}"
+            await transaction.keep(Act("suffixes.reserved", subject, prefix.prefix_id, detail))
         shown = range(first, last + 1) if count <= MAX_SHOWN else ()
         suffixes = [minter.suffix(serial, line, day) for serial in shown]
-        first_and_last = minter.suffix(first, line, day), minter.suffix(last, line, day)
         return Block(minter.name, line, day, *first_and_last, count, suffixes)
 
     async def blocks(self, prefix: Prefix) -> list[Reserved]:
@@ -146,10 +151,13 @@ class Minting:
         check_rules(rules)
         now = datetime.now(UTC)
         rows = [(prefix.prefix_id, place, _json(rule), by, now) for place, rule in enumerate(rules)]
-        async with self._store.connection() as connection, connection.transaction():
+        async with begin(self._store, by) as transaction:
+            connection = transaction.connection
             await connection.execute(HOLD, prefix.prefix_id)
             await connection.execute(FORGET_RULES, prefix.prefix_id)
             await connection.executemany(ADD_RULE, rows)
+            told = {"rules": [rule.pattern or rule.check for rule in rules]}
+            await transaction.keep(Act("suffix-rules.set", prefix.spelling, prefix.prefix_id, told))
             # Writers learn of them with the prefixes, which they read anew when they hear of this.
             await connection.execute(LOG, ChangeKind.PREFIX, prefix.prefix_id, None, None, None)
         await self._store.load_prefixes()
@@ -159,10 +167,13 @@ class Minting:
         check_minters(minters)
         now = datetime.now(UTC)
         rows = [(prefix.prefix_id, minter.name, _json(minter), by, now) for minter in minters]
-        async with self._store.connection() as connection, connection.transaction():
+        async with begin(self._store, by) as transaction:
+            connection = transaction.connection
             await connection.execute(HOLD, prefix.prefix_id)
             await connection.execute(FORGET_MINTERS, prefix.prefix_id)
             await connection.executemany(ADD_MINTER, rows)
+            told = {"minters": {minter.name: minter.layout for minter in minters}}
+            await transaction.keep(Act("minters.set", prefix.spelling, prefix.prefix_id, told))
 
     async def _minter(self, prefix: Prefix, name: str, connection: Connection) -> Minter:
         form = None if "\0" in name else await connection.fetchval(MINTER, prefix.prefix_id, name)

@@ -13,11 +13,13 @@ from typing import Any, Final
 import asyncpg
 
 from registry import passwords
+from registry.acts import Act
 from registry.errors import AuthenticationFailed, HandleAlreadyExists, HandleNotFound, InvalidValue
 from registry.grants import OF_NODE, ROLES, SCOPES_OF, Role
 from registry.passwords import Passwords
 from registry.store import Store
 from registry.tokens import LOGGED_IN, Issued, Tokens, Wanted
+from registry.transaction import begin
 
 # Wrong passwords after which one is looked at each quarter of an hour: some hundred guesses a day.
 MAX_FAILURES: Final = 10
@@ -81,8 +83,10 @@ class People:
         check_role(role, enterprise_id)
         told = passwords.made() if password is None else password
         stored = await self._passwords.stored(told)
-        async with self._store.connection() as connection:
-            person_id = await add_person(connection, (name, enterprise_id, role, stored, self._clock(), by))
+        async with begin(self._store, by) as transaction:
+            row = (name, enterprise_id, role, stored, self._clock(), by)
+            person_id = await add_person(transaction.connection, row)
+            await transaction.keep(Act("person.added", name, None, {"role": role, "enterprise": enterprise_id}))
         return Person(person_id, name, enterprise_id, role, active=True), told
 
     async def find(self, name: str) -> Person:
@@ -98,16 +102,25 @@ class People:
             return [dict(row) for row in await connection.fetch(LIST, enterprise_id, after, MAX_LISTED)]
 
     async def change(
-        self, person: Person, *, role: str | None = None, active: bool | None = None, password: str | None = None
+        self,
+        person: Person,
+        *,
+        by: str,
+        role: str | None = None,
+        active: bool | None = None,
+        password: str | None = None,
     ) -> None:
         """Changes what is given. Whoever has another password, or may not log in, is logged out everywhere."""
         if role is not None:
             check_role(role, person.enterprise_id)
         stored = None if password is None else await self._passwords.stored(password)
-        async with self._store.connection() as connection, connection.transaction():
-            await connection.execute(CHANGE, person.person_id, role, active, stored)
+        detail = {"role": role, "active": active, "password": None if password is None else "another"}
+        async with begin(self._store, by) as transaction:
+            await transaction.connection.execute(CHANGE, person.person_id, role, active, stored)
             if password is not None or active is False:
-                await self._tokens.revoke_of_person(connection, person.person_id)
+                await self._tokens.revoke_of_person(transaction.connection, person.person_id)
+            told = {name: said for name, said in detail.items() if said is not None}
+            await transaction.keep(Act("person.changed", person.name, None, told))
 
     async def log_in(self, name: str, password: str) -> tuple[Person, Issued]:
         """A token for whoever knows the password. Raises AuthenticationFailed, and ServerBusy in a flood."""

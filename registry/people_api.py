@@ -139,7 +139,8 @@ class PeopleHandlers:
         form = await body_of(request, LogInForm)
         person, issued = await self._people.log_in(form.name, form.password)
         if form.new_password is not None:
-            await self._people.change(person, password=form.new_password)  # Which ends the token just issued, too.
+            # Which ends the token just issued, too.
+            await self._people.change(person, by=f"person:{person.name}", password=form.new_password)
             person, issued = await self._people.log_in(form.name, form.new_password)
         told = msgspec.to_builtins(issued) | {"name": person.name, "role": person.role}
         return asked.json_answer(told | {"enterprise": person.enterprise_id})
@@ -148,7 +149,7 @@ class PeopleHandlers:
         by = await self._callers.administrator(request, *SCOPES)
         if by.grant is None:
             raise AuthenticationNeeded("authentication.malformed", reason="there is no token")
-        await self._tokens.revoke(by.grant.token_id)
+        await self._tokens.revoke(by.grant.token_id, by=str(by))
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def show(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
@@ -183,7 +184,7 @@ class PeopleHandlers:
         await self._stewardship.check(by, person.enterprise_id)
         if person.role == "applicant":
             raise InvalidAdministrator("authorization.enterprise", identity=str(by), enterprise=person.name)
-        await self._people.change(person, role=form.role, active=form.active, password=form.password)
+        await self._people.change(person, by=str(by), role=form.role, active=form.active, password=form.password)
         return asked.json_answer(_shown(await self._people.find(person.name)))
 
 

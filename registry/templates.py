@@ -5,6 +5,7 @@ takes no new handles, and those that name it may still be changed. Which ones th
 prefix's alone.
 """
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -16,13 +17,14 @@ import asyncpg
 import msgspec
 
 from registry import library
+from registry.acts import Act
 from registry.changes import ChangeKind
 from registry.dictionaries import Connection
 from registry.errors import HandleAlreadyExists, HandleNotFound, InvalidValue, ProtocolFault
 from registry.prefix import Prefix
 from registry.store import Store
 from registry.template import Template, TemplateName, check_template, named_template
-from registry.transaction import LOG
+from registry.transaction import LOG, begin
 from registry.typed_values import Checker
 from registry.value import HandleValue
 
@@ -133,10 +135,13 @@ class Templates:
         form = msgspec.json.encode(template).decode()
         if "\\u0000" in form:
             raise ProtocolFault("json.field", path="$", rule="holds the character U+0000", value=name)
-        async with self._store.connection() as connection:
-            version = await connection.fetchval(SAVE, prefix.prefix_id, name, form, by, datetime.now(UTC))
-        if version is None:
-            raise HandleAlreadyExists("template.state", template=f"{prefix.spelling}/{name}", state="published")
+        async with begin(self._store, by) as transaction:
+            version = await transaction.connection.fetchval(SAVE, prefix.prefix_id, name, form, by, transaction.at)
+            if version is None:
+                raise HandleAlreadyExists("template.state", template=f"{prefix.spelling}/{name}", state="published")
+            named = f"{prefix.spelling}/{name}@{version}"
+            digest = hashlib.sha256(form.encode()).hexdigest()
+            await transaction.keep(Act("template.saved", named, prefix.prefix_id, {"sha256": digest}))
         return int(version)
 
     async def move(self, prefix: Prefix, name: str, version: int, state: State, by: str) -> Kept:
@@ -145,11 +150,13 @@ class Templates:
         if state not in _BEFORE:
             raise ProtocolFault("json.field", path="$.state", rule="is published or deprecated", value=state.name)
         row = (prefix.prefix_id, name, version, state, _BEFORE[state], by, datetime.now(UTC))
-        async with self._store.connection() as connection, connection.transaction():
+        async with begin(self._store, by) as transaction:
+            connection = transaction.connection
             if await connection.fetchval(MOVE, *row) is None:
                 kept = await self.one(named, connection)
                 if kept.state is not state:
                     raise HandleAlreadyExists("template.state", template=str(named), state=kept.state.name.lower())
+            await transaction.keep(Act(f"template.{state.name.lower()}", str(named), prefix.prefix_id))
             # Whoever writes reads the prefixes anew when he hears of this, and forgets what he knew of templates.
             await connection.execute(LOG, ChangeKind.PREFIX, prefix.prefix_id, None, None, None)
         await self._store.load_prefixes()

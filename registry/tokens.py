@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import asyncpg
 
+from registry.acts import Act
 from registry.authentication import Administrator
 from registry.database import READ_ONLY
 from registry.errors import AuthenticationFailed, HandleNotFound, InsufficientPermission, ProtocolFault
@@ -22,6 +23,7 @@ from registry.grants import OF_NODE, SCOPES_OF, Grant, Scope
 from registry.handle import check_prefix
 from registry.sources import IpAddress, is_in, networks_from
 from registry.store import Store
+from registry.transaction import begin
 from registry.value import Reference
 
 log = logging.getLogger(__name__)
@@ -153,11 +155,13 @@ class Tokens:
         row = (_digest(token), wanted.label, person_id, wanted.enterprise_id, sorted(wanted.scopes), prefixes)
         sources = None if wanted.sources is None else list(wanted.sources)
         expires_at = now + wanted.life
-        async with self._store.connection() as connection:
+        async with begin(self._store, by) as transaction:
             try:
-                token_id = await connection.fetchval(ISSUE, *row, sources, now, by, expires_at)
+                token_id = await transaction.connection.fetchval(ISSUE, *row, sources, now, by, expires_at)
             except asyncpg.ForeignKeyViolationError:
                 raise HandleNotFound("enterprise.not_found", enterprise=wanted.enterprise_id) from None
+            detail = {"label": wanted.label, "scopes": sorted(wanted.scopes), "enterprise": wanted.enterprise_id}
+            await transaction.keep(Act("token.issued", f"token:{token_id}", None, detail))
         return Issued(token_id, token, expires_at)
 
     async def listed(self, enterprise_id: int | None, *, after: int = 0) -> list[dict[str, Any]]:
@@ -175,19 +179,21 @@ class Tokens:
         enterprise_id: int | None = row["enterprise_id"]
         return enterprise_id
 
-    async def rotate(self, token_id: int, life: timedelta) -> Issued:
+    async def rotate(self, token_id: int, life: timedelta, *, by: str) -> Issued:
         """Another token in its place; the former goes on for a moment. Raises HandleNotFound for one that is over."""
         token, now = _made(), self._clock()
         expires_at = now + min(life, LONGEST)
-        async with self._store.connection() as connection:
+        async with begin(self._store, by) as transaction:
             row = (token_id, _digest(token), now + OVERLAP, expires_at, now)
-            if await connection.fetchval(ROTATE, *row) is None:
+            if await transaction.connection.fetchval(ROTATE, *row) is None:
                 raise HandleNotFound("token.not_found", token=token_id)
+            await transaction.keep(Act("token.rotated", f"token:{token_id}"))
         return Issued(token_id, token, expires_at)
 
-    async def revoke(self, token_id: int) -> None:
-        async with self._store.connection() as connection:
-            await connection.execute(REVOKE, token_id, self._clock())
+    async def revoke(self, token_id: int, *, by: str) -> None:
+        async with begin(self._store, by) as transaction:
+            await transaction.connection.execute(REVOKE, token_id, self._clock())
+            await transaction.keep(Act("token.revoked", f"token:{token_id}"))
 
     async def revoke_of_person(self, connection: asyncpg.pool.PoolConnectionProxy, person_id: int) -> None:
         await connection.execute(REVOKE_OF_PERSON, person_id, self._clock())

@@ -131,13 +131,13 @@ class TokenHandlers:
         return asked.json_answer(msgspec.to_builtins(issued), HTTPStatus.CREATED)
 
     async def rotate(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
-        _, token_id = await self._token(request, placeholders)
+        by, token_id = await self._token(request, placeholders)
         form = await body_of(request, RotationForm)
-        return asked.json_answer(msgspec.to_builtins(await self._tokens.rotate(token_id, _days(form.days))))
+        return asked.json_answer(msgspec.to_builtins(await self._tokens.rotate(token_id, _days(form.days), by=str(by))))
 
     async def revoke(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
-        _, token_id = await self._token(request, placeholders)
-        await self._tokens.revoke(token_id)
+        by, token_id = await self._token(request, placeholders)
+        await self._tokens.revoke(token_id, by=str(by))
         return web.Response(status=HTTPStatus.NO_CONTENT)
 
     async def _token(self, request: web.Request, placeholders: Mapping[str, str]) -> tuple[Administrator, int]:

@@ -10,6 +10,7 @@ import orjson
 from aiohttp import web
 
 from registry import asked
+from registry.authentication import Administrator
 from registry.bodies import body_of
 from registry.callers import Callers
 from registry.documentation import LANGUAGE_PARAMETER
@@ -132,27 +133,28 @@ class WebhookHandlers:
         return asked.json_answer(shown, HTTPStatus.CREATED)
 
     async def show(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
-        return asked.json_answer(self._form(await self._asked(request, placeholders)))
+        _, webhook = await self._asked(request, placeholders)
+        return asked.json_answer(self._form(webhook))
 
     async def remove(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
-        webhook = await self._asked(request, placeholders)
-        await self._webhooks.remove(webhook.webhook_id)
+        by, webhook = await self._asked(request, placeholders)
+        await self._webhooks.remove(webhook, by=str(by))
         return asked.json_answer(self._form(webhook))
 
     async def replay(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
-        webhook = await self._asked(request, placeholders)
+        by, webhook = await self._asked(request, placeholders)
         form = await body_of(request, ReplayForm)
         cursor = None if form.cursor is None else await self._feed.cursor(form.cursor)
-        await self._webhooks.replay(webhook.webhook_id, cursor, dead_letters=form.dead_letters)
+        await self._webhooks.replay(webhook, cursor, dead_letters=form.dead_letters, by=str(by))
         return asked.json_answer(self._form(await self._webhooks.find(webhook.webhook_id)))
 
     async def dead_letters(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
-        webhook = await self._asked(request, placeholders)
+        _, webhook = await self._asked(request, placeholders)
         letters = await self._webhooks.dead_letters(webhook.webhook_id, asked.number(request, "after", _NEWEST) or 0)
         return asked.json_answer([_letter_form(letter) for letter in letters])
 
-    async def _asked(self, request: web.Request, placeholders: Mapping[str, str]) -> Webhook:
-        """The webhook that is asked about, by somebody who may follow what it is told; to others there is none."""
+    async def _asked(self, request: web.Request, placeholders: Mapping[str, str]) -> tuple[Administrator, Webhook]:
+        """Who asks, and the webhook that is asked about, if he may follow what it is told; to others there is none."""
         by = await self._callers.administrator(request)
         number = placeholders["webhook"]
         if not (number.isascii() and number.isdecimal() and len(number) < 10):
@@ -165,7 +167,7 @@ class WebhookHandlers:
                 await self._rights.listable(spelling, by)
         except InvalidAdministrator:
             raise not_found(number) from None
-        return webhook
+        return by, webhook
 
     def _spelling(self, webhook: Webhook) -> str | None:
         prefix = None if webhook.prefix_id is None else self._store.prefixes.by_id(webhook.prefix_id)

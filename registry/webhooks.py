@@ -11,9 +11,11 @@ from typing import Final
 
 import asyncpg
 
+from registry.acts import Act
 from registry.errors import HandleNotFound, InvalidValue
 from registry.feed import Cursor
 from registry.store import Store
+from registry.transaction import begin
 
 MAX_WEBHOOKS: Final = 256  # Of a node: each has a delivery of its own, with one message in memory.
 MAX_OF_PREFIX: Final = 8  # So that one enterprise does not take the places of all.
@@ -118,12 +120,14 @@ class Webhooks:
     async def add(self, prefix_id: int | None, url: str, cursor: Cursor, by: str) -> Webhook:
         """Raises InvalidValue when there are enough of them."""
         row = (prefix_id, url, secrets.token_bytes(SECRET_OCTETS), str(cursor), by, datetime.now(UTC))
-        async with self._store.connection() as connection, connection.transaction():
+        async with begin(self._store, by) as transaction:
+            connection = transaction.connection
             await connection.execute(PLACES)
             (there,) = await connection.fetch(COUNT, prefix_id)
             if there["of_node"] >= MAX_WEBHOOKS or there["of_prefix"] >= MAX_OF_PREFIX:
                 raise InvalidValue("webhook.too_many", limit=MAX_OF_PREFIX, of_node=MAX_WEBHOOKS)
             webhook_id = await connection.fetchval(ADD, *row)
+            await transaction.keep(Act("webhook.added", f"webhook:{webhook_id}", prefix_id, {"url": url}))
         return await self.find(webhook_id)
 
     async def listed(self, prefix_id: int | None = None) -> list[Webhook]:
@@ -139,16 +143,21 @@ class Webhooks:
             raise not_found(webhook_id)
         return Webhook(**row)
 
-    async def remove(self, webhook_id: int) -> None:
-        async with self._store.connection() as connection:
-            await connection.execute(REMOVE, webhook_id)
+    async def remove(self, webhook: Webhook, *, by: str) -> None:
+        async with begin(self._store, by) as transaction:
+            await transaction.connection.execute(REMOVE, webhook.webhook_id)
+            subject = f"webhook:{webhook.webhook_id}"
+            await transaction.keep(Act("webhook.removed", subject, webhook.prefix_id, {"url": webhook.url}))
 
-    async def replay(self, webhook_id: int, cursor: Cursor | None, *, dead_letters: bool) -> None:
+    async def replay(self, webhook: Webhook, cursor: Cursor | None, *, dead_letters: bool, by: str) -> None:
         """Begins again at once: from a cursor or from where it stands, and with its dead letters if asked."""
-        async with self._store.connection() as connection, connection.transaction():
-            await connection.execute(REPLAY, webhook_id, None if cursor is None else str(cursor), datetime.now(UTC))
+        webhook_id, begins = webhook.webhook_id, None if cursor is None else str(cursor)
+        async with begin(self._store, by) as transaction:
+            await transaction.connection.execute(REPLAY, webhook_id, begins, datetime.now(UTC))
             if dead_letters:
-                await connection.execute(AGAIN, webhook_id)
+                await transaction.connection.execute(AGAIN, webhook_id)
+            told = {"cursor": begins, "deadLetters": dead_letters}
+            await transaction.keep(Act("webhook.replayed", f"webhook:{webhook_id}", webhook.prefix_id, told))
 
     async def dead_letters(self, webhook_id: int, after: int = 0) -> list[DeadLetter]:
         async with self._store.connection() as connection:

@@ -79,7 +79,7 @@ def password(invocation: Invocation, chosen: Chosen, name: str, form: str) -> No
 
         told = made()
         async with _desk(invocation, chosen) as desk:
-            await desk.people.change(await desk.people.find(name), password=told)
+            await desk.people.change(await desk.people.find(name), by=OPERATOR, password=told)
         return {"name": name, "password": told}
 
     write_rows([run(work())], ("name", "password"), form, invocation.language)
@@ -169,7 +169,7 @@ def list_tokens(invocation: Invocation, chosen: Chosen, enterprise_name: str | N
 def rotate(invocation: Invocation, chosen: Chosen, number: int, days: int, form: str) -> None:
     async def work() -> Row:
         async with _desk(invocation, chosen) as desk:
-            issued = await desk.tokens.rotate(number, timedelta(days=days))
+            issued = await desk.tokens.rotate(number, timedelta(days=days), by=OPERATOR)
         return {"token_id": issued.token_id, "token": issued.token, "expires_at": issued.expires_at.isoformat()}
 
     write_rows([run(work())], ("token_id", "token", "expires_at"), form, invocation.language)
@@ -185,7 +185,7 @@ def revoke(invocation: Invocation, chosen: Chosen, number: int) -> None:
     async def work() -> None:
         async with _desk(invocation, chosen) as desk:
             await desk.tokens.owner(number)
-            await desk.tokens.revoke(number)
+            await desk.tokens.revoke(number, by=OPERATOR)
 
     run(work())
     invocation.say("token.revoked", token=number)
@@ -279,7 +279,7 @@ def limit(
 
 async def _let_in(invocation: Invocation, chosen: Chosen, name: str, *, active: bool) -> None:
     async with _desk(invocation, chosen) as desk:
-        await desk.people.change(await desk.people.find(name), active=active)
+        await desk.people.change(await desk.people.find(name), by=OPERATOR, active=active)
     invocation.say("person.changed", name=name)
 
 

@@ -110,7 +110,7 @@ async def _remove(invocation: Invocation, chosen: Chosen, number: int) -> None:
 
     async with opened(chosen.settings(invocation).registry, invocation) as store:
         webhooks = Webhooks(store)
-        await webhooks.remove((await webhooks.find(number)).webhook_id)
+        await webhooks.remove(await webhooks.find(number), by=OPERATOR)
 
 
 async def _replay(
@@ -124,7 +124,7 @@ async def _replay(
         webhooks = Webhooks(store)
         found = await webhooks.find(number)
         place = None if cursor is None else await Feed(store).cursor(cursor)
-        await webhooks.replay(number, place, dead_letters=dead_letters)
+        await webhooks.replay(found, place, dead_letters=dead_letters, by=OPERATOR)
         return str(place or found.cursor)
 
 

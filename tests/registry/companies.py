@@ -57,7 +57,7 @@ class Office:
         """An application with evidence; its account is `applicant-<number>`."""
         account = f"applicant-{next(_numbers)}"
         number = await self.applications.apply(application(prefix, name, **more), account, PASSWORD)
-        await self.evidence.add(number, "营业执照.pdf", PDF)
+        await self.evidence.add(number, "营业执照.pdf", PDF, by="test")
         return number
 
     async def value(self, query: str, *arguments: object) -> object:

@@ -115,7 +115,7 @@ async def test_an_administrator_applies_for_one_more_prefix(office):
     await office.applications.take(number, "approve", **WHY)
     person = await office.people.find(await office.applications.applicant(number))
     another = await office.applications.apply_again(application("88.168.10"), person.person_id, "person:him")
-    await office.evidence.add(another, "a.pdf", PDF)
+    await office.evidence.add(another, "a.pdf", PDF, by="test")
     await office.applications.take(another, "approve", **WHY)
     by = await token_of(office, number, "registry.write")
     assert by.grant.prefixes == {b"88.168.9", b"88.168.10"}
@@ -190,16 +190,17 @@ async def test_evidence_is_bounded_in_kind_length_number_and_time(office):
     number = await office.apply()
     for octets in (b"", b"MZ\x90", b"<html>", b"%PDF-" + b"x" * MAX_OCTETS):
         with pytest.raises(InvalidValue):
-            await office.evidence.add(number, "a", octets)
-    for _ in range(MAX_FILES - 1):
-        await office.evidence.add(number, "a", PDF)
+            await office.evidence.add(number, "a", octets, by="test")
+    for place in range(MAX_FILES - 1):
+        added = await office.evidence.add(number, f"{place}", PDF, by="test")
+        assert await office.evidence.add(number, f"{place}", PDF, by="test") == added, "it is there once"
     with pytest.raises(ProtocolFault):
-        await office.evidence.add(number, "a", PDF)
+        await office.evidence.add(number, "a", PDF, by="test")
     await office.applications.take(number, "withdraw", **WHY)
     with pytest.raises(ProtocolFault):
-        await office.evidence.add(number, "a", PDF)
+        await office.evidence.add(number, "a", PDF, by="test")
     with pytest.raises(HandleNotFound):
-        await office.evidence.add(999, "a", PDF)
+        await office.evidence.add(999, "a", PDF, by="test")
 
 
 @pytest.mark.parametrize(
@@ -243,7 +244,7 @@ async def test_an_administrator_applies_for_no_other_enterprise(office):
     await office.applications.take(number, "approve", **WHY)
     person = await office.people.find(await office.applications.applicant(number))
     another = await office.applications.apply_again(application("88.168.10", "别家"), person.person_id, "person:him")
-    await office.evidence.add(another, "a.pdf", PDF)
+    await office.evidence.add(another, "a.pdf", PDF, by="test")
     with pytest.raises(InvalidAdministrator):
         await office.applications.take(another, "approve", **WHY)
     assert len(await list_enterprises(office.store)) == 1

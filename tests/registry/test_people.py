@@ -102,9 +102,9 @@ async def test_whoever_guesses_is_shut_out_for_a_while_with_the_right_password_t
 async def test_whoever_is_shut_out_or_given_another_password_is_logged_out(office, enterprise):
     await office.people.add("wang", "member", enterprise, by="test", password=PASSWORD)
     for change in ({"active": False}, {"password": PASSWORD + "2"}):
-        await office.people.change(await office.people.find("wang"), active=True, password=PASSWORD)
+        await office.people.change(await office.people.find("wang"), active=True, password=PASSWORD, by="test")
         person, issued = await office.people.log_in("wang", PASSWORD)
-        await office.people.change(person, **change)
+        await office.people.change(person, **change, by="test")
         with pytest.raises(AuthenticationFailed):
             await office.tokens.administrator(issued.token, HERE, "read")
         with pytest.raises(AuthenticationFailed):
@@ -115,7 +115,7 @@ async def test_another_role_counts_at_the_next_request(office, enterprise):
     person, _ = await office.people.add("wang", "administrator", enterprise, by="test", password=PASSWORD)
     _, issued = await office.people.log_in("wang", PASSWORD)
     await office.tokens.administrator(issued.token, HERE, "administer")
-    await office.people.change(person, role="member")
+    await office.people.change(person, role="member", by="test")
     with pytest.raises(InsufficientPermission):
         await office.tokens.administrator(issued.token, HERE, "administer")
 

@@ -107,21 +107,21 @@ async def test_a_token_is_accepted_from_its_networks_alone(office, enterprise):
 
 async def test_a_token_ends_when_its_time_is_over_or_it_is_revoked(office, enterprise):
     first = await office.tokens.issue(wanted(enterprise, life=timedelta(days=1)), by="test")
-    second = await office.tokens.issue(wanted(enterprise, life=timedelta(days=9)), by="test")
+    second = await office.tokens.issue(wanted(enterprise, life=timedelta(days=9), by="test"), by="test")
     office.clock.go_on(days=1, seconds=1)
     with pytest.raises(AuthenticationFailed):
         await office.tokens.administrator(first.token, HERE, "read")
     await office.tokens.administrator(second.token, HERE, "read")
-    await office.tokens.revoke(second.token_id)
+    await office.tokens.revoke(second.token_id, by="test")
     with pytest.raises(AuthenticationFailed):
         await office.tokens.administrator(second.token, HERE, "read")
     with pytest.raises(HandleNotFound):
-        await office.tokens.rotate(second.token_id, timedelta(days=9))
+        await office.tokens.rotate(second.token_id, timedelta(days=9), by="test")
 
 
 async def test_a_rotated_token_goes_on_for_a_moment(office, enterprise):
     former = await office.tokens.issue(wanted(enterprise), by="test")
-    latter = await office.tokens.rotate(former.token_id, timedelta(days=9))
+    latter = await office.tokens.rotate(former.token_id, timedelta(days=9), by="test")
     for token in (former.token, latter.token):
         by = await office.tokens.administrator(token, HERE, "read")
         assert str(by) == f"token:{former.token_id}"

@@ -174,7 +174,7 @@ async def test_what_is_too_old_is_put_aside_and_can_be_sent_again(book, receiver
         (letter,) = await book.webhooks.dead_letters(webhook.webhook_id)
         assert (letter.events, letter.reason) == (len(NAMES), "status 503")
         receiver.status = 200
-        await book.webhooks.replay(webhook.webhook_id, None, dead_letters=True)
+        await book.webhooks.replay(webhook, None, dead_letters=True, by="test")
         assert subjects(await receiver.events(len(NAMES))) == NAMES
         await book.until(webhook, lambda there: there.dead_letters == 0)
 
@@ -187,7 +187,7 @@ async def test_a_dead_letter_that_fails_again_is_kept_and_holds_up_nothing(book,
         deliverer.patience = timedelta(0)
         await book.until(webhook, lambda there: there.dead_letters == 1)
         receiver.status = 418
-        await book.webhooks.replay(webhook.webhook_id, None, dead_letters=True)
+        await book.webhooks.replay(webhook, None, dead_letters=True, by="test")
         await book.until(webhook, lambda there: not there.again)
         receiver.status = 200
         await book.write(NAMES[1])
@@ -204,7 +204,7 @@ async def test_whoever_asks_hears_from_a_cursor_again(book, receiver):
         await receiver.events(len(NAMES))
         await book.until(webhook, lambda there: there.delivered_at is not None)
         receiver.taken.clear()
-        await book.webhooks.replay(webhook.webhook_id, begin, dead_letters=False)
+        await book.webhooks.replay(webhook, begin, dead_letters=False, by="test")
         events = await receiver.events(len(NAMES) + 1)
     assert subjects(events)[-len(NAMES) :] == NAMES
 
@@ -217,7 +217,7 @@ async def test_a_subscriber_that_is_gone_for_good_is_asked_no_more(book, receive
         stopped = await book.until(webhook, lambda there: there.stopped)
         assert stopped.reason == "status 410"
         receiver.status = 200
-        await book.webhooks.replay(webhook.webhook_id, None, dead_letters=False)
+        await book.webhooks.replay(webhook, None, dead_letters=False, by="test")
         assert subjects(await receiver.events(1)) == [NAMES[0]]
 
 
