@@ -55,11 +55,13 @@ STEPS: list[tuple[str, str, str, dict[str, str], Any, str]] = [
     (ENTERPRISE, "POST /api/webhooks", "?prefix=88.168.2", {}, {"url": "https://hooks.example/f"}, "webhook.added"),
     (ENTERPRISE, "POST /api/webhooks/{webhook}/replay", "", {"webhook": "1"}, {}, "webhook.replayed"),
     (ENTERPRISE, "DELETE /api/webhooks/{webhook}", "", {"webhook": "1"}, None, "webhook.removed"),
+    (ENTERPRISE, "PUT /api/views", "?prefix=88.168.2", {}, {"partners": [], "views": []}, "views.said"),
     (OPERATOR, "POST /api/enterprises/{enterprise}/{step}", "", {"enterprise": "3", "step": "leave"}, WHY,
      "enterprise.leave"),
     (OPERATOR, "POST /api/recycled/{prefix}", "", {"prefix": "88.168.3"}, WHY, "enterprise.recycle"),
 ]  # fmt: skip
 CHANGES_NOTHING = {"POST /api/labels"}
+ELSEWHERE = ("/api/jobs", "/api/mappings")  # Whose acts are looked for beside what else they do.
 
 
 @pytest.fixture
@@ -94,7 +96,7 @@ async def test_every_route_that_writes_leaves_an_act(node: Node):
         f"{method.upper()} {path}"
         for path, operations in paths.items()
         for method in operations
-        if method in {"post", "put", "patch", "delete"}
+        if method in {"post", "put", "patch", "delete"} and not path.startswith(ELSEWHERE)
     }
     assert {route for _, route, *_ in STEPS} == writing - CHANGES_NOTHING
     for who, route, query, filled, body, expected in STEPS:
