@@ -43,6 +43,7 @@ SETTINGS: Mapping[str, str] = {
     "fsync": "on",
     "full_page_writes": "on",
     "wal_level": "replica",  # a standby can be added without a restart
+    "max_slot_wal_keep_size": "4GB",  # whoever receives the log for backups and is away longer begins with a new backup
     "wal_compression": "pglz",  # full-page images five times smaller; lz4 is not built into the wheel
     "checkpoint_timeout": "15min",  # together with max_wal_size: a bulk load writes each page's image once, not often
     "jit": "off",  # our statements are short; compiling them would cost more than running them

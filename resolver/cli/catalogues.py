@@ -35,6 +35,7 @@ MESSAGES: Final[Catalogue] = {
 COLUMNS: Final[Catalogue] = {
     **columns.COLUMNS,
     **texts_by_family.COLUMNS,
+    **texts_of_care.COLUMNS,
     **texts_of_trust.COLUMNS,
     **people_texts.COLUMNS,
     **template_texts.COLUMNS,

@@ -10,6 +10,7 @@ from typing import Final
 
 import asyncpg
 
+from registry.backups import BackupFailed
 from registry.database import DATABASE_AWAY
 from registry.embedded_errors import EmbeddedPostgresError
 from registry.errors import HandleError
@@ -33,6 +34,8 @@ def code_and_lines(error: Exception, language: Language) -> tuple[int, list[str]
         return error.exit_code, [error.text(language)]
     if isinstance(error, InvalidSettings):
         return USAGE, [text(MESSAGES, "settings.faults", language, count=len(error.faults)), *error.texts(language)]
+    if isinstance(error, BackupFailed):
+        return FAILED, [text(MESSAGES, "backup.failed", language, reason=str(error))]
     if isinstance(error, HandleError | EmbeddedPostgresError | StartRefused):
         return FAILED, [error.text(language)]
     return FAILED, [_text(error, language)]

@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 
 from registry.language import Language, text
+from resolver.cli.backup import backup, restore
 from resolver.cli.benchmark import bench
 from resolver.cli.book import export, load, migrate
 from resolver.cli.catalogues import MESSAGES
@@ -60,6 +61,8 @@ for command in (
     renew,
     upgrade,
     doctor,
+    backup,
+    restore,
     stats,
     search,
     trace,

@@ -19,6 +19,41 @@ HELP: Final[Catalogue] = {
         "Put the program that is installed now in the place of the running one, without losing a request.",
         "用当前已安装的程序替换运行中的程序，不丢失请求。",
     ),
+    "backup": ("Copies of the node, and the proof that they can be restored.", "备份节点，并验证备份可以恢复。"),
+    "backup.make": (
+        "Copy the running node, database and key files, into a directory.",
+        "将运行中的节点（数据库与密钥文件）备份到目录。",
+    ),
+    "backup.keep": ("Remove all but so many of the newest afterwards.", "之后只保留最近的若干份。"),
+    "backup.copy_to": (
+        "Put an encrypted copy there, too; with --public-key.",
+        "另存一份加密副本，需同时给出 --public-key。",
+    ),
+    "backup.public_key": ("For whom the copy is encrypted (backup key).", "加密副本所用的公钥（见 backup key）。"),
+    "backup.list": ("List the backups of a directory.", "列出目录中的备份。"),
+    "backup.follow": (
+        "Receive the database's log as it is written, until Ctrl-C: then every moment can be restored.",
+        "持续接收数据库日志，按 Ctrl-C 结束；此后可恢复到任意时刻。",
+    ),
+    "backup.verify": (
+        "Restore a backup into a directory that is thrown away, and compare sums, counts and a sample of handles.",
+        "将备份恢复到临时目录，比对校验和、数量与抽样标识。",
+    ),
+    "backup.name": ("Which one; otherwise the newest.", "备份名称，默认为最新一份。"),
+    "backup.key": (
+        "Make a pair of keys for encrypted copies: the private one is kept elsewhere, the public one stays here.",
+        "生成加密副本所用的密钥对：私钥另处保存，公钥留在本机。",
+    ),
+    "backup.unseal": ("Open an encrypted copy into a directory of backups.", "解开加密副本，放入备份目录。"),
+    "backup.private_key": ("Its private key.", "对应的私钥。"),
+    "restore": (
+        "Make a data directory of a backup, as it was at its end or at a later moment. The running node stays.",
+        "用备份建立新的数据目录，可指定恢复到的时刻；不影响运行中的节点。",
+    ),
+    "restore.until": (
+        "Moment to restore, such as 2026-11-22T10:15:00+08:00; the log must have been followed.",
+        "恢复到的时刻，如 2026-11-22T10:15:00+08:00；须曾用 backup follow 接收日志。",
+    ),
     "doctor": (
         "Examine a node and its machine: database, disk, clock, ports, certificate, answers over each protocol; "
         "each finding with its remedy.",
@@ -26,6 +61,8 @@ HELP: Final[Catalogue] = {
     ),
     "doctor.json": ("Print JSON instead of a page.", "输出 JSON。"),
 }
+
+COLUMNS: Final[Catalogue] = {"backup": ("Backup", "备份"), "made_at": ("Made", "时间")}
 
 MESSAGES: Final[Catalogue] = {
     "control.nobody": (
@@ -40,6 +77,30 @@ MESSAGES: Final[Catalogue] = {
     "upgrade.refused": (
         "the installed program would not start, and the running one stays: {reason}",
         "已安装的程序无法启动，继续运行原程序：{reason}",
+    ),
+    "backup.made": ("Backup {name} is in {directory}.", "备份 {name} 已存入 {directory}。"),
+    "backup.copied": ("Encrypted copy: {file}", "加密副本：{file}"),
+    "backup.removed": ("Backup {name} is removed.", "已删除备份 {name}。"),
+    "backup.none": (
+        "{directory} holds no such backup; `filament backup list` shows what is there",
+        "{directory} 中没有符合条件的备份，请用 filament backup list 查看",
+    ),
+    "backup.proved": (
+        "Backup {name} can be restored ({seconds:.0f} s): {files} files, {prefixes} prefixes, {handles:,} handles, "
+        "{sampled:,} of them compared.",
+        "备份 {name} 可以恢复（{seconds:.0f} 秒）：文件 {files} 个，前缀 {prefixes} 个，标识 {handles:,} 条，"
+        "抽样比对 {sampled:,} 条。",
+    ),
+    "backup.failed": ("{reason}", "备份或恢复失败：{reason}"),
+    "backup.key": (
+        "Keep {private} away from this machine; {public} encrypts.",
+        "请将 {private} 保存到其他地方；加密只需 {public}。",
+    ),
+    "backup.not_opened": ("{file} cannot be opened: {reason}", "无法解开 {file}：{reason}"),
+    "backup.unsealed": ("The backup is in {directory}.", "备份已放入 {directory}。"),
+    "restore.done": (
+        "Backup {name} is restored into {directory}; `filament up` serves it.",
+        "备份 {name} 已恢复到 {directory}，可用 filament up 启动。",
     ),
     "reload.refused": ("Nothing is changed: {reason}", "未作任何改变：{reason}"),
     "reload.applied": ("In effect: {names}; certificates are read again.", "已生效：{names}；证书已重新读取。"),
