@@ -12,6 +12,7 @@ from aiohttp import web
 from registry.api_routes import routes
 from registry.applications import Applications
 from registry.applications_api import ApplicationHandlers
+from registry.archive_api import ArchiveHandlers
 from registry.audit_api import AuditHandlers
 from registry.authentication import Authenticator
 from registry.bodies import MAX_BODY, octets_of
@@ -90,6 +91,7 @@ def create_app(store: Store) -> web.Application:
         *TraceHandlers(store, callers, rights).routes(),
         audit.route(),
         *ViewHandlers(store, callers, rights).routes(),
+        ArchiveHandlers(store, callers, rights).route(),
         *JobHandlers(store, callers, rights).routes(),
         *states.routes(),
         *templates.routes(),

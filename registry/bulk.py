@@ -53,7 +53,8 @@ class Plan:
     """What is done with the rows of a file.
 
     They are registered or replace what is there; their values are put into handles that are there; or these are
-    deleted, or put into a state. `all_or_none` writes nothing more once a row was refused, and goes on looking at the
+    deleted, or put into a state. Rows that are `archived` were in a book before: rules of suffixes, which are for new
+    handles, do not hold for them. `all_or_none` writes nothing more once a row was refused, and goes on looking at the
     others: what was written is for the caller to undo.
     """
 
@@ -62,6 +63,7 @@ class Plan:
     wish: Wish = NO_WISH
     of_node: bool = False
     reading: Reading = VALUES
+    archived: bool = False
 
 
 REGISTERING: Final = Plan()
@@ -188,7 +190,7 @@ class _Load:
             return await self._preparers.prepare_plain(chunk, Conformity(whole=False))
         homed = self._store.prefixes.homed()
         searchable = {prefix.key: prefix.searchable for prefix in homed if prefix.searchable}
-        rules = {prefix.key: prefix.rules for prefix in homed if prefix.rules}
+        rules = {prefix.key: prefix.rules for prefix in homed if prefix.rules and not self._plan.archived}
         while True:
             known = Conformity(rules, dict(self._templates))
             prepared = await self._preparers.prepare(chunk, tuple(self._dictionaries), searchable, known)

@@ -57,12 +57,12 @@ def _lines(
         if with_secrets or not any(type_matches(value.type, "HS_SECKEY.") for value in values):
             form = {
                 "handle": f"{prefix.spelling}/{one.spelling}",
-                "values": [_value_to_json(value) for value in values],
+                "values": [value_to_json(value) for value in values],
             }
             yield orjson.dumps(form, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _value_to_json(value: HandleValue) -> dict[str, Any]:
+def value_to_json(value: HandleValue) -> dict[str, Any]:
     """What differs from the usual, and nothing else."""
     data = data_to_json(value.type, value.data)
     form: dict[str, Any] = {"index": value.index, "type": value.type}

@@ -20,6 +20,7 @@ from registry.store import Store
 REFUSALS: Final = """
 SELECT line, field, rule, culprit, line_text FROM import_refusal WHERE batch_id = $1 AND chunk = $2 ORDER BY line
 """
+ARCHIVED: Final = (-3, -2)  # Chunks of lines that are no handles (`registry.archive_import`): those refused come last.
 AT_ONCE: Final = 2000  # Rows written without letting others have the thread.
 
 
@@ -45,7 +46,11 @@ async def write_results(
                     columns = chunk.layout.columns
                     writer = row_writer(form, sink, () if columns is None else columns.names, language)
                     await asyncio.to_thread(writer.begin)
-                await _write(writer, _reported(chunk, batch, await _refused(store, batch, chunk)))
+                await _write(writer, _reported(chunk, batch, await _refused(store, batch, chunk.number)))
+        if form == "ndjson":
+            writer = writer or row_writer(form, sink, (), language)
+            for chunk_number in ARCHIVED:
+                await _write(writer, list((await _refused(store, batch, chunk_number)).values()))
         if writer is not None:
             await asyncio.to_thread(writer.finish)
     finally:
@@ -58,11 +63,11 @@ async def _write(writer: RowWriter, rows: list[ReportedRow]) -> None:
         await asyncio.to_thread(writer.add, rows[start : start + AT_ONCE])
 
 
-async def _refused(store: Store, batch: Batch, chunk: Chunk) -> dict[int, RefusedRow]:
-    if chunk.number not in batch.chunks:
+async def _refused(store: Store, batch: Batch, chunk: int) -> dict[int, RefusedRow]:
+    if chunk not in batch.chunks:
         return {}
     async with store.connection() as connection:
-        rows = await connection.fetch(REFUSALS, batch.batch_id, chunk.number)
+        rows = await connection.fetch(REFUSALS, batch.batch_id, chunk)
     return {row["line"]: refused_row(row) for row in rows}
 
 

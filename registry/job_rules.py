@@ -16,6 +16,10 @@ RULES: Final[Catalogue] = {
         "the file of job {job} is kept no longer, and with it its results",
         "任务 {job} 的文件已过保存期限,逐行结果不再提供",
     ),
+    "job.archive_rollback": (
+        "templates, ranges and states cannot be taken back: send an archive with onError=proceed",
+        "模板、号段和状态无法撤销:提交归档文件时请使用 onError=proceed",
+    ),
     "job.done": ("done", "完成"),
     "job.not_written": ("not written, because of other rows", "因其他行未通过,未写入"),
     "job.taken_back": ("taken back", "已撤销"),

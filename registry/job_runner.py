@@ -9,7 +9,7 @@ ten times behind a resolver, and one is being written.
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,16 +19,19 @@ from typing import Any, Final
 import asyncpg
 
 from registry import ledger
+from registry.archive_import import BEFORE, BEHIND, CHUNK_BEFORE, CHUNK_BEHIND, ArchiveImport, is_archive, octets_of
 from registry.bulk import Plan, Report, chunks_of, load
 from registry.bulk_rights import may_write
 from registry.database import DATABASE_AWAY, LEAD, connect
 from registry.errors import HandleError, ProtocolFault
-from registry.job_files import FULL, JobFiles, pieces
+from registry.job_files import FULL, JobFiles
 from registry.job_plan import plan
 from registry.jobs import Job, Jobs
+from registry.ledger import Batch
 from registry.migrate import check
 from registry.preparers import Preparers
 from registry.refusal import Refusal
+from registry.registration import Registration
 from registry.rights import Rights
 from registry.start_errors import SchemaMismatch
 from registry.store import Store
@@ -143,9 +146,16 @@ class JobRunner:
         path = self._files.path(job.job_id, job.order.form)
         if not path.exists():
             raise ProtocolFault("job.file_missing", job=job.job_id)
+        archived = await is_archive(job.order, path)
+        if archived and job.order.on_error == "rollback":
+            raise ProtocolFault("job.archive_rollback")
         job, done = await self._begun(job)
+        if archived and not done:
+            await self._take_in(job, path, BEFORE, CHUNK_BEFORE)
         if not done:
-            await self._load(job, path)
+            await self._load(job, path, replace(self._plan(job), archived=archived))
+        if archived:
+            await self._take_in(job, path, BEHIND, CHUNK_BEHIND)
         refused = (await self._jobs.tally(job)).refused
         if job.order.on_error == "rollback" and refused:
             await self._undo(job)
@@ -163,19 +173,24 @@ class JobRunner:
         await self._jobs.begin(job, batch.batch_id)
         return replace(job, batch_id=batch.batch_id), False
 
-    async def _load(self, job: Job, path: Path) -> None:
+    async def _take_in(self, job: Job, path: Path, kinds: Sequence[str], chunk: int) -> None:
+        assert job.batch_id is not None
+        registration = Registration(self._store, self._store.settings.administrators)
+        await ArchiveImport(self._store, registration, job.by).take_in(path, kinds, Batch(job.batch_id), chunk)
+
+    async def _load(self, job: Job, path: Path, plan: Plan) -> None:
         with path.open("rb") as file:
             progress = _Progress(self._jobs, job)
             await load(
                 self._store,
-                progress.counted(pieces(file)),
+                progress.counted(await octets_of(job.order, path, file)),
                 job.order.form,
                 source=job.order.source,
                 load_key=_load_key(job),
                 loaded_by=job.submitted_by,
                 may_write=may_write(self._rights, job.by),
                 progress=progress.tell,
-                plan=self._plan(job),
+                plan=plan,
                 turns=self._turns,
             )
         await progress.written()
@@ -208,8 +223,10 @@ class JobRunner:
             return
         async with self._store.connection() as connection:
             batch = await ledger.batch(connection, job.batch_id)
-        with self._files.path(job.job_id, job.order.form).open("rb") as file:
-            chunks = chunks_of(self._store, pieces(file), job.order.form, self._plan(job).reading)
+        path = self._files.path(job.job_id, job.order.form)
+        with path.open("rb") as file:
+            octets = await octets_of(job.order, path, file)
+            chunks = chunks_of(self._store, octets, job.order.form, self._plan(job).reading)
             async with Preparers() as preparers:
                 await undo(self._store, chunks, batch, job.submitted_by, self._turns, preparers)
 

@@ -13,12 +13,13 @@ import orjson
 from aiohttp import web
 
 from registry import asked, job_plan, transfers
+from registry.archive_import import octets_of
 from registry.authentication import Administrator
 from registry.bodies import MAX_NUMBER, PROBLEM, REFUSED
 from registry.callers import Callers
 from registry.documentation import LANGUAGE_PARAMETER, language_of
 from registry.errors import HandleNotFound
-from registry.job_files import JobFiles, pieces
+from registry.job_files import JobFiles
 from registry.job_results import write_results
 from registry.jobs import MAX_LISTED, Job, Jobs, Order, enterprise_of
 from registry.language import Language
@@ -181,7 +182,8 @@ class JobHandlers:
             raise HandleNotFound("job.results_gone", job=job.job_id)
         reading = job_plan.reading(job.order)
         with tempfile.TemporaryFile() as written, path.open("rb") as file:
-            about = (pieces(file), job.order.form, reading, job.batch_id, written, language_of(request))
+            octets = await octets_of(job.order, path, file)
+            about = (octets, job.order.form, reading, job.batch_id, written, language_of(request))
             await write_results(self._store, *about)
             return await transfers.send(request, written, job.order.form, f"job-{job.job_id}.results")
 

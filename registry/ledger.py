@@ -38,6 +38,8 @@ WHERE batch_id = $1 AND chunk = $2
 """
 FORGET_CHUNKS: Final = "DELETE FROM import_chunk WHERE batch_id = $1 AND chunk >= $2"
 FORGET_REFUSALS: Final = "DELETE FROM import_refusal WHERE batch_id = $1 AND chunk >= $2"
+FORGET_CHUNK: Final = "DELETE FROM import_chunk WHERE batch_id = $1 AND chunk = $2"
+FORGET_REFUSAL: Final = "DELETE FROM import_refusal WHERE batch_id = $1 AND chunk = $2"
 STRIKE: Final = """
 UPDATE import_chunk SET digest = '', created = 0, updated = 0, unchanged = 0 WHERE batch_id = $1 AND chunk = $2
 """
@@ -147,6 +149,12 @@ async def forget_from(connection: Connection, batch: Batch, chunk: int) -> None:
         await connection.execute(FORGET_REFUSALS, batch.batch_id, chunk)
         await connection.execute(FORGET_CHUNKS, batch.batch_id, chunk)
     batch.chunks = {number: entry for number, entry in batch.chunks.items() if number < chunk}
+
+
+async def forget(connection: Connection, batch: Batch, chunk: int) -> None:
+    """Strikes out one chunk."""
+    await connection.execute(FORGET_REFUSAL, batch.batch_id, chunk)
+    await connection.execute(FORGET_CHUNK, batch.batch_id, chunk)
 
 
 async def strike(connection: Connection, batch: Batch, chunk: int) -> None:

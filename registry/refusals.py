@@ -19,6 +19,7 @@ from registry.refusal import message
 from registry.store import Store
 from registry.workbook_writing import WorkbookWriter
 
+FIRST_CHUNK: Final = -10  # Below every number: what precedes the rows of an archive has negative ones.
 PAGE: Final = 500  # Refusals read at once; their rows may be 64 KiB long.
 
 FORM: Final = "SELECT form, columns FROM import_batch WHERE batch_id = $1"
@@ -95,7 +96,7 @@ ReportedRow = RefusedRow | OtherRow
 
 async def refused_rows(store: Store, batch_id: int) -> AsyncIterator[list[RefusedRow]]:
     """The refusals of a load in order of lines, page by page."""
-    chunk, line = -1, 0
+    chunk, line = FIRST_CHUNK, 0
     while True:
         async with store.connection() as connection:
             rows = await connection.fetch(REFUSALS, batch_id, chunk, line, PAGE)

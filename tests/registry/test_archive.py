@@ -1,0 +1,173 @@
+"""Archives: everything of an enterprise goes out, and comes in at an empty node as it was."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import orjson
+import pytest
+
+from registry.authentication import Administrator
+from registry.handle import Handle
+from registry.minting import Asked, Minting
+from registry.ranges import NewRange, Ranges
+from registry.registration import Registration
+from registry.standing import State as HandleState
+from registry.standing import Wish
+from registry.states import anything, put
+from registry.store import Store
+from registry.suffixes import Minter, SuffixRule
+from registry.template import Attribute, Template
+from registry.templates import State, Templates
+from registry.value import HandleValue, Reference
+from tests.registry.bulk_files import line
+from tests.registry.interface import OPERATOR, Node, open_interface
+from tests.registry.test_jobs import done, working
+
+PREFIX = "88.168.2"
+BY = "300:0.NA/88.168.2"
+WEIGHT = Attribute(index=10, type="WEIGHT", kind="number", zh="重量", en="weight", required=True, maximum=10)
+
+
+def name(suffix: str) -> Handle:
+    return Handle(PREFIX, suffix)
+
+
+@pytest.fixture
+async def other(postgres: Any, template: str) -> AsyncIterator[Node]:
+    """Another node, which is empty."""
+    database = f"other_{uuid4().hex}"
+    await postgres.execute(f"CREATE DATABASE {database} TEMPLATE {template}")
+    async with open_interface(postgres.dsn_of(database)) as node:
+        yield node
+    await postgres.execute(f"DROP DATABASE {database} WITH (FORCE)")
+
+
+async def fill(store: Store) -> None:
+    """A little of everything."""
+    registration = Registration(store, [OPERATOR])
+    by = Administrator(Reference("0.NA/88.168.2", 300))
+    prefix = store.prefixes.find(PREFIX.encode())
+    assert prefix is not None
+    templates = Templates(store)
+    for most in (10, 20):
+        version = await templates.save(prefix, "cake", Template(zh="丝饼", en="cake", attributes=(WEIGHT,)), BY)
+        await templates.move(prefix, "cake", version, State.PUBLISHED, BY)
+        assert most
+    await templates.move(prefix, "cake", 1, State.DEPRECATED, BY)
+    await templates.save(prefix, "roll", Template(zh="布卷", en="roll", attributes=(WEIGHT,)), BY)
+    cake = (HandleValue(10, "WEIGHT", b"9.5"), HandleValue(1000, "TEMPLATE", b"88.168.2/cake@2"))
+    for suffix in ("A", "b", "gone", "late", "涤纶"):
+        await registration.put_record(name(suffix), cake, by)
+    await registration.put_record(name("alias"), (HandleValue(1, "HS_ALIAS", b"88.168.2/A"),), by)
+    ranges = Ranges(store, registration)
+    doff = NewRange(name("D.01"), 96, 2, 10, (HandleValue(1, "URL", b"https://example.com/{serial}"),))
+    await ranges.register(doff, by)
+    await registration.put_record(name("D.07"), (HandleValue(1, "DESC", b"own"),), by)
+    await registration.delete_record(name("D.08"), by)
+    await registration.delete_record(name("gone"), by)
+    minting = Minting(store)
+    await minting.set_rules(prefix, [SuffixRule(pattern="[A-Z].*", accepted=("A",), refused=("1",))], BY)
+    await minting.set_minters(prefix, [Minter(name="serial", layout="S{serial}")], BY)
+    await registration.mint_record(Handle(PREFIX, ""), Asked("serial"), cake, by)
+    for suffix, wish in (
+        ("A", Wish(HandleState.FROZEN, "recall")),
+        ("b", Wish(HandleState.REVOKED, "scrapped", f"{PREFIX}/A")),
+        ("late", Wish(HandleState.ACTIVE, "", "", 4_000_000_000)),
+        ("R-1", Wish(HandleState.RESERVED, "for tomorrow")),
+    ):
+        await put(store, [name(suffix)], wish, by=BY, of_node=False, allow=anything)
+    await store.load_prefixes()
+
+
+async def exported(node: Node, query: str = "") -> list[dict[str, Any]]:
+    async with node.client.get(f"/api/export{query}", headers=node.enterprise) as answer:
+        assert answer.status == 200, await answer.read()
+        return [orjson.loads(one) for one in (await answer.read()).splitlines()]
+
+
+def packed(lines: list[dict[str, Any]]) -> bytes:
+    return b"".join(orjson.dumps(one) + b"\n" for one in lines)
+
+
+def content(lines: list[dict[str, Any]]) -> list[bytes]:
+    """What an archive says but for its head and the times at which states were chosen."""
+    for one in lines:
+        one.get("standing", {}).pop("since", None)
+    return sorted(orjson.dumps(one, option=orjson.OPT_SORT_KEYS) for one in lines[1:])
+
+
+async def test_an_archive_makes_an_equal_book_of_an_empty_one(node: Node, other: Node):
+    await fill(node.store)
+    lines = await exported(node)
+    assert lines[0]["archive"]["prefixes"] == [PREFIX]
+    assert lines[-1] == {"end": {"handles": 8, "leftOut": 0}}
+    kinds = [next(iter(one)) for one in lines]
+    assert kinds.count("range") == 1
+    assert {"template", "state", "deleted", "rules", "minters"} < set(kinds)
+    async with working(other.store):
+        job = await done(other, packed(sorted(lines, key=lambda one: next(iter(one)), reverse=True)))
+    assert (job["state"], job["refused"], job["fault"]) == ("finished", 0, None)
+    await other.store.load_prefixes()
+    assert content(await exported(other)) == content(lines)
+    for suffix in ("D.96", "D.07", "D.08", "A", "b", "gone", "涤纶", "alias"):
+        key = node.store.key_of(name(suffix).octets)
+        ours, theirs = await node.store.fetch(key), await other.store.fetch(key)
+        assert (ours and [(one.index, one.data) for one in ours.values]) == (
+            theirs and [(one.index, one.data) for one in theirs.values]
+        )
+
+
+async def test_the_next_archive_holds_only_what_changed_and_brings_the_other_book_up_to_date(node: Node, other: Node):
+    await fill(node.store)
+    lines = await exported(node)
+    registration = Registration(node.store, [OPERATOR])
+    by = Administrator(Reference("0.NA/88.168.2", 300))
+    async with working(other.store), working(node.store):
+        await done(other, packed(lines))
+        cake = (HandleValue(10, "WEIGHT", b"1"), HandleValue(1000, "TEMPLATE", b"88.168.2/cake@2"))
+        await registration.put_record(name("涤纶"), cake, by)
+        await registration.delete_record(name("alias"), by)
+        await done(node, b"".join(line(f"{PREFIX}/L{number}", "loaded") for number in range(5)))
+        cursor = lines[0]["archive"]["cursor"]
+        more = await exported(node, f"?since={cursor}")
+        assert more[0]["archive"]["since"] == cursor
+        assert {one["handle"] for one in more if "handle" in one} == {
+            f"{PREFIX}/涤纶",
+            *(f"{PREFIX}/L{number}" for number in range(5)),
+        }
+        assert {"deleted": f"{PREFIX}/alias"} in more
+        job = await done(other, packed(more))
+    assert (job["state"], job["refused"]) == ("finished", 0)
+    await other.store.load_prefixes()
+    assert content(await exported(other)) == content(await exported(node))
+
+
+async def test_what_is_wrong_in_an_archive_is_told_line_by_line_and_the_rest_is_taken_in(node: Node):
+    body = packed(
+        [
+            {"template": f"{PREFIX}/a@1", "state": "published", "form": {"zh": "甲", "en": "a", "x": 1}},
+            {"template": "88.168.1/a@1", "state": "published", "form": {"zh": "甲", "en": "a"}},
+            {"handle": f"{PREFIX}/A", "values": [{"index": 1, "type": "DESC", "data": "x"}]},
+            {"state": f"{PREFIX}/Z", "standing": {"state": "revoked", "reason": "r"}},
+            {"range": f"{PREFIX}/x", "members": 3, "width": 2, "radix": 10, "values": []},
+        ]
+    )
+    async with working(node.store):
+        job = await done(node, body)
+        assert (job["state"], job["created"], job["refused"]) == ("finished", 1, 4)
+        async with node.client.get(job["results"], headers=node.enterprise) as answer:
+            rows = [orjson.loads(one) for one in (await answer.read()).splitlines()]
+        rules = {row["refusal"]["line"]: row["refusal"]["rule"] for row in rows if "refusal" in row}
+        assert rules == {1: "json.field", 2: "load.may_not_write", 4: "handle.not_found", 5: "range.serial"}
+        job = await done(node, body, "?onError=rollback")
+        assert (job["state"], job["fault"]["rule"]) == ("failed", "job.archive_rollback")
+
+
+async def test_nobody_exports_what_is_not_his(node: Node):
+    async with node.client.get("/api/export?prefix=88.168.1", headers=node.enterprise) as answer:
+        assert answer.status == 403
+    async with node.client.get("/api/export?prefix=0.NA", headers=node.operator) as answer:
+        assert answer.status == 400
+    async with node.client.get("/api/export?since=nonsense", headers=node.enterprise) as answer:
+        assert answer.status == 400
