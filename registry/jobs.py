@@ -125,7 +125,7 @@ class Jobs:
     """Keeps jobs. Everything raises DATABASE_AWAY."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self.store = store
 
     async def add(
         self,
@@ -143,9 +143,9 @@ class Jobs:
         wish = None if order.wish is None else orjson.dumps(order.wish).decode()
         columns = None if order.columns is None else orjson.dumps(order.columns).decode()
         about = (order.kind, order.form, storable(order.source), order.on_error, wish, columns)
-        async with self._store.connection() as connection, connection.transaction():
+        async with self.store.connection() as connection, connection.transaction():
             await connection.execute(RENAME, str(by), key, now - NAMED_FOR)
-            enterprise_id = enterprise_of(self._store, by)
+            enterprise_id = enterprise_of(self.store, by)
             whose = (enterprise_id, str(by), administrator_to_json(by), key, received.digest)
             job_id = await connection.fetchval(ADD, *whose, *about, received.octets, now)
             if job_id is None:
@@ -162,7 +162,7 @@ class Jobs:
 
     async def find(self, job_id: int) -> Job:
         """Raises HandleNotFound."""
-        async with self._store.connection() as connection:
+        async with self.store.connection() as connection:
             row = await connection.fetchrow(FIND, job_id)
         if row is None:
             raise HandleNotFound("job.not_found", job=job_id)
@@ -172,69 +172,69 @@ class Jobs:
         self, by: str, enterprise_id: int | None, *, every: bool, before: int | None = None, limit: int = MAX_LISTED
     ) -> list[Job]:
         """Jobs of an enterprise or of whoever sent them, the newest first; or those of everybody."""
-        async with self._store.connection() as connection:
+        async with self.store.connection() as connection:
             return [_job(row) for row in await connection.fetch(LIST, every, enterprise_id, by, before, limit)]
 
     async def open(self) -> list[Job]:
         """Those that have not ended, the oldest first."""
-        async with self._store.connection() as connection:
+        async with self.store.connection() as connection:
             return [_job(row) for row in await connection.fetch(OPEN)]
 
     async def tally(self, job: Job) -> Tally:
         """What it has done so far."""
         if job.batch_id is None:
             return Tally()
-        async with self._store.connection() as connection:
+        async with self.store.connection() as connection:
             row = await connection.fetchrow(TALLY, job.batch_id)
         assert row is not None
         return Tally(row["lines"], row["created"], row["updated"], row["unchanged"], row["refused"])
 
     async def cancel(self, job: Job, by: str) -> None:
         """Asks for its end. One that has ended stays as it is."""
-        async with self._store.connection() as connection, connection.transaction():
+        async with self.store.connection() as connection, connection.transaction():
             if await connection.fetchval(CANCEL, job.job_id, by) is not None:
                 await self.keep(connection, job, "job.cancelled", by)
 
     async def begin(self, job: Job, batch_id: int) -> None:
-        async with self._store.connection() as connection:
+        async with self.store.connection() as connection:
             await connection.execute(BEGIN, job.job_id, batch_id, datetime.now(UTC))
 
     async def progress(self, job: Job, octets_read: int, rate: int) -> None:
-        async with self._store.connection() as connection:
+        async with self.store.connection() as connection:
             await connection.execute(PROGRESS, job.job_id, octets_read, rate)
 
     async def undo(self, job: Job) -> None:
         """From here on it is taken back, whatever happens."""
-        async with self._store.connection() as connection, connection.transaction():
+        async with self.store.connection() as connection, connection.transaction():
             await connection.execute(UNDO, job.job_id)
             await self.keep(connection, job, "job.undoing", job.submitted_by)
 
     async def end(self, job: Job, state: JobState, fault: Mapping[str, Any] | None = None) -> None:
-        async with self._store.connection() as connection, connection.transaction():
+        async with self.store.connection() as connection, connection.transaction():
             about = None if fault is None else orjson.dumps(fault).decode()
             if await connection.execute(END, job.job_id, state, datetime.now(UTC), about) == "UPDATE 1":
                 await self.keep(connection, job, f"job.{state}", job.submitted_by)
 
     async def wait(self, job: Job, fault: Mapping[str, Any]) -> None:
         """Says why it does not go on just now."""
-        async with self._store.connection() as connection:
+        async with self.store.connection() as connection:
             await connection.execute(WAIT, job.job_id, orjson.dumps(fault).decode())
 
     async def over(self, before: datetime) -> list[tuple[int, str]]:
         """Jobs that ended before a time and whose files are kept: number and form."""
-        async with self._store.connection() as connection:
+        async with self.store.connection() as connection:
             return [(row["job_id"], row["form"]) for row in await connection.fetch(OVER, before)]
 
     async def drop(self, job_id: int) -> None:
         """Notes that its file is gone."""
-        async with self._store.connection() as connection:
+        async with self.store.connection() as connection:
             await connection.execute(DROP, job_id)
 
     async def keep(self, connection: Connection, job: Job, act: str, by: str) -> None:
-        prefix = self._store.prefixes.find(job.by.identity.handle.partition("/")[2].upper().encode())
+        prefix = self.store.prefixes.find(job.by.identity.handle.partition("/")[2].upper().encode())
         detail = {"job": job.job_id, "kind": job.order.kind, "batch": job.batch_id}
         about = Act(act, job.order.source, None if prefix is None else prefix.prefix_id, detail)
-        await acts.keep(connection, about, at=datetime.now(UTC), by=by, program=self._store.program)
+        await acts.keep(connection, about, at=datetime.now(UTC), by=by, program=self.store.program)
 
 
 def enterprise_of(store: Store, by: Administrator) -> int | None:

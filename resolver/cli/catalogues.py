@@ -5,6 +5,7 @@ from typing import Final
 from registry.language import Catalogue
 from resolver.cli import (
     columns,
+    job_texts,
     people_texts,
     range_texts,
     template_texts,
@@ -22,6 +23,7 @@ HELP: Final[Catalogue] = {
     **people_texts.HELP,
     **template_texts.HELP,
     **range_texts.HELP,
+    **job_texts.HELP,
 }
 MESSAGES: Final[Catalogue] = {
     **texts.MESSAGES,
@@ -31,6 +33,7 @@ MESSAGES: Final[Catalogue] = {
     **people_texts.MESSAGES,
     **template_texts.MESSAGES,
     **range_texts.MESSAGES,
+    **job_texts.MESSAGES,
 }
 COLUMNS: Final[Catalogue] = {
     **columns.COLUMNS,
@@ -40,4 +43,5 @@ COLUMNS: Final[Catalogue] = {
     **people_texts.COLUMNS,
     **template_texts.COLUMNS,
     **range_texts.COLUMNS,
+    **job_texts.COLUMNS,
 }

@@ -20,6 +20,7 @@ from resolver.cli.doctor import doctor
 from resolver.cli.enterprises import enterprise
 from resolver.cli.frame import MAX_WIDTH, Group, localized
 from resolver.cli.invocation import FAILED, INTERRUPTED, SUCCESS, USAGE, Invocation, language_of
+from resolver.cli.jobs import archive, job
 from resolver.cli.labelling import label
 from resolver.cli.naming import register, resolve
 from resolver.cli.options import language_option
@@ -73,6 +74,8 @@ for command in (
     migrate,
     load,
     export,
+    job,
+    archive,
     enterprise,
     person,
     token,
