@@ -229,6 +229,13 @@ async def test_a_record_without_links_is_shown(node):
     assert links.json == {"linkset": [{"anchor": "http://id.example/00/106141412345678908"}]}
 
 
+async def test_the_page_of_a_record_shows_its_links_and_not_how_they_are_written(node):
+    page = (await get(node, f"{PRODUCT}?noredirect&lang=zh", **BROWSER)).body.decode()
+    assert f'href="{PAGES}/trace"' in page
+    assert "链接" in page
+    assert "http://10.0.0.1/private" not in page.replace("&quot;", '"').partition("<table")[0]
+
+
 async def test_an_address_that_nobody_should_go_to_is_shown_and_no_link(node):
     reply = await get(node, "/402/06141411234567890", **BROWSER)
     assert reply.status == 200

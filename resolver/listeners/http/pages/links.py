@@ -28,6 +28,13 @@ def links_page(status: int, name: str, levels: Sequence[Level], data: Mapping[st
     return reader.page(heading, main, robots="noarchive", head=head)
 
 
+def links_card(links: Sequence[Link], reader: Reader) -> str:
+    """The links of a record, as a card of its page; empty when there are none to go to."""
+    lines = "".join(_line(link, link.default, reader) for link in links)
+    heading = reader.say("links.title")
+    return f'<section class="card"><h2>{heading}</h2><ul class="links">{lines}</ul></section>' if lines else ""
+
+
 def _card(level: Level, reader: Reader) -> str:
     lines = "".join(line for link in level.links if (line := _line(link, link is level.default, reader)))
     name = f'<h2 class="name">{html.escape(level.path)}</h2>'

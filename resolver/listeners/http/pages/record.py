@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from registry.labels.job import MEDIA_TYPES
 from registry.labels.symbol import Symbology
+from registry.links import links_of
 from registry.relations import Relation
 from registry.rest import time_to_text
 from registry.standing import Standing, State
@@ -20,6 +21,7 @@ from registry.value import HandleValue
 from resolver.listeners.http.pages.attributes import TITLES, Attribute, Kind, attribute_of
 from resolver.listeners.http.pages.chain import Ways, referring, said, ways_in
 from resolver.listeners.http.pages.layout import Reader, name_parts, time_element
+from resolver.listeners.http.pages.links import links_card
 from resolver.listeners.http.pages.values import shown, whole_data
 from resolver.listeners.http.target import path_of
 
@@ -72,7 +74,9 @@ def record_page(page: RecordPage, reader: Reader) -> str:
     notes = [reader.note("record.stale", seconds=round(page.freshness.staleness))] if page.freshness.staleness else []
     notes += [reader.note("record.unsafe")] if page.unsafe else []
     chain = (*said(values.links, prefix, reader), *referring(page.origin.referring, prefix, reader))
-    left = "\n".join(filter(None, (*notes, _facts(values, reader), *chain)))
+    linked = links_card(links_of(page.values), reader)
+    facts = _facts(values, reader) if values.facts or not linked else ""
+    left = "\n".join(filter(None, (*notes, facts, linked, *chain)))
     right = "\n".join((_about(page, reader), _label(page.handle, reader)))
     main = "\n".join(
         (
@@ -102,6 +106,8 @@ class _Values:
             attribute = attribute_of(value.type, reader.language, page.origin.template)
             if attribute.kind is Kind.ADDRESS and (address := reader.address_of(value.text.strip())):
                 addresses.append((address, urlsplit(address).hostname or address))
+            elif links_of((value,)):
+                continue  # In a card of their own.
             elif attribute.kind is not Kind.INTERNAL and (pages := ways_in(value, reader)):
                 links.append((attribute, pages))
             elif attribute.kind is not Kind.INTERNAL and value is not heading:
