@@ -28,6 +28,7 @@ from registry.evidence import EvidenceFiles
 from registry.feed_api import FeedHandlers
 from registry.history_api import HistoryHandlers
 from registry.inheritance import Legacy, inherit
+from registry.issuer_api import IssuerHandlers
 from registry.job_runner import JobRunner
 from registry.jobs_api import JobHandlers
 from registry.label_api import LabelHandlers
@@ -88,6 +89,7 @@ def create_app(store: Store) -> web.Application:
         feed.route(),
         LabelHandlers(callers).route(),
         *webhooks.routes(),
+        *IssuerHandlers(store, callers, rights).routes(),
         *TraceHandlers(store, callers, rights).routes(),
         audit.route(),
         *ViewHandlers(store, callers, rights).routes(),

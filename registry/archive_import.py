@@ -250,7 +250,7 @@ class ArchiveImport:
         prefix = self._store.prefixes.find(self._store.key_of(f"{named}/".encode())[:-1])
         if prefix is None or not prefix.homed:
             raise PrefixNotHomed("prefix.not_homed")
-        if not await self._may_write(prefix):
+        if await self._may_write(prefix) is not True:  # Of a code system, an issuer may write some only.
             raise ProtocolFault("load.may_not_write", identity=str(self._by), prefix=prefix.spelling)
         return prefix
 

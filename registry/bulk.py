@@ -7,7 +7,7 @@ are kept with the reason. What was broken off is run again with the same `load_k
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -29,6 +29,7 @@ from registry.prefix import Prefix
 from registry.preparation import Prepared, Run
 from registry.preparers import Preparers
 from registry.refusal import Refusal
+from registry.run_parts import MayWrite, Suffixes, parts_of
 from registry.sheet_chunks import sheet_chunks
 from registry.standing import State, Wish
 from registry.store import Store
@@ -42,7 +43,6 @@ ATTEMPTS: Final = 5  # At one chunk, when others lock the same rows in another o
 UNDER_WAY: Final = 3  # Chunks that may have been prepared before a new dictionary was known.
 
 Outcome = TypeVar("Outcome")
-MayWrite = Callable[[Prefix], Awaitable[bool]]
 Kind = Literal["register", "update", "delete", "state"]
 
 NO_WISH: Final = Wish(State.ACTIVE)
@@ -149,7 +149,7 @@ class _Load:
         self._begun = time.monotonic()
         self._report = Report(batch.batch_id)
         self._preparers = Preparers()
-        self._allowed: dict[int, bool] = {}
+        self._allowed: dict[int, bool | Suffixes] = {}
         self._dictionaries: list[Dictionary] = []
         self._templates: dict[str, Template | None] = {}  # By key of name; None for what is not published here.
         self._heeded = 0  # The first chunk whose proposal of a dictionary is heeded.
@@ -238,25 +238,21 @@ class _Load:
         """The rows of prefixes that are homed here and the loader's to write; and all refusals, with their rows."""
         rows = Rows([], [], [], [], [], [], [], prepared.dictionary)
         refusals = list(prepared.refusals)
-        for run in prepared.runs:
-            prefix = self._store.prefixes.find(run.prefix_key)
+        for whole in prepared.runs:
+            prefix = self._store.prefixes.find(whole.prefix_key)
             if prefix is None or not prefix.homed:
-                refusals += self._refused(chunk, prepared, run, PrefixNotHomed("prefix.not_homed"))
-            elif not await self._may(prefix):
+                refusals += self._refused(chunk, prepared, whole, PrefixNotHomed("prefix.not_homed"))
+                continue
+            for run, allowed in parts_of(whole, prepared.suffixes, await self._may(prefix)):
+                if allowed:
+                    _extend(rows, prefix, prepared, run)
+                    continue
                 fault = InsufficientPermission("load.may_not_write", identity=self._by, prefix=prefix.spelling)
                 refusals += self._refused(chunk, prepared, run, fault)
-            else:
-                rows.prefix_ids.extend([prefix.prefix_id] * (run.end - run.start))
-                rows.suffixes.extend(prepared.suffixes[run.start : run.end])
-                rows.spellings.extend(prepared.spellings[run.start : run.end])
-                rows.packed.extend(prepared.packed[run.start : run.end])
-                rows.keys.extend(prepared.keys[run.start : run.end])  # None where rows are not stored as they are.
-                rows.links.extend(prepared.links[run.start : run.end])
-                rows.places.extend(prepared.places[run.start : run.end])
         refusals.sort(key=lambda one: one.place)
         return rows, [(*_line_and_text(chunk, one.place), one) for one in refusals]
 
-    async def _may(self, prefix: Prefix) -> bool:
+    async def _may(self, prefix: Prefix) -> bool | Suffixes:
         if prefix.prefix_id not in self._allowed:
             self._allowed[prefix.prefix_id] = await self._may_write(prefix)
         return self._allowed[prefix.prefix_id]
@@ -339,6 +335,16 @@ class _Load:
 
 async def _keep(store: Store, connection: ledger.Connection, by: str, act: Act) -> None:
     await acts.keep(connection, act, at=datetime.now(UTC), by=by, program=store.program)
+
+
+def _extend(rows: Rows, prefix: Prefix, prepared: Prepared, run: Run) -> None:
+    rows.prefix_ids.extend([prefix.prefix_id] * (run.end - run.start))
+    rows.suffixes.extend(prepared.suffixes[run.start : run.end])
+    rows.spellings.extend(prepared.spellings[run.start : run.end])
+    rows.packed.extend(prepared.packed[run.start : run.end])
+    rows.keys.extend(prepared.keys[run.start : run.end])  # None where rows are not stored as they are.
+    rows.links.extend(prepared.links[run.start : run.end])
+    rows.places.extend(prepared.places[run.start : run.end])
 
 
 def _path_of_handle(chunk: Chunk) -> str:

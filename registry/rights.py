@@ -10,7 +10,7 @@ could not correct a single one otherwise.
 """
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from registry.admin import (
@@ -25,9 +25,12 @@ from registry.authentication import Administrator, identity_from_text
 from registry.errors import InsufficientPermission, InvalidAdministrator, InvalidHandle, PrefixNotHomed
 from registry.grants import READING
 from registry.handle import NAMING_AUTHORITY, Handle, HandleKey
+from registry.issuers import authorities, authority_over
 from registry.octets import Truncated
 from registry.prefix import Prefix
 from registry.record import HandleRecord
+from registry.schemes.issuer_parts import covers, part_of
+from registry.schemes.systems import HANDLE, system_of
 from registry.store import Store
 from registry.value import HandleValue, Permission, Reference, type_matches
 
@@ -78,9 +81,8 @@ class Rights:
 
     async def check_create(self, handle: Handle, by: Administrator) -> None:
         """Refuses whoever may not register this handle. Raises InvalidAdministrator."""
-        parent, needed = _granting(handle)
-        record = await self._fetch(parent)
-        if not await self.grants(record, by, needed, handle):
+        if not await self._may_create(handle, by):
+            parent, needed = _granting(handle)
             raise self._refusal(parent, by, needed)
 
     async def check_prefix(self, prefix_handle: Handle, by: Administrator, needed: AdminPermission) -> None:
@@ -133,7 +135,7 @@ class Rights:
         """Whether one HS_ADMIN value that governs this handle grants all of `needed`."""
         if any(is_admin(value) for value in record.values):
             return await self.grants(record, by, needed, record.handle)
-        return await self.grants(await self._fetch(record.handle.prefix_handle), by, needed, record.handle)
+        return await self._grants_over(record.handle, record.handle.prefix_handle, by, needed)
 
     async def grants(
         self, record: HandleRecord | None, by: Administrator, needed: AdminPermission, target: Handle
@@ -190,6 +192,36 @@ class Rights:
 
     async def _may_create(self, handle: Handle, by: Administrator) -> bool:
         parent, needed = _granting(handle)
+        return await self._grants_over(handle, parent, by, needed)
+
+    async def granted_parts(
+        self, prefix: Prefix, by: Administrator, needed: AdminPermission
+    ) -> bool | Callable[[str], bool]:
+        """Of the prefix of a code system, which codes somebody has this right over, by key of their suffixes."""
+        system = system_of(prefix.spelling)
+        granted: list[tuple[str, bool]] = []
+        for start, authority in await authorities(self._store, system) if system != HANDLE else ():
+            try:
+                own = await self.grants(await self._fetch(authority), by, needed, Handle(authority.suffix, ""))
+            except InvalidAdministrator:  # Its enterprise is suspended.
+                own = False
+            granted.append((start, own))
+        if not any(own for _, own in granted):
+            return False
+
+        def may_write(suffix: str) -> bool:
+            found = part_of(Handle(prefix.spelling, suffix))
+            return found is not None and next((own for start, own in granted if covers(system, start, found[1])), False)
+
+        return may_write
+
+    async def _grants_over(self, handle: Handle, parent: Handle, by: Administrator, needed: AdminPermission) -> bool:
+        """Whether the administrators of a prefix are, by its handle, those of a handle under it; or, of a code of
+        another system, those of the prefix that its part was granted to."""
+        if not self.is_of_node(by) and (authority := await authority_over(self._store, handle)) is not None:
+            as_granted = Handle(authority.suffix, handle.suffix)
+            if await self.grants(await self._fetch(authority), by, needed, as_granted):
+                return True
         return await self.grants(await self._fetch(parent), by, needed, handle)
 
     async def _fetch(self, handle: Handle) -> HandleRecord | None:

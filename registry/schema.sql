@@ -305,7 +305,7 @@ COMMENT ON COLUMN resolution_count.period IS 'minute, hour or day.';
 COMMENT ON COLUMN resolution_count.at IS 'When the period began.';
 COMMENT ON COLUMN resolution_count.prefix_id IS 'The prefix asked for; 0 for all that are not this node''s.';
 COMMENT ON COLUMN resolution_count.system IS 'Code system of the identifiers.';
-COMMENT ON COLUMN resolution_count.protocol IS 'http, https, batch, udp, tcp or tunnel.';
+COMMENT ON COLUMN resolution_count.protocol IS 'http, https, batch, udp, tcp, tunnel or dns.';
 COMMENT ON COLUMN resolution_count.requests IS 'Identifiers that were asked for.';
 COMMENT ON COLUMN resolution_count.successes IS 'Those that content was found for and shown.';
 
@@ -946,3 +946,16 @@ COMMENT ON COLUMN column_mapping.header_digest IS 'SHA-256 of the header''s name
 COMMENT ON COLUMN column_mapping.form IS 'What each column means, in the form of registry/column_mapping.py.';
 COMMENT ON COLUMN column_mapping.saved_by IS 'Who said so.';
 COMMENT ON COLUMN column_mapping.saved_at IS 'When.';
+
+CREATE TABLE issuer (
+  system text COLLATE "C" NOT NULL,
+  start text COLLATE "C" NOT NULL,
+  prefix_id int NOT NULL,
+  granted_at timestamptz NOT NULL,
+  PRIMARY KEY (system, start)
+);
+COMMENT ON TABLE issuer IS 'Codes of other systems that the administrators of a prefix may write.';
+COMMENT ON COLUMN issuer.system IS 'The code system, which is the prefix of its codes.';
+COMMENT ON COLUMN issuer.start IS 'How the part of a code begins that says who issued it, folded.';
+COMMENT ON COLUMN issuer.prefix_id IS 'The prefix whose administrators may write them.';
+COMMENT ON COLUMN issuer.granted_at IS 'Since when.';

@@ -24,6 +24,17 @@ SCHEME_RULES: Catalogue = {
         "OID {oid!r}: the first arc is 0, 1 or 2, and below 0 and 1 the second is less than 40",
         "OID {oid!r}:首段须为 0、1 或 2;首段为 0 或 1 时,第二段须小于 40",
     ),
+    "issuer.system": (
+        "codes of {system!r} are granted to nobody; there are: {systems}",
+        "编码体系 {system!r} 不能授权,可授权的有:{systems}",
+    ),
+    "issuer.start": (
+        "{start!r} is no beginning of codes of {system}: write a company prefix (gs1), an OID, a version and number "
+        "system (ecode), an organization (ma), or a method, '/' and what follows (did)",
+        "{start!r} 不是 {system} 编码的有效开头:"
+        "须为厂商识别代码(gs1)、OID、版本与编码体系标识(ecode)、机构代码(ma)或“方法/…”(did)",
+    ),
+    "issuer.unknown": ("{start!r} of {system} is granted to nobody", "{system} 的 {start!r} 未授权给任何人"),
     "code.ambiguous": (
         "{code!r} can be a code of each of these systems: {systems}; write its label in front, as (01), (00) or ecode:",
         "{code!r} 可能属于多个编码体系:{systems};请在前面写明标识符,如 (01)、(00) 或 ecode:",

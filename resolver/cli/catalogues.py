@@ -5,6 +5,7 @@ from typing import Final
 from registry.language import Catalogue
 from resolver.cli import (
     columns,
+    issuer_texts,
     job_texts,
     people_texts,
     range_texts,
@@ -24,6 +25,7 @@ HELP: Final[Catalogue] = {
     **template_texts.HELP,
     **range_texts.HELP,
     **job_texts.HELP,
+    **issuer_texts.HELP,
 }
 MESSAGES: Final[Catalogue] = {
     **texts.MESSAGES,
@@ -34,6 +36,7 @@ MESSAGES: Final[Catalogue] = {
     **template_texts.MESSAGES,
     **range_texts.MESSAGES,
     **job_texts.MESSAGES,
+    **issuer_texts.MESSAGES,
 }
 COLUMNS: Final[Catalogue] = {
     **columns.COLUMNS,
@@ -44,4 +47,5 @@ COLUMNS: Final[Catalogue] = {
     **template_texts.COLUMNS,
     **range_texts.COLUMNS,
     **job_texts.COLUMNS,
+    **issuer_texts.COLUMNS,
 }

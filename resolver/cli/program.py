@@ -20,6 +20,7 @@ from resolver.cli.doctor import doctor
 from resolver.cli.enterprises import enterprise
 from resolver.cli.frame import MAX_WIDTH, Group, localized
 from resolver.cli.invocation import FAILED, INTERRUPTED, SUCCESS, USAGE, Invocation, language_of
+from resolver.cli.issuers import issuer
 from resolver.cli.jobs import archive, job
 from resolver.cli.labelling import label
 from resolver.cli.naming import register, resolve
@@ -83,6 +84,7 @@ for command in (
     template,
     suffix,
     handle_range,
+    issuer,
     webhook,
     resolve,
     register,
