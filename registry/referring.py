@@ -1,4 +1,4 @@
-"""Handles that say of another one, for everybody to read, that they are part of it, made from it, packed in it, on it.
+"""Handles that name another one, for everybody to read: packed in it, made from it, or of it by a searchable value.
 
 That a handle is read by anybody does not mean that anybody may find it: whoever asks shows these only where the names
 of their prefixes are no secret.
@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import Final
 
 from registry.handle import HandleKey
+from registry.packing import unpack
 from registry.prefix import Prefix
 from registry.relations import Relation
+from registry.search_keys import search_key
 from registry.store import Store
 
 MAX_REFERRING: Final = 200  # Of one handle: a truck's pallets and a pallet's cakes, not the 100,000 cakes of a batch.
@@ -23,7 +25,14 @@ ORDER BY e.relation, e.prefix_id, e.suffix LIMIT $2
 """
 
 
-async def referring(store: Store, key: HandleKey, may_show: Callable[[Prefix], bool]) -> list[tuple[Relation, str]]:
+# The rows are limited before they are put in order: of a batch of 100,000 cakes, no more than a page shows are read.
+NAMING: Final = """
+SELECT coalesce(spelling, suffix) AS spelling, packed FROM handle
+WHERE keys @> $1::jsonb AND prefix_id = $2 AND state IN (0, 3) LIMIT $3
+"""
+
+
+async def referring(store: Store, key: HandleKey, may_show: Callable[[Prefix], bool]) -> list[tuple[str, str]]:
     """By relation and in order of key, MAX_REFERRING at most. Raises DATABASE_AWAY."""
     async with store.connection() as connection:
         rows = await connection.fetch(REFERRING, key.decode("utf-8", "replace"), MAX_REFERRING)
@@ -31,5 +40,22 @@ async def referring(store: Store, key: HandleKey, may_show: Callable[[Prefix], b
     for row in rows:
         prefix = store.prefixes.by_id(row["prefix_id"])
         if prefix is not None and may_show(prefix):
-            found.append((Relation(row["relation"]), f"{prefix.spelling}/{row['spelling']}"))
+            found.append((Relation(row["relation"]).name, f"{prefix.spelling}/{row['spelling']}"))
     return found
+
+
+async def naming(store: Store, prefix: Prefix, value_type: str, handle: str) -> list[str]:
+    """Handles of a prefix whose public value of a searchable type is this handle, MAX_REFERRING at most.
+
+    Raises DATABASE_AWAY.
+    """
+    data = handle.encode()
+    keys = f'["{search_key(prefix.key, value_type, data)}"]'
+    async with store.connection() as connection:
+        rows = await connection.fetch(NAMING, keys, prefix.prefix_id, MAX_REFERRING)
+        every = await store.plain([row["packed"] for row in rows], connection)
+    return sorted(
+        f"{prefix.spelling}/{row['spelling']}"
+        for row, packed in zip(rows, every, strict=True)
+        if any(value.type == value_type and value.data == data and value.is_public for value in unpack(packed, 0))
+    )

@@ -15,7 +15,7 @@ import click
 from bench.enterprises import ENTERPRISES, SECONDARY_NODE
 from bench.forms import ndjson_blocks
 from bench.identifiers import SEED, records
-from bench.vocabulary import BATCH
+from bench.vocabulary import BATCH, MACHINE, ROLL
 from registry.bulk import load
 from registry.enterprise import add_enterprise, list_enterprises
 from registry.language import text
@@ -35,6 +35,7 @@ from resolver.supervisor import Supervisor
 OPERATOR: Final = "filament demo"  # Who a handle's history names.
 CREDENTIALS: Final = "credentials.json"
 FIRST_RECORDS: Final = 1000  # Among them is a pallet, with all that it links to before it.
+SEARCHABLE: Final = (BATCH, MACHINE, ROLL)  # What was spun of a batch, wound by a machine, sewn of a roll.
 LINKS: Final = ("MEMBERS", "BATCH", "SPINDLE", "MACHINE")  # From a pallet down to what made it.
 STEPS: Final = 5
 SHOWN: Final = 4  # Values in a line about a handle.
@@ -124,7 +125,8 @@ class _Demo:
             _write_private(file, credentials)  # after each: a key that is not written down is lost
             prefix = store.prefixes.find(each.prefix.encode())
             assert prefix is not None
-            await declare(store, prefix, BATCH[1])
+            for _, value_type in SEARCHABLE:
+                await declare(store, prefix, value_type)
         self._invocation.say("demo.enterprises", count=len(ENTERPRISES), prefix=SECONDARY_NODE)
 
     async def _load(self, store: Store) -> None:

@@ -13,13 +13,13 @@ from cachetools import LRUCache
 from registry.claims import SIGNATURE
 from registry.database import DATABASE_AWAY
 from registry.errors import HandleError
-from registry.handle import HandleKey
+from registry.handle import Handle, HandleKey
 from registry.history import History
 from registry.language import Language
 from registry.neighbours import neighbours
 from registry.prefix import Prefix
 from registry.record import HandleRecord
-from registry.referring import referring
+from registry.referring import naming, referring
 from registry.store import Store
 from registry.template import Template, named_template
 from registry.templates import MAX_KNOWN, Templates
@@ -29,6 +29,7 @@ from resolver.listeners.http.pages.missing import Failure
 from resolver.listeners.http.pages.record import Origin
 
 AT_ONCE: Final = 2  # Reads over the pool, which writes and log-ins need too.
+MAX_TYPES: Final = 4  # Searchable types that are looked up; each is a millisecond or some.
 PATIENCE: Final = 0.5  # Seconds; each read takes about a millisecond, and a page is of use without it.
 
 
@@ -58,7 +59,7 @@ class Background:
                         await History(self._store).registered_at(record.handle),
                         await self._signed(record, values),
                         await self._template(values),
-                        tuple(await referring(self._store, key, self._shows_names)),
+                        await self._referring(record.handle, key),
                     )
             except (*DATABASE_AWAY, HandleError):  # TimeoutError is among the former.
                 pass
@@ -70,6 +71,15 @@ class Background:
         if not any(type_matches(value.type, f"{SIGNATURE}.") for value in record.values):
             return None
         return await self._trust.vouches(record, values)
+
+    async def _referring(self, handle: Handle, key: HandleKey) -> tuple[tuple[str, str], ...]:
+        found = await referring(self._store, key, self._shows_names)
+        prefix = self._store.prefixes.of(key)
+        if prefix is not None and self._shows_names(prefix):
+            for value_type in prefix.searchable[:MAX_TYPES]:
+                named = await naming(self._store, prefix, value_type, str(handle))
+                found += [(value_type, one) for one in named]
+        return tuple(found)
 
     async def _template(self, values: Sequence[HandleValue]) -> Template | None:
         """Raises InvalidValue for what names none."""

@@ -5,7 +5,9 @@ from dataclasses import replace
 
 from registry.handle import Handle
 from registry.record import HandleRecord
+from registry.referring import naming
 from registry.rights import Rights
+from registry.search import declare
 from registry.settings import RegistrySettings
 from registry.standing import State, Wish
 from registry.states import anything, put
@@ -66,6 +68,15 @@ async def test_handles_that_belong_to_another_are_found_on_its_page_where_names_
         assert "/88.118.1/C.1?noredirect" in page
         assert "C.2" not in page
         assert "C.3" not in page
+        store = Store(RegistrySettings(dsn=database_dsn), "test")
+        await store.open()
+        prefix = store.prefixes.find(b"88.118.1")
+        assert prefix is not None
+        assert await declare(store, prefix, "PRODUCT", settling=0) == 3
+        assert await naming(store, store.prefixes.by_id(prefix.prefix_id), "PRODUCT", "POY") == [
+            *("88.118.1/C.1", "88.118.1/C.3", "88.118.1/P.1")
+        ]
+        await store.close()
         _, page = await ask(node, "/88.118.1/C.1")
         assert "Packed in" in page
         assert "/88.118.1/P.1?noredirect" in page

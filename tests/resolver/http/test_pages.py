@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.admin import AdminRecord
-from registry.relations import Relation
 from registry.standing import Standing, State
 from registry.template import Attribute, Option, Template
 from registry.value import HandleValue
@@ -194,8 +193,8 @@ def test_a_template_names_attributes_units_and_options():
 
 
 def test_others_that_say_they_belong_here_are_links_by_relation():
-    said = tuple((Relation.PACKED_IN, f"88.168.1/C.{number}") for number in range(3))
-    page = page_of(origin=Origin(referring=(*said, (Relation.ON_MACHINE, "99.1/elsewhere"))))
+    said = tuple(("PACKED_IN", f"88.168.1/C.{number}") for number in range(3))
+    page = page_of(origin=Origin(referring=(*said, ("ON_MACHINE", "99.1/elsewhere"))))
     assert "Packed in it 3" in Outline(page).text
     assert ("href", "/88.168.1/C.2?noredirect") in Outline(page).attributes
     assert "Made on it" not in page

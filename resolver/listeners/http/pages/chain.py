@@ -7,9 +7,9 @@ from operator import itemgetter
 from typing import Final
 
 from registry.referring import MAX_REFERRING
-from registry.relations import Relation
+from registry.relations import RELATIONS
 from registry.value import HandleValue
-from resolver.listeners.http.pages.attributes import Attribute, Kind
+from resolver.listeners.http.pages.attributes import Attribute, Kind, attribute_of
 from resolver.listeners.http.pages.layout import Reader, name_parts
 
 MAX_LINKS: Final = 2_000  # Of one value: the cakes of a truck; the JSON has the rest.
@@ -39,16 +39,23 @@ def said(links: Iterable[tuple[Attribute, Ways]], own: str, reader: Reader) -> I
             yield f'<section class="card">{heading}<ul class="links many">{lines}</ul></section>'
 
 
-def referring(by: Sequence[tuple[Relation, str]], own: str, reader: Reader) -> Iterator[str]:
-    """A card for each relation in which others stand to this one; the last may have more than were read."""
-    more = len(by) >= MAX_REFERRING
+def referring(by: Sequence[tuple[str, str]], own: str, reader: Reader) -> Iterator[str]:
+    """A card for each relation in which others stand to this one, or type of value by which they name it."""
     for relation, members in groupby(by, key=itemgetter(0)):
-        lines = [_link(handle, target, own) for _, handle in members if (target := reader.page_of(handle))]
+        found = [handle for _, handle in members]
+        lines = [_link(handle, target, own) for handle in found if (target := reader.page_of(handle))]
         if lines:
-            number = f"{len(lines)}+" if more and relation is by[-1][0] else str(len(lines))
+            # As many as are read at a time: there may be more.
+            number = f"{len(lines)}+" if len(found) >= MAX_REFERRING else str(len(lines))
             count = f"<small>{reader.say('record.count', count=number)}</small>"
-            heading = f"<h2>{reader.say(f'relation.{relation.name}')} {count}</h2>"
+            heading = f"<h2>{_heading(relation, reader)} {count}</h2>"
             yield f'<section class="card">{heading}<ul class="links many">{"".join(lines)}</ul></section>'
+
+
+def _heading(relation: str, reader: Reader) -> str:
+    if relation in RELATIONS:
+        return reader.say(f"relation.{relation}")
+    return reader.say("relation.other", name=attribute_of(relation, reader.language).name)
 
 
 def _link(line: str, target: str, own: str, name: str = "") -> str:

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from registry.labels.job import MEDIA_TYPES
 from registry.labels.symbol import Symbology
 from registry.links import links_of
-from registry.relations import Relation
 from registry.rest import time_to_text
 from registry.standing import Standing, State
 from registry.template import Template
@@ -42,7 +41,7 @@ class Origin:
     registered_at: datetime | None = None
     signed: bool | None = None
     template: Template | None = None
-    referring: tuple[tuple[Relation, str], ...] = ()
+    referring: tuple[tuple[str, str], ...] = ()  # By relation, or by the type of a value.
 
 
 @dataclass(frozen=True, slots=True)
