@@ -154,8 +154,8 @@ SCHEME_RULES: Catalogue = {
         "{handle!r} 不是该编码的规范形式,应写作 {right!r}",
     ),
     "gs1.compressed": (
-        "{text!r}: compressed GS1 Digital Links are not read here; use the uncompressed form",
-        "{text!r}:本节点不解析压缩形式的 GS1 Digital Link,请使用未压缩形式",
+        "{text!r} looks like a compressed GS1 Digital Link: those are not read here; use the uncompressed form",
+        "{text!r} 疑为压缩形式的 GS1 Digital Link,本节点不解析压缩形式,请使用未压缩形式",
     ),
     "gs1.escape": (
         "GS1: {text!r} holds an incomplete percent-encoding",

@@ -19,8 +19,9 @@ _URI: Final = re.compile(r"https?://[^/?#\s]+([^?#]*)(?:\?([^#]*))?(?:#.*)?", re
 _PLAUSIBLE: Final = re.compile(f"/({'|'.join(SEQUENCES)})/(?=[0-9]{{4}})")
 _DELIMITER: Final = re.compile("[&;]")
 _BROKEN_ESCAPE: Final = re.compile("%(?![0-9A-Fa-f]{2})")
-# What compression leaves of a path: one segment of base64, or of an EPC's octets (resolver standard, 2.3).
-_COMPRESSED: Final = re.compile("/[0-9A-Za-z_-]{10,}/?")
+# What compression leaves of a path: one segment of base64, or of an EPC's octets (resolver standard, 2.3). Words and
+# numbers have letters of one case.
+_COMPRESSED: Final = re.compile("/(?:e[hx][0-9A-Za-z_-]{8,}|(?=[^/]*[a-z])(?=[^/]*[A-Z])[0-9A-Za-z_-]{10,})/?")
 
 
 def key_from_uri(text: str) -> Key:

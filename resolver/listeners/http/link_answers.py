@@ -9,7 +9,8 @@ import orjson
 from aiohttp import web
 
 from registry.documentation import language_of
-from registry.errors import ProtocolFault
+from registry.errors import HandleError, ProtocolFault
+from registry.language import Language
 from registry.links import Link
 from resolver.listeners.http.authorization import Authorization
 from resolver.listeners.http.conditional import caching_headers, etag_of, unchanged
@@ -17,10 +18,11 @@ from resolver.listeners.http.link_choice import Level, Preferences, weighted
 from resolver.listeners.http.linksets import CONTEXT, CONTEXT_LINK, JSON_LD, LINKSET, choices, linkset
 from resolver.listeners.http.pages.layout import Reader
 from resolver.listeners.http.pages.links import links_page
+from resolver.listeners.http.pages.missing import refusal_page
 from resolver.listeners.http.pages.response import page_response
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.responses import BASE_HEADERS
-from resolver.listeners.http.target import Destinations, query_of, target_of, with_query
+from resolver.listeners.http.target import Destinations, path_of, query_of, target_of, with_query
 
 LINK_TYPE: Final = "linkType"
 CONTEXT_PARAMETER: Final = "context"
@@ -130,6 +132,19 @@ class LinkAnswers:
         form = choices(self.root(request), levels[0].path, links, self.destinations)
         return self._json(request, question, form, status, ttl)
 
+    def refusal(self, request: web.Request, refused: HandleError, name: str, status: int) -> web.StreamResponse:
+        """Why there is no answer, for a person."""
+        language = language_of(request)
+        shown = name.encode(errors="replace").decode()
+        page = refusal_page(status, refused.text(language), shown, self._reader(language, path_of(shown)))
+        return page_response(status, page.encode(errors="replace").decode(), language)
+
+    def _reader(self, language: Language, path: str) -> Reader:
+        query = f"{LINK_TYPE}=linkset"
+        return Reader(
+            self._name, language, path, lambda line: target_of(line, self.destinations), lambda _: None, query
+        )
+
     def root(self, request: web.Request) -> str:
         """The address of this node, as the client reached it. Raises ProtocolFault."""
         host = request.headers.get("Host", "")
@@ -151,14 +166,7 @@ class LinkAnswers:
     def _page(self, request: web.Request, status: int, name: str, levels: Iterable[Level]) -> web.StreamResponse:
         language = language_of(request)
         levels = list(levels)
-        reader = Reader(
-            self._name,
-            language,
-            levels[0].path,
-            lambda line: target_of(line, self.destinations),
-            lambda _: None,
-            f"{LINK_TYPE}=linkset",
-        )
+        reader = self._reader(language, levels[0].path)
         form = linkset(self.root(request), levels, self.destinations)
         page = links_page(status, name, levels, {**CONTEXT, **form}, reader)
         response = page_response(status, page, language, staleness=self._resolver.staleness)

@@ -16,7 +16,7 @@ from registry.errors import HandleError, HandleNotFound, InvalidHandle, Protocol
 from registry.links import Link, relation
 from registry.routes import Handler, Parameter, Route, percent_decode
 from registry.schemes import gs1
-from registry.schemes.gs1_digital_link import check_query, is_plausible, key_from_path
+from registry.schemes.gs1_digital_link import check_query, is_compressed, is_plausible, key_from_path
 from registry.standing import closed
 from resolver.aliases import follow_many
 from resolver.answer import Answer
@@ -33,6 +33,7 @@ from resolver.listeners.http.target import path_of
 from resolver.listeners.http.visit import is_set, prefers_json
 from resolver.resolution import Resolver
 
+WRONG: Final = 400  # What is not written as its system writes it.
 ANSWERS: Final = f"text/html, application/json, {LINKSET}, {JSON_LD}"
 PARAMETERS: Final = (
     Parameter(
@@ -61,14 +62,22 @@ class Links:
         question = Question.of(request)
         asks = question.link_type is not None or question.takes_link_sets
         name = without_scheme(raw)
+        if not asks and self._may_be_compressed(raw):
+            refused = InvalidHandle("gs1.compressed", text=raw[:100])
+            return await self._refuse(request, question, refused, raw, WRONG)
         if not asks and (prefers_json(question.accept) or not gs1.shape(unquote(name))):
             return await self._visit(request, placeholders)
         request[ASKED] = b""
         try:
             asked = self._asked(percent_decode(name).decode(errors="replace"))
         except HandleError as refused:
-            return await self._refuse(request, question, refused, raw, 400)
+            return await self._refuse(request, question, refused, raw, WRONG)
         return await (self._answer(request, question, asked, raw) if asks else self._show(request, asked, raw))
+
+    def _may_be_compressed(self, raw: str) -> bool:
+        """Whether a path is what compression leaves of a Digital Link, and no prefix that is known here."""
+        store = self._resolver.store
+        return is_compressed(f"/{raw}") and store.prefixes.find(store.key_of(raw.strip("/").encode())) is None
 
     def _asked(self, name: str) -> Asked:
         """An identifier in any writing; the levels above a code of GS1 speak for it however it was written. Raises
@@ -101,7 +110,7 @@ class Links:
             key = key_from_path(raw)
             check_query(key, question.query)
         except InvalidHandle as refused:
-            return await self._refuse(request, question, refused, raw, 400)
+            return await self._refuse(request, question, refused, raw, WRONG)
         asked = Asked.of_gs1(key, self._resolver.store.key_of)
         if is_set(request, "noredirect"):  # A name of the node's own among the keys of a query (URI Syntax, 4.10.1).
             return await self._show(request, asked, raw)
@@ -152,9 +161,11 @@ class Links:
     async def _refuse(
         self, request: web.Request, question: Question, refused: HandleError, raw: str, status: int
     ) -> web.StreamResponse:
-        """A person is told on a page, as for any other identifier. Raises `refused` for machines."""
+        """A person is told on a page, and what is missing as of any other identifier. Raises `refused` for machines."""
         if not question.wants_page:
             raise refused
+        if status == WRONG:
+            return self._answers.refusal(request, refused, unquote(raw), status)
         response = await self._visit(request, {"handle": raw})
         if response.status != 503:
             response.set_status(status)

@@ -147,6 +147,8 @@ WRONG = [
     (f"{PRODUCT}/10/{'x' * 21}", 400, "X..20"),
     (f"{PRODUCT}//10/A", 400, "GS1"),
     (f"{PRODUCT}/10/%ff", 400, "UTF8"),
+    ("/ARHKVAdpQg", 400, "compressed"),
+    ("/eh3074257bf7194e4000001a85/", 400, "compressed"),
     ("/01/00012345678905", 404, "00012345678905"),
     ("/253/4012345000115X", 404, "253"),
     (f"{PRODUCT}?linkType=gs1:none", 404, "gs1:none"),
@@ -162,7 +164,8 @@ async def test_what_is_wrong_or_not_there_is_said_with_the_status_of_the_standar
         assert (path, reply.status, reply.headers["Location"]) == (path, status, None)
         assert told in reply.json["message"]
         page = await get(node, path, **BROWSER)
-        assert (path, page.status) == (path, status)
+        assert (path, page.status, page.headers["Location"]) == (path, status, None)
+        assert told.replace("'", "&#x27;") in page.body.decode() or status != 400
         assert "<html" in page.body.decode() or status == 414
 
 
