@@ -26,6 +26,7 @@ from registry.enterprise_standing_api import StandingHandlers
 from registry.errors import ProtocolFault
 from registry.evidence import EvidenceFiles
 from registry.feed_api import FeedHandlers
+from registry.handover_api import TransferHandlers
 from registry.history_api import HistoryHandlers
 from registry.inheritance import Legacy, inherit
 from registry.issuer_api import IssuerHandlers
@@ -90,6 +91,7 @@ def create_app(store: Store) -> web.Application:
         LabelHandlers(callers).route(),
         *webhooks.routes(),
         *IssuerHandlers(store, callers, rights).routes(),
+        *TransferHandlers(store, callers, rights).routes(),
         *TraceHandlers(store, callers, rights).routes(),
         audit.route(),
         *ViewHandlers(store, callers, rights).routes(),

@@ -23,6 +23,7 @@ from registry.deflating import Dictionary
 from registry.dictionaries import CANDIDATES
 from registry.edges import LinksRefused
 from registry.errors import HandleError, InsufficientPermission, PrefixNotHomed
+from registry.holders import HeldByOthers
 from registry.ledger import Batch, Tally
 from registry.merge import Merge
 from registry.prefix import Prefix
@@ -270,7 +271,7 @@ class _Load:
         while True:
             try:
                 return await self._write(chunk, lines, rows, refusals)
-            except LinksRefused as error:
+            except (LinksRefused, HeldByOthers) as error:
                 path = _path_of_handle(chunk)
                 rows, places = rows.without(error.places)
                 more = [(*_line_and_text(chunk, place), Refusal.of(place, path, error)) for place in places]

@@ -16,6 +16,7 @@ import asyncpg
 
 from registry.changes import Operation
 from registry.errors import HandleError
+from registry.holders import check_free
 from registry.ledger import Batch, Connection, Tally, claim, settle
 from registry.members import own_rows
 from registry.quotas import check_registered
@@ -104,6 +105,7 @@ class ChunkWriting(ABC):
             if not await claim(self._connection, self._batch, chunk, digest):
                 return None
             if rows.suffixes:
+                await check_free(self._connection, rows.prefix_ids, rows.suffixes)
                 await own_rows(self._store, self._connection, rows.prefix_ids, rows.suffixes)
                 await self._apply(rows)
             await self._count()

@@ -23,7 +23,7 @@ from registry.admin import (
 )
 from registry.authentication import Administrator, identity_from_text
 from registry.errors import InsufficientPermission, InvalidAdministrator, InvalidHandle, PrefixNotHomed
-from registry.grants import READING
+from registry.grants import READING, Grant
 from registry.handle import NAMING_AUTHORITY, Handle, HandleKey
 from registry.issuers import authorities, authority_over
 from registry.octets import Truncated
@@ -146,6 +146,8 @@ class Rights:
         """
         key, over_prefix = self._governed(target)
         grant = by.grant
+        if grant is not None and record is not None and record.handle == target:
+            key = self._holding(record, grant) or key
         if grant is not None and not grant.allows(key, needed, over_prefix=over_prefix):
             return False
         if self.is_of_node(by):
@@ -158,6 +160,14 @@ class Rights:
         if needed & ~READING and (prefix := self._store.prefixes.find(key)) is not None and prefix.suspended:
             raise InvalidAdministrator("prefix.suspended", prefix=prefix.spelling)
         return True
+
+    def _holding(self, record: HandleRecord, grant: Grant) -> bytes | None:
+        """The prefix of a grant whose administrators a handle names itself: it was handed over to them."""
+        for admin in _admins(record):
+            prefix_key = self._store.key_of(admin.handle.encode()).removeprefix(f"{NAMING_AUTHORITY}/".encode())
+            if admin.index == ADMINISTRATORS and grant.prefixes is not None and prefix_key in grant.prefixes:
+                return prefix_key
+        return None
 
     def _governed(self, handle: Handle) -> tuple[bytes, bool]:
         """The key of the prefix that a handle belongs to; and whether it is that prefix's own handle."""

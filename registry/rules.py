@@ -158,6 +158,19 @@ RULES: Catalogue = {
         "the links of {handle!r} lead further than can be listed at once ({bound}, after {count} handles)",
         "{handle!r} 的关联范围过大,无法一次列出(限制:{bound},已列 {count} 个)",
     ),
+    "transfer.held": (
+        "the handle was handed over to another enterprise, which changes it singly",
+        "该标识已移交给另一企业,只能由其逐个修改",
+    ),
+    "transfer.not_held": ("{handle!r} is not the giver's to give", "{handle!r} 不归转出方所有"),
+    "transfer.not_found": ("there is no transfer {transfer}", "没有编号为 {transfer} 的转移"),
+    "transfer.decided": ("transfer {transfer} is decided already", "编号为 {transfer} 的转移已有结论"),
+    "transfer.same": ("{prefix!r} cannot give to itself", "{prefix!r} 不能转移给自己"),
+    "transfer.note": ("a note has at most {limit} characters", "备注最多 {limit} 个字符"),
+    "transfer.one_prefix": (
+        "handles of one prefix are handed over at a time, and no prefixes; {handle!r} is not alone",
+        "每次只能转移同一前缀的标识,且不能转移前缀本身:{handle!r}",
+    ),
     "webhook.url": (
         "{url!r} is no address for a webhook: http or https with a host, without user and fragment, {limit} characters",
         "{url!r} 不能用作 webhook 地址:须为带主机名的 http 或 https,不含用户名和片段,不超过 {limit} 个字符",

@@ -16,6 +16,7 @@ from registry.changes import ChangeKind, Operation
 from registry.edges import write_links
 from registry.errors import HandleAlreadyExists, HandleNotFound, PrefixNotHomed
 from registry.handle import Handle, HandleKey
+from registry.holders import hold
 from registry.members import own_rows
 from registry.packing import pack, unpack
 from registry.prefix import Prefix
@@ -257,6 +258,7 @@ class Transaction:
             self._ranged = there is None
             raise HandleAlreadyExists("handle.exists", handle=str(handle))
         await self.connection.execute(HISTORY, prefix_id, suffix, self.at, self._by)
+        await hold(self.connection, prefix_id, [suffix], prefix_id)  # Whoever registers it again holds it.
         return int(await self.connection.fetchval(RECREATE, *row))
 
     async def _own_row(self, prefix: Prefix, suffix: str) -> bool:
