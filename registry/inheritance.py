@@ -10,6 +10,7 @@ The place is a name in the abstract namespace, which has no owner: each side loo
 
 import asyncio
 import contextlib
+import errno
 import json
 import logging
 import os
@@ -43,14 +44,12 @@ class Legacy:
     @asynccontextmanager
     async def offered(self) -> AsyncIterator[None]:
         """Whoever is our successor may come as long as the block runs."""
-        if not IS_POSSIBLE:
+        door = _door()
+        if door is None:
             yield
             return
         loop = asyncio.get_running_loop()
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as door:
-            door.setblocking(False)
-            door.bind(_place(os.getpid()))
-            door.listen(1)
+        with door:
             loop.add_reader(door, self._open, door)
             try:
                 yield
@@ -187,6 +186,23 @@ def inherit(process: int) -> Inheritance | None:
     for kind, descriptor in zip(kinds, descriptors, strict=True):
         sockets.setdefault(kind, []).append(socket.socket(fileno=descriptor))
     return Inheritance(former, sockets)
+
+
+def _door() -> socket.socket | None:
+    """Where a successor knocks; None where there can be none, and for a second node in one process."""
+    if not IS_POSSIBLE:
+        return None
+    door = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        door.setblocking(False)
+        door.bind(_place(os.getpid()))
+        door.listen(1)
+    except OSError as error:
+        door.close()
+        if error.errno != errno.EADDRINUSE:
+            raise
+        return None
+    return door
 
 
 def _place(process: int) -> str:

@@ -33,10 +33,10 @@ _HOPELESS: Final[tuple[tuple[str, tuple[type[BaseException], ...]], ...]] = (
 
 def refuse_full_disk(directory: Path) -> None:
     """Refuses a data directory that cannot take what a node writes at once. Raises NoRoom."""
+    there = next(one for one in (directory, *directory.absolute().parents) if one.exists())  # It is not made in vain.
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        state = os.statvfs(directory)
-        with tempfile.TemporaryFile(dir=directory) as file:
+        state = os.statvfs(there)
+        with tempfile.TemporaryFile(dir=there) as file:
             file.write(bytes(4096))
             file.flush()
             os.fsync(file.fileno())

@@ -208,7 +208,7 @@ async def test_two_workers_add_up_and_the_busiest_second_is_that_of_a_burst(data
     async with a_book(database_dsn), a_node(database_dsn, tmp_path) as one, a_node(database_dsn, tmp_path) as other:
         asked = Asked()
         for _ in range(ATTEMPTS):
-            await asyncio.sleep(1.1 - time() % 1.0)  # into a second, so that all of it may be in that one
+            await asyncio.sleep(1.4 - time() % 1.0)  # into a second, so that all of it may be in that one
             second = int(time())
             await asyncio.gather(*(ask_in_one_segment(node, asked, burst // 2) for node in (one, other)))
             if int(time()) == second:

@@ -165,7 +165,7 @@ async def test_a_copy_of_a_running_node_is_refused(database_dsn, tmp_path):
     original, copy = tmp_path / "original", tmp_path / "copy"
     with RunningNode(*arguments(database_dsn, original, workers=1)) as node:
         node.ready()
-        shutil.copytree(original, copy)
+        shutil.copytree(original, copy, ignore=shutil.ignore_patterns("control"))  # A socket.
         line = arguments(database_dsn, copy, workers=1)
         said = (await asyncio.to_thread(filament, *line, code=2)).stderr
         assert "another node with the identity of this one runs already" in said
