@@ -33,6 +33,7 @@ from registry.issuer_api import IssuerHandlers
 from registry.job_runner import JobRunner
 from registry.jobs_api import JobHandlers
 from registry.label_api import LabelHandlers
+from registry.mappings_api import MappingHandlers
 from registry.once import with_terms
 from registry.passwords import Passwords
 from registry.people import People
@@ -96,6 +97,7 @@ def create_app(store: Store) -> web.Application:
         audit.route(),
         *ViewHandlers(store, callers, rights).routes(),
         ArchiveHandlers(store, callers, rights).route(),
+        *MappingHandlers(store, callers).routes(),
         *JobHandlers(store, callers, rights).routes(),
         *states.routes(),
         *templates.routes(),

@@ -5,6 +5,7 @@ import errno
 import hashlib
 import os
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from registry.errors import ProtocolFault, ServerBusy
 DIRECTORY: Final = "jobs"
 MAX_FILE: Final = 4 << 30  # Octets of one: ten million rows of a factory.
 SPARE: Final = 256 << 20  # Octets of the disk that uploads leave free: the database may be on it.
+LEFT: Final = 3600.0  # Seconds without an octet after which nobody is sending any more.
 PIECE: Final = 1 << 18  # Octets read at a time.
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
@@ -85,10 +87,13 @@ class JobFiles:
             path.unlink()
 
     def sweep(self) -> None:
-        """Takes out what was being received when the registry was stopped."""
-        if self._directory.is_dir():
-            for path in self._directory.glob(".upload-*"):
-                self.remove(path)
+        """Takes out what somebody was sending when he, or the registry, was stopped."""
+        if not self._directory.is_dir():
+            return
+        for path in self._directory.glob(".upload-*"):
+            with suppress(FileNotFoundError):  # It has just been given its number.
+                if time.time() - path.stat().st_mtime > LEFT:
+                    self.remove(path)
 
 
 async def pieces(file: BinaryIO) -> AsyncIterator[bytes]:

@@ -2,12 +2,14 @@
 
 from registry.bulk import Plan
 from registry.chunks import NAMES, VALUES, Reading
+from registry.column_mapping import reader_of
 from registry.jobs import Order
 
 
 def reading(order: Order) -> Reading:
     """What is read of its file."""
-    return NAMES if order.kind in ("delete", "state") else VALUES
+    plain = NAMES if order.kind in ("delete", "state") else VALUES
+    return plain if order.columns is None else Reading(plain.names_only, reader_of(order.columns))
 
 
 def plan(order: Order, *, of_node: bool) -> Plan:

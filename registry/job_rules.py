@@ -20,6 +20,7 @@ RULES: Final[Catalogue] = {
         "templates, ranges and states cannot be taken back: send an archive with onError=proceed",
         "模板、号段和状态无法撤销:提交归档文件时请使用 onError=proceed",
     ),
+    "mapping.too_many": ("{limit} mappings are kept already", "已保存 {limit} 个列映射,不能再增加"),
     "job.done": ("done", "完成"),
     "job.not_written": ("not written, because of other rows", "因其他行未通过,未写入"),
     "job.taken_back": ("taken back", "已撤销"),

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
+import msgspec
 
 from registry import ledger
 from registry.archive_import import BEFORE, BEHIND, CHUNK_BEFORE, CHUNK_BEHIND, ArchiveImport, is_archive, octets_of
@@ -28,6 +29,7 @@ from registry.job_files import FULL, JobFiles
 from registry.job_plan import plan
 from registry.jobs import Job, Jobs
 from registry.ledger import Batch
+from registry.mappings import Mappings, header_of
 from registry.migrate import check
 from registry.preparers import Preparers
 from registry.refusal import Refusal
@@ -65,7 +67,6 @@ class JobRunner:
         self._swept_at: float | None = None
 
     async def run(self) -> None:
-        self._files.sweep()
         while True:
             try:
                 await self._lead()
@@ -107,7 +108,8 @@ class JobRunner:
             await self.sweep(datetime.now(UTC))
 
     async def sweep(self, now: datetime) -> None:
-        """Takes out files of jobs that are long over."""
+        """Takes out files of jobs that are long over, and what is left of some that were never sent."""
+        await asyncio.to_thread(self._files.sweep)
         for job_id, form in await self._jobs.over(now - KEPT):
             await asyncio.to_thread(self._files.remove, self._files.path(job_id, form))
             await self._jobs.drop(job_id)
@@ -149,6 +151,7 @@ class JobRunner:
         archived = await is_archive(job.order, path)
         if archived and job.order.on_error == "rollback":
             raise ProtocolFault("job.archive_rollback")
+        job = await self._mapped(job, path)
         job, done = await self._begun(job)
         if archived and not done:
             await self._take_in(job, path, BEFORE, CHUNK_BEFORE)
@@ -161,6 +164,18 @@ class JobRunner:
             await self._undo(job)
         else:
             await self._jobs.end(job, "finished")
+
+    async def _mapped(self, job: Job, path: Path) -> Job:
+        """The job with what its enterprise said of such columns before it was begun."""
+        if job.batch_id is not None or job.order.form == "ndjson":
+            return job
+        names = await header_of(self._store, path, job.order.form)
+        found = await Mappings(self._store).find(job.enterprise_id, names)
+        if found is None:
+            return job
+        columns = msgspec.to_builtins(found)
+        await self._jobs.map(job, columns)
+        return replace(job, order=replace(job.order, columns=columns))
 
     async def _begun(self, job: Job) -> tuple[Job, bool]:
         """The job with its load; and whether that was finished when the registry was stopped."""

@@ -6,7 +6,7 @@ allowed while it runs; but where an enterprise has been suspended since, its row
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -73,6 +73,7 @@ BEGIN: Final = """
 UPDATE job SET state = 'running', batch_id = $2, started_at = coalesce(started_at, $3), fault = NULL
 WHERE job_id = $1 AND state IN ('queued', 'running')
 """
+MAP: Final = "UPDATE job SET columns = $2 WHERE job_id = $1"
 PROGRESS: Final = "UPDATE job SET octets_read = $2, rate = $3, fault = NULL WHERE job_id = $1"
 UNDO: Final = "UPDATE job SET state = 'undoing', rate = 0 WHERE job_id = $1"
 END: Final = """
@@ -150,7 +151,7 @@ class Jobs:
             job_id = await connection.fetchval(ADD, *whose, *about, received.octets, now)
             if job_id is None:
                 job = _job(await connection.fetchrow(NAMED, str(by), key))
-                if (job.digest, job.order) != (received.digest, order):
+                if (job.digest, replace(job.order, columns=order.columns)) != (received.digest, order):
                     raise ProtocolFault("write.key_reused")
                 return job, False
             if await connection.fetchval(WAITING, enterprise_id) > MAX_WAITING:
@@ -198,6 +199,11 @@ class Jobs:
     async def begin(self, job: Job, batch_id: int) -> None:
         async with self.store.connection() as connection:
             await connection.execute(BEGIN, job.job_id, batch_id, datetime.now(UTC))
+
+    async def map(self, job: Job, columns: Mapping[str, Any]) -> None:
+        """Writes down what its columns mean, once and for all."""
+        async with self.store.connection() as connection:
+            await connection.execute(MAP, job.job_id, orjson.dumps(columns).decode())
 
     async def progress(self, job: Job, octets_read: int, rate: int) -> None:
         async with self.store.connection() as connection:

@@ -76,7 +76,7 @@ class TableReader:
         self._unusual = [place for place, head in heads if head is None]
 
     def read(self, octets: bytes) -> tuple[str, bytes]:
-        cells = self._cells_of(octets)
+        cells = self._cells(octets)
         packed = None
         if not self._unusual or not any(cells[place] for place in self._unusual):
             packed = self._usual.packed_cells(self._usual_cells(cells), self._heads)
@@ -88,18 +88,23 @@ class TableReader:
 
     def name_of(self, octets: bytes) -> str:
         """The handle alone. Raises HandleError."""
-        return self._cells_of(octets)[self._columns.handle]
+        return self._cells(octets)[self._columns.handle]
 
     def field_of(self, error: HandleError, octets: bytes) -> str:
         names = self._columns.names
         if "field" in error.culprit:
             return str(error.culprit["field"])
         if "index" in error.culprit:
-            found = (names[place] for place, index, _ in self._columns.values if index == error.culprit["index"])
-            return next(found, "")
+            found = (place for place, index, _ in self._columns.values if index == error.culprit["index"])
+            place = next(found, len(names))
+            return names[place] if place < len(names) else ""  # What all rows have stands in no column.
         if error.rule.startswith(("handle.", "prefix.", "suffix.")) or "handle" in error.culprit:
             return names[self._columns.handle]
         return ""
+
+    def _cells(self, octets: bytes) -> Sequence[str]:
+        cells = self._cells_of(octets)
+        return cells if self._columns.are_plain else self._columns.mapped(cells)
 
     def _values(self, cells: Sequence[str]) -> tuple[HandleValue, ...]:
         return tuple(

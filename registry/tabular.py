@@ -8,12 +8,14 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import pairwise
 from typing import Final
 
 from registry.errors import ProtocolFault
 from registry.record import MAX_INDEX, MAX_TYPE, MAX_VALUES
 from registry.rows import MAX_ROW
+from registry.units import converted
 
 HANDLE_COLUMNS: Final = ("HANDLE", "标识", "标识编码", "标识码")
 REMARK: Final = "#"  # Begins the name of a column that is for people.
@@ -22,12 +24,39 @@ MAX_COLUMNS: Final = MAX_VALUES + 1  # The values that a handle may have, and th
 
 
 @dataclass(frozen=True, slots=True)
+class Conversion:
+    """What the numbers of a column are multiplied with."""
+
+    place: int
+    factor: Fraction
+
+
+@dataclass(frozen=True, slots=True)
 class Columns:
-    """The header: its texts, where the handle stands, and (place, index, type) of the values in order of index."""
+    """The header: its texts, where the handle stands, and (place, index, type) of the values in order of index.
+
+    A mapping may convert cells, put a prefix before handles without one, and add cells that all rows have.
+    """
 
     names: tuple[str, ...]
     handle: int
     values: tuple[tuple[int, int, str], ...]
+    conversions: tuple[Conversion, ...] = ()
+    prefix: str = ""
+    constants: tuple[str, ...] = ()
+
+    @property
+    def are_plain(self) -> bool:
+        return not (self.conversions or self.prefix or self.constants)
+
+    def mapped(self, cells: Sequence[str]) -> list[str]:
+        """The cells of a row as the mapping means them."""
+        row = [*cells, *self.constants]
+        for conversion in self.conversions:
+            row[conversion.place] = converted(row[conversion.place], conversion.factor)
+        if self.prefix and row[self.handle] and "/" not in row[self.handle]:
+            row[self.handle] = f"{self.prefix}/{row[self.handle]}"
+        return row
 
 
 def columns_from_names(names: Sequence[str]) -> Columns:
@@ -47,6 +76,14 @@ def columns_from_names(names: Sequence[str]) -> Columns:
     return Columns(tuple(names), handle, tuple(values))
 
 
+def header_names(given: Sequence[str]) -> list[str]:
+    """The names of a header without what is empty at its end."""
+    names = [name.strip() for name in given]
+    while names and not names[-1]:
+        names.pop()
+    return names
+
+
 def columns_of_handles(names: Sequence[str]) -> Columns:
     """The same of a table of which only the handles are read. Raises ProtocolFault."""
     names, handle = _handle_column(names)
@@ -55,9 +92,7 @@ def columns_of_handles(names: Sequence[str]) -> Columns:
 
 def _handle_column(given: Sequence[str]) -> tuple[list[str], int]:
     """The names of the columns, and in which of them the handle stands."""
-    names = [name.strip() for name in given]
-    while names and not names[-1]:
-        names.pop()
+    names = header_names(given)
     if len(names) > MAX_COLUMNS:
         raise ProtocolFault("load.header", column=len(names), rule=f"at most {MAX_COLUMNS} columns are read")
     handles = [place for place, name in enumerate(names) if name.upper() in HANDLE_COLUMNS]
