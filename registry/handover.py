@@ -14,7 +14,7 @@ from registry.acts import Act
 from registry.admin import ADMINISTRATORS, PREFIX_ADMINISTRATOR, AdminPermission, AdminRecord, is_admin
 from registry.authentication import Administrator
 from registry.errors import HandleNotFound, InsufficientPermission, InvalidHandle, PrefixNotHomed, ProtocolFault
-from registry.handle import NAMING_AUTHORITY, Handle
+from registry.handle import NAMING_AUTHORITY, Handle, check_new
 from registry.holders import hold, holders
 from registry.prefix import Prefix
 from registry.record import HandleRecord, check_values
@@ -93,7 +93,7 @@ class Transfers:
         """Raises InvalidAdministrator for who speaks for neither side, InvalidHandle, PrefixNotHomed, ProtocolFault."""
         giver, taker = self._prefix(proposal.giver), self._prefix(proposal.taker)
         prefix, suffixes, ends = self._asked(proposal)
-        if giver.prefix_id == taker.prefix_id or len(proposal.note) > MAX_NOTE:
+        if giver.prefix_id == taker.prefix_id or not _is_note(proposal.note):
             raise ProtocolFault("transfer.same" if giver.prefix_id == taker.prefix_id else "transfer.note",
                                 prefix=taker.spelling, limit=MAX_NOTE)  # fmt: skip
         by_giver = await self._speaks_for(giver, by)
@@ -183,6 +183,8 @@ class Transfers:
         handles = [*proposal.handles, *([] if proposal.to is None else [proposal.to])]
         if not handles or len(handles) > MAX_HANDLES or (proposal.to is not None and len(proposal.handles) != 1):
             raise ProtocolFault("batch.too_many", limit=MAX_HANDLES)
+        for handle in handles:
+            check_new(handle)
         keys = [self._store.key_of(handle.octets).decode() for handle in handles]
         if len({key.partition("/")[0] for key in keys}) > 1 or handles[0].prefix == NAMING_AUTHORITY:
             raise InvalidHandle("transfer.one_prefix", handle=str(handles[0]))
@@ -218,6 +220,10 @@ class Transfers:
 
     async def _check(self, prefix: Prefix, by: Administrator) -> None:
         await self._rights.check_prefix(Handle(NAMING_AUTHORITY, prefix.spelling), by, NEEDED)
+
+
+def _is_note(text: str) -> bool:
+    return len(text) <= MAX_NOTE and text.replace("\n", "").isprintable()
 
 
 def not_found(transfer: object) -> HandleNotFound:

@@ -166,7 +166,7 @@ RULES: Catalogue = {
     "transfer.not_found": ("there is no transfer {transfer}", "没有编号为 {transfer} 的转移"),
     "transfer.decided": ("transfer {transfer} is decided already", "编号为 {transfer} 的转移已有结论"),
     "transfer.same": ("{prefix!r} cannot give to itself", "{prefix!r} 不能转移给自己"),
-    "transfer.note": ("a note has at most {limit} characters", "备注最多 {limit} 个字符"),
+    "transfer.note": ("a note has at most {limit} characters that can be shown", "备注最多 {limit} 个可显示的字符"),
     "transfer.one_prefix": (
         "handles of one prefix are handed over at a time, and no prefixes; {handle!r} is not alone",
         "每次只能转移同一前缀的标识,且不能转移前缀本身:{handle!r}",

@@ -11,7 +11,7 @@ from registry.authentication import Administrator
 from registry.callers import Callers
 from registry.documentation import LANGUAGE_PARAMETER, language_of
 from registry.errors import InvalidAdministrator, ServerBusy
-from registry.handle import HandleKey
+from registry.handle import HandleKey, check_new
 from registry.prefix import Prefix
 from registry.reading import shows_lister
 from registry.recall import MayRead, heading, recall_rows
@@ -143,6 +143,7 @@ class TraceHandlers:
         """The walk that is asked for, by somebody who may list the prefix of its beginning."""
         by = await self._callers.administrator(request)
         handle = asked.handle(placeholders)
+        check_new(handle)
         prefix = await self._rights.listable(handle.prefix, by)
         named = request.query.get("direction", usual.value)
         if named not in {one.value for one in Direction}:

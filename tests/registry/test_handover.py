@@ -185,6 +185,8 @@ async def test_every_step_is_in_the_audit_log(sides):
         ({"handles": []}, "json.field"),
         ({"first": f"{GIVER}/A", "last": f"{GIVER}/B"}, "json.field"),
         ({"note": "x" * 501}, "transfer.note"),
+        ({"note": "a\0b"}, "transfer.note"),
+        ({"handles": [f"{GIVER}/a\0b"]}, "handle.control_character"),
     ],
 )
 async def test_a_proposal_that_means_nothing_is_refused(sides, more, rule):

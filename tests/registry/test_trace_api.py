@@ -5,6 +5,7 @@ import io
 
 import orjson
 import pytest
+from yarl import URL
 
 from tests.registry.interface import NDJSON
 
@@ -126,6 +127,12 @@ async def test_an_enterprise_hears_who_speaks_of_its_own_handles_and_not_of_othe
 async def test_a_parameter_that_means_nothing_is_named(chain, query, name):
     status, problem = await trace(chain, f"{MILL}/batch", **query)
     assert (status, problem["culprit"]["name"]) == (400, name)
+
+
+async def test_a_name_that_nobody_could_have_is_refused(chain):
+    for path in ("%00", "a%00b"):
+        async with chain.client.get(URL(f"/api/trace/{MILL}/{path}", encoded=True), headers=chain.operator) as answer:
+            assert answer.status == 400
 
 
 async def recall(node, handle, headers, **query):
