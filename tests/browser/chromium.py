@@ -68,7 +68,7 @@ class Visitor:
 
     async def open(self, path: str) -> Page:
         page = await self.context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)  # Two cores, a node, a Postgres and a browser.
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("dialog", lambda dialog: self.complaints.append(f"dialog {dialog.message}"))
         page.on("console", lambda said: self.complaints.append(said.text) if _is_complaint(said.text) else None)
