@@ -4,6 +4,7 @@ What a handle says now is everybody's to prove; what it said before, and of one 
 list its prefix is told, as with histories.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Final
@@ -24,6 +25,9 @@ from resolver.listeners.http.responses import BASE_HEADERS, HANDLE, JSON, json_r
 
 ROOTS: Final = "/api/roots"
 LISTED: Final = 31  # Days, where nobody says how many.
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_LIMIT: Final = {"type": "integer", "minimum": 1, "maximum": MAX_DAYS}
+_VERSION: Final = {"type": "integer", "minimum": 1, "maximum": NEWEST}
 KEPT: Final = {"Cache-Control": "max-age=31536000, immutable"}  # A root never changes.
 
 
@@ -69,12 +73,14 @@ class Roots:
 
 
 def _day(name: str, text: str) -> date:
+    """As RFC 3339 writes it: Python reads more of ISO 8601."""
     try:
+        if not _DATE.fullmatch(text):
+            raise ValueError(text)
         return date.fromisoformat(text)
     except ValueError:
-        raise ProtocolFault(
-            "http.parameter", name=name, value=text[:40], rule="is no date as ISO 8601 writes it"
-        ) from None
+        rule = "is no date as RFC 3339 writes it"
+        raise ProtocolFault("http.parameter", name=name, value=text[:40], rule=rule) from None
 
 
 def routes(roots: Roots) -> tuple[Route, ...]:
@@ -86,7 +92,7 @@ def routes(roots: Roots) -> tuple[Route, ...]:
             *("The days whose changes are sealed, the latest first.", "变更日志每日 Merkle 根,最新在前。"),
             parameters=(
                 Parameter("before", "Days before this one.", "该日之前。", a_day),
-                Parameter("limit", f"How many; {LISTED}.", f"数量,默认 {LISTED}。", {"type": "integer", "minimum": 1}),
+                Parameter("limit", f"How many; {LISTED}.", f"数量,默认 {LISTED}。", _LIMIT),
             ),
             responses=dict.fromkeys((200, 400, 503), "application/json, application/javascript"),
             answers={200: {"type": "object"}},
@@ -100,7 +106,7 @@ def routes(roots: Roots) -> tuple[Route, ...]:
             *("GET", "/api/proofs/{handle}", roots.prove, "prove"),
             "Proof that what a handle says, or said in a version, is under the root of its day.",
             "标识当前或某一历史版本的包含证明。",
-            parameters=(Parameter("version", "This version.", "该版本。", {"type": "integer", "minimum": 1}),),
+            parameters=(Parameter("version", "This version.", "该版本。", _VERSION),),
             responses={200: "application/json", 401: "application/json", 403: "application/json"} | problems,
             answers={200: {"type": "object"}},
         ),

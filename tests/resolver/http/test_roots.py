@@ -50,7 +50,16 @@ async def test_the_root_of_a_day_is_published_with_its_signature(node, tmp_path)
 
 
 @pytest.mark.parametrize(
-    "path", ["roots/2020-01-01", "roots/x", "roots?before=x", "roots?limit=0", "proofs/x?version=0"]
+    "path",
+    [
+        "roots/2020-01-01",
+        "roots/x",
+        "roots?before=x",
+        "roots?before=20261122",
+        "roots/2026-W47-7",
+        "roots?limit=0",
+        "proofs/x?version=0",
+    ],
 )
 async def test_what_is_no_day_and_no_version_is_refused(node, path):
     assert (await ask(node, "GET", f"/api/{path}")).status in (400, 404)
