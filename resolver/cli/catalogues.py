@@ -13,11 +13,15 @@ from resolver.cli import (
     texts,
     texts_by_family,
     texts_of_care,
+    texts_of_registration,
+    texts_of_running,
     texts_of_trust,
 )
 
 HELP: Final[Catalogue] = {
     **texts.HELP,
+    **texts_of_running.HELP,
+    **texts_of_registration.HELP,
     **texts_of_care.HELP,
     **texts_by_family.HELP,
     **texts_of_trust.HELP,
@@ -29,6 +33,8 @@ HELP: Final[Catalogue] = {
 }
 MESSAGES: Final[Catalogue] = {
     **texts.MESSAGES,
+    **texts_of_running.MESSAGES,
+    **texts_of_registration.MESSAGES,
     **texts_of_care.MESSAGES,
     **texts_by_family.MESSAGES,
     **texts_of_trust.MESSAGES,

@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 def search(
     invocation: Invocation, chosen: Chosen, prefix: str, value_type: str, value: str, limit: int | None, form: str
 ) -> None:
-    write_rows(
-        run(_found(invocation, chosen, prefix, value_type, value, limit)), ("handle",), form, invocation.language
-    )
+    found = run(_found(invocation, chosen, prefix, value_type, value, limit))
+    write_rows(found, ("handle",), form, invocation.language)
+    if not found:
+        invocation.say("search.none", prefix=prefix, type=value_type, value=value)
 
 
 @enterprise.command("searchable", help="enterprise.searchable")

@@ -218,6 +218,8 @@ async def test_handles_are_found_by_a_value_once_its_type_is_searchable(database
     assert "2 were given keys" in filament("enterprise", "searchable", "88.168.1", "SPEC", *dsn).stderr
     assert json.loads(filament(*wanted).stdout) == [{"handle": "88.168.1/A"}, {"handle": "88.168.1/B"}]
     assert json.loads(filament(*wanted, "--limit", "1").stdout) == [{"handle": "88.168.1/A"}]
+    none = filament("search", "88.168.1", "SPEC", "83dtex/36f", *dsn, "--lang", "zh")
+    assert "没有类型为 'SPEC'、值为 '83dtex/36f' 的标识" in none.stderr
     assert "不是本节点的前缀" in filament("search", "88.1", "SPEC", "x", *dsn, "--lang", "zh", code=1).stderr
 
 
