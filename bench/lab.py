@@ -83,7 +83,7 @@ async def a_lab(registered: int, directory: Path | None = None, **settings: obje
             postgres = EmbeddedPostgres(postgres_directory(directory), binaries=find_binaries())
             dsn = (await stack.enter_async_context(postgres)).dsn
             await migrate(dsn)
-        await _add_administrator(dsn)
+        await add_administrator(dsn)
         own = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         os.environ.update(SETTINGS)  # for the processes that start now
         registry, port = await stack.enter_async_context(_a_registry(dsn, own))
@@ -91,7 +91,7 @@ async def a_lab(registered: int, directory: Path | None = None, **settings: obje
         yield Lab(dsn, 0 if directory else registered, node, registry, port)
 
 
-async def _add_administrator(dsn: str) -> None:
+async def add_administrator(dsn: str) -> None:
     store = Store(RegistrySettings(dsn=dsn), "bench")
     await store.open()
     key = HandleValue(300, "HS_SECKEY", SECRET, permissions=Permission.ADMIN_READ | Permission.ADMIN_WRITE)

@@ -5,8 +5,9 @@ Broken off, it is sent again with the same Idempotency-Key and goes on where it 
 
 import logging
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import uuid4
 
@@ -15,11 +16,13 @@ import orjson
 from aiohttp import web
 
 from registry import ledger, transfers
-from registry.bulk import load
+from registry.bulk import chunks_of, load
 from registry.bulk_rights import may_write
 from registry.callers import Callers
+from registry.chunks import Form
 from registry.documentation import language_of
-from registry.errors import HandleNotFound, ServerBusy
+from registry.errors import HandleNotFound, ProtocolFault, ServerBusy
+from registry.receipts import KEPT
 from registry.refusals import RefusedRow, refused_rows, write_refusals
 from registry.rights import Rights
 from registry.store import Store
@@ -71,13 +74,19 @@ class BulkHandlers:
         by = await self._callers.administrator(request, "bulk")
         form = transfers.form_of(request)
         key = request.headers.get("Idempotency-Key", "")[:MAX_KEY] or str(uuid4())
+        load_key, octets = f"{by} {key}", transfers.pieces(request)
         with self._place():
+            if "Idempotency-Key" in request.headers:
+                since = datetime.now(UTC) - KEPT
+                before = await _loaded_before(self._store, octets, form, load_key=load_key, since=since)
+                if before is not None:
+                    return await self._report(request, before)
             report = await load(
                 self._store,
-                transfers.pieces(request),
+                octets,
                 form,
                 source=request.query.get("source", "")[:MAX_KEY] or request.path,
-                load_key=f"{by} {key}",
+                load_key=load_key,
                 loaded_by=str(by),
                 may_write=may_write(self._rights, by),
             )
@@ -146,3 +155,20 @@ class BulkHandlers:
         language = language_of(request)
         rows: list[RefusedRow] = await anext(refused_rows(self._store, batch_id), [])
         return [msgspec.convert(row.to_json(language), RefusedForm) for row in rows[:SHOWN_REFUSALS]]
+
+
+async def _loaded_before(
+    store: Store, octets: AsyncIterator[bytes], form: Form, *, load_key: str, since: datetime
+) -> int | None:
+    """The number of the load that this key has made since of this very file, if any. Nothing is written.
+
+    Raises ProtocolFault when it was another file.
+    """
+    async with store.connection() as connection:
+        batch = await ledger.finished(connection, load_key=load_key, form=form, since=since)
+    if batch is None:
+        return None
+    digests = [chunk.digest async for chunk in chunks_of(store, octets, form)]
+    if digests != [digest for digest, _ in batch.chunks.values()]:
+        raise ProtocolFault("write.key_reused")
+    return batch.batch_id

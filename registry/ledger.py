@@ -21,6 +21,10 @@ UNFINISHED: Final = """
 SELECT batch_id FROM import_batch
 WHERE load_key = $1 AND form = $2 AND finished_at IS NULL ORDER BY batch_id DESC LIMIT 1
 """
+FINISHED: Final = """
+SELECT batch_id FROM import_batch
+WHERE load_key = $1 AND form = $2 AND finished_at > $3 ORDER BY batch_id LIMIT 1
+"""
 NEW_BATCH: Final = """
 INSERT INTO import_batch (load_key, source, form, loaded_by, created_at) VALUES ($1, $2, $3, $4, $5) RETURNING batch_id
 """
@@ -43,7 +47,7 @@ FORGET_REFUSAL: Final = "DELETE FROM import_refusal WHERE batch_id = $1 AND chun
 STRIKE: Final = """
 UPDATE import_chunk SET digest = '', created = 0, updated = 0, unchanged = 0 WHERE batch_id = $1 AND chunk = $2
 """
-FINISH: Final = "UPDATE import_batch SET finished_at = $2 WHERE batch_id = $1"
+FINISH: Final = "UPDATE import_batch SET finished_at = $2 WHERE batch_id = $1 AND finished_at IS NULL"
 HEADER: Final = """
 SELECT b.form, b.source, b.loaded_by, extract(epoch FROM b.finished_at - b.created_at)::float AS seconds,
        coalesce(sum(c.lines), 0)::bigint AS lines, coalesce(sum(c.created), 0)::bigint AS created,
@@ -118,6 +122,12 @@ async def open_batch(connection: Connection, *, load_key: str, source: str, form
             row = (load_key, storable(source), form, loaded_by, datetime.now(UTC))
             return Batch(await connection.fetchval(NEW_BATCH, *row))
         return Batch(batch_id, await _chunks(connection, batch_id))
+
+
+async def finished(connection: Connection, *, load_key: str, form: str, since: datetime) -> Batch | None:
+    """The first load of this key and form that has ended since."""
+    batch_id = await connection.fetchval(FINISHED, load_key, form, since)
+    return None if batch_id is None else Batch(batch_id, await _chunks(connection, batch_id))
 
 
 async def set_columns(connection: Connection, batch: Batch, names: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from registry import receipts
 from registry.receipts import KEPT
-from tests.registry.interface import Node, open_interface
+from tests.registry.interface import NDJSON, Node, open_interface
 
 # Routes that have their own way, and why: the parts of a load have receipts of their own, a file that is sent again is
 # there once, wrong passwords count whatever becomes of the request, and
@@ -108,6 +108,21 @@ async def test_a_trial_answers_as_the_real_one_and_leaves_nothing(node: Node):
     assert (await send(node, *real))[0] == 201
     assert (await send(node, *sent)) == (await send(node, *real)), "and it is refused as the real one"
     assert (await send(node, "POST", "/api/enterprises?dryRun=perhaps", FACTORY, node.operator))[0] == 400
+
+
+async def test_a_file_that_is_sent_again_is_loaded_once_and_answered_as_the_first_time(node: Node):
+    async def sent(octets: bytes) -> tuple[int, dict]:
+        named = node.enterprise | NDJSON | {"Idempotency-Key": "file"}
+        async with node.client.post("/api/bulk", data=octets, headers=named) as response:
+            return response.status, await response.json(content_type=None)
+
+    file = b"".join(b'{"handle":"88.168.2/F-%d","values":[]}\n' % number for number in range(20))
+    first = await sent(file)
+    assert (first[0], first[1]["created"]) == (200, 20)
+    assert await sent(file) == first
+    other = await sent(file + b'{"handle":"88.168.2/G","values":[]}\n')
+    assert (other[0], other[1]["rule"]) == (422, "write.key_reused")
+    assert await count(node, "SELECT count(*) FROM import_batch") == 1
 
 
 async def test_a_receipt_is_over_after_two_days(node: Node):
