@@ -28,11 +28,13 @@ from registry.quotas import check_registered
 from registry.record import HandleRecord, check_values
 from registry.registration import Registration
 from registry.store import Store
+from registry.suffixes import check_suffix
 from registry.transaction import COUNT, LOG, Transaction, begin
 from registry.value import HandleValue
 from registry.writing import Written, expect, says_the_same
 
 MAX_LISTED: Final = 1000  # Ranges in one answer.
+MAX_TRIED: Final = 10_000  # Members held to the rules of suffixes: some ten milliseconds.
 
 OF_MEMBER: Final = """
 SELECT suffix AS first, suffix_to AS last, head, width, radix, version, packed,
@@ -97,6 +99,7 @@ class Ranges:
     def __init__(self, store: Store, registration: Registration) -> None:
         self._store = store
         self._rights = registration.rights
+        self._templates = registration.templates
 
     async def register(self, new: NewRange, by: Administrator | None, version: int | None = None) -> Written:
         """Registers a range; what is written says of its first member."""
@@ -111,6 +114,8 @@ class Ranges:
         async def create(transaction: Transaction) -> Written:
             expect(version, new.first, None)
             await self._rights.check_create(new.first, administrator)
+            _check_suffixes(prefix, made)
+            await self._check_templates(transaction, made, new=True)
             await exclude(transaction.connection, prefix.prefix_id)
             written = await self._create(transaction, prefix, made)
             return Written(new.first, True, written)
@@ -128,6 +133,7 @@ class Ranges:
             new = with_changes(old, packed=pack(checked, 0), written_at=int(transaction.at.timestamp()))
             _check_members(new)
             await self._rights.check_replace(first, new.values_of(new.first), _known(by))
+            await self._check_templates(transaction, new)
             if says_the_same(old.values, new.values):
                 return Written(first.handle, False, first)
             await self._keep_history(transaction, prefix, old, by)
@@ -173,6 +179,11 @@ class Ranges:
     def suffix_of(self, handle: Handle) -> str:
         """The key of its suffix. Raises HandleNotFound."""
         return self._place(handle)[1]
+
+    async def _check_templates(self, transaction: Transaction, made: HandleRange, *, new: bool = False) -> None:
+        """What is filled in grows from the first member to the last: where both fit, all do."""
+        for suffix in (made.first, made.last):
+            await self._templates.check(made.values_of(suffix), transaction.connection, new=new)
 
     async def _create(self, transaction: Transaction, prefix: Prefix, made: HandleRange) -> HandleRecord:
         connection = transaction.connection
@@ -295,6 +306,15 @@ def _check_members(made: HandleRange) -> None:
         # A signature is of the values of one handle.
         raise InvalidValue("range.signed", index=signed[0][0].index)
     check_new(made.handle(made.last))
+
+
+def _check_suffixes(prefix: Prefix, made: HandleRange) -> None:
+    """Holds the members to the rules of their prefix: every one, or so many of a wide range and its last. The step is
+    odd, so that every digit changes. Raises InvalidHandle."""
+    if not prefix.rules:
+        return
+    for position in (*range(1, made.members + 1, made.members // MAX_TRIED | 1), made.members):
+        check_suffix(prefix.rules, made.spelled(made.suffix_at(position)))
 
 
 def _key(prefix: Prefix, of: HandleRange) -> tuple[int, int, str]:

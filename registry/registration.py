@@ -59,7 +59,7 @@ class Registration:
         self.rights = Rights(store, administrators)
         self._reading = Reading(store, self.rights)
         self._trust = Trust(store, self.rights, clock)
-        self._templates = Templates(store)
+        self.templates = Templates(store)
         self._minting = Minting(store)
 
     async def put_record(
@@ -96,7 +96,7 @@ class Registration:
             if record is None:
                 await self.rights.check_create(handle, administrator)
                 check_suffix(prefix.rules, handle.suffix)
-                await self._templates.check(checked, transaction.connection, new=True)
+                await self.templates.check(checked, transaction.connection, new=True)
                 try:
                     return Written(handle, True, await transaction.create(handle, checked))
                 except HandleAlreadyExists:  # Somebody was quicker: his has been committed.
@@ -106,7 +106,7 @@ class Registration:
             if not overwrite and not (or_same and says_the_same(record.values, checked)):
                 raise HandleAlreadyExists("handle.exists", handle=str(handle))
             await self.rights.check_replace(record, checked, administrator)
-            await self._templates.check(checked, transaction.connection)
+            await self.templates.check(checked, transaction.connection)
             return Written(handle, False, await replace(transaction, record, checked))
 
     async def mint_record(
@@ -129,7 +129,7 @@ class Registration:
         async with begin(self._store, str(administrator)) as transaction:
             expect(version, handle, None)
             await self.rights.check_create(handle, administrator)
-            await self._templates.check(checked, transaction.connection, new=True)
+            await self.templates.check(checked, transaction.connection, new=True)
             for _ in range(MAX_TAKEN):
                 minted = Handle(prefix.spelling, await self._minting.next(prefix, asked, transaction.connection))
                 check_suffix(prefix.rules, minted.suffix)
@@ -166,7 +166,7 @@ class Registration:
                 raise ValueAlreadyExists("value.exists", index=taken)
             if (index := read_only_index(record, given)) is not None:
                 raise InsufficientPermission("authorization.read_only", index=index, handle=str(handle))
-            await self._templates.check(after, transaction.connection)
+            await self.templates.check(after, transaction.connection)
             # Last: whether a digest is right tells of values that not everybody may read.
             await self._trust.check(HandleRecord(handle, after), signed)
             await check_alias(self._store, handle, given)
@@ -202,7 +202,7 @@ class Registration:
             for index in indexes:
                 if record.at(index) is None:
                     raise ValuesNotFound("values.not_found", handle=str(handle), index=index)
-            await self._templates.check(after, transaction.connection)
+            await self.templates.check(after, transaction.connection)
             return Written(handle, False, await replace(transaction, record, after))
 
         return await change(self._store, handle, administrator, version, made)

@@ -10,14 +10,19 @@ from registry.errors import (
     HandleAlreadyExists,
     HandleNotFound,
     InvalidAdministrator,
+    InvalidHandle,
     InvalidValue,
     PrefixNotHomed,
     ProtocolFault,
 )
 from registry.export import export_handles
+from registry.minting import Minting
 from registry.ranges import NewRange, Ranges
 from registry.search import declare, search
 from registry.store import Store
+from registry.suffixes import SuffixRule
+from registry.template import Attribute, Template
+from registry.templates import State, Templates
 from registry.transaction import begin
 from registry.value import HandleValue
 from tests.registry.books import NODE, OWNER, PREFIX, STRANGER, URL, name, read, register
@@ -321,3 +326,24 @@ async def test_a_member_of_a_base_36_range_is_found_in_small_letters_too(store, 
     assert await texts(store, "88.118.1/roll-0z") == ["https://yarn.example/Roll-0Z", "CL0322", "2"]
     assert await texts(store, "88.118.1/ROLL-11") == ["https://yarn.example/Roll-11", "CL0322", "4"]
     assert await texts(store, "88.118.1/Roll-12") is None
+
+
+async def test_members_are_held_to_the_rules_of_their_prefix_and_to_their_template(store, registration, ranges):
+    prefix = store.prefixes.find(PREFIX.encode())
+    await Minting(store).set_rules(prefix, [SuffixRule("Cake-[0-9][0-6]")], "test")
+    for new in (doff("88.118.1/Cake-03", 6), doff("88.118.1/Box-01", 3)):
+        with pytest.raises(InvalidHandle, match="fits none of the rules"):
+            await ranges.register(new, OWNER)
+    assert (await ranges.register(doff("88.118.1/Cake-01", 6), OWNER)).created
+    await Minting(store).set_rules(prefix, [], "test")
+    attribute = Attribute(index=10, type="PLACE", kind="number", zh="位", en="place", maximum=5)
+    templates = Templates(store)
+    await templates.save(prefix, "place", Template(zh="位", en="place", attributes=(attribute,)), "test")
+    await templates.move(prefix, "place", 1, State.PUBLISHED, "test")
+    values = (HandleValue(10, "PLACE", b"{position}"), HandleValue(1000, "TEMPLATE", b"88.118.1/place@1"))
+    with pytest.raises(InvalidValue, match="is not between"):
+        await ranges.register(NewRange(name("88.118.1/Box-01"), 6, 2, 10, values), OWNER)
+    assert (await ranges.register(NewRange(name("88.118.1/Box-01"), 5, 2, 10, values), OWNER)).created
+    other = (HandleValue(10, "PLACE", b"7"), values[1])
+    with pytest.raises(InvalidValue, match="is not between"):
+        await ranges.replace(name("88.118.1/Box-01"), other, OWNER)
