@@ -61,7 +61,8 @@ STEPS: list[tuple[str, str, str, dict[str, str], Any, str]] = [
     (OPERATOR, "POST /api/recycled/{prefix}", "", {"prefix": "88.168.3"}, WHY, "enterprise.recycle"),
 ]  # fmt: skip
 CHANGES_NOTHING = {"POST /api/labels"}
-ELSEWHERE = ("/api/jobs", "/api/mappings")  # Whose acts are looked for beside what else they do.
+# Whose acts are looked for beside what else they do.
+ELSEWHERE = ("/api/jobs", "/api/mappings", "/api/transfers", "/api/issuers")
 
 
 @pytest.fixture

@@ -13,12 +13,13 @@ from tests.registry.interface import NDJSON, Node, open_interface
 
 # Routes that have their own way, and why: the parts of a load have receipts of their own, a file that is sent again is
 # there once, wrong passwords count whatever becomes of the request, and
-# labels are only made.
+# labels and proposals are only made.
 OTHERWISE = {
     ("post", "/api/bulk"),
     ("post", "/api/applications/{application}/evidence"),
     ("post", "/api/login"),
     ("post", "/api/labels"),
+    ("post", "/api/mappings/propose"),
 }
 TOKEN = {"label": "scanner", "scopes": ["read"], "days": 5}
 FACTORY = {"name": "新厂", "name_en": "New", "prefix": "88.168.77"}
