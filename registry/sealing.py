@@ -38,7 +38,13 @@ INTERVAL: Final = 2.0  # Seconds between two looks when nothing was left to do.
 REST: Final = 4.0
 FETCHED: Final = 500  # Rows hashed at a time, some ten milliseconds, before the event loop has its turn.
 
-PLACE: Final = "SELECT history, transaction, sequence FROM sealing FOR UPDATE"
+LOOK: Final = "SELECT history, transaction, sequence FROM sealing"
+PLACE: Final = f"{LOOK} FOR UPDATE"
+NEW: Final = """
+SELECT EXISTS (SELECT FROM sealed_day WHERE root IS NULL AND day < $3) OR EXISTS (
+  SELECT FROM change_log
+  WHERE (xid, seq) > ($1::bigint::text::xid8, $2::bigint) AND xid < pg_snapshot_xmin(pg_current_snapshot()))
+"""
 BEGIN: Final = "INSERT INTO sealing (history, transaction, sequence) VALUES ($1, 0, 0) ON CONFLICT DO NOTHING"
 MOVE: Final = "UPDATE sealing SET history = $1, transaction = $2, sequence = $3"
 READ: Final = """
@@ -122,7 +128,18 @@ class Sealer:
 
         Its commit waits for the disk, and with it everything that was committed before: what is sealed is not lost.
         """
-        async with self._store.connection() as connection, connection.transaction():
+        async with self._store.connection() as connection:
+            # Whoever holds a row writes: a registry with nothing to seal is to leave the disk alone.
+            return await self._is_due(connection, today) and await self._work(connection, today)
+
+    async def _is_due(self, connection: Any, today: date) -> bool:
+        row = await connection.fetchrow(LOOK)
+        if row is None or row["history"] != history_number(str(await connection.fetchval(HISTORY))):
+            return True
+        return bool(await connection.fetchval(NEW, row["transaction"], row["sequence"], today))
+
+    async def _work(self, connection: Any, today: date) -> bool:
+        async with connection.transaction():
             place = await self._place(connection)
             rows = _piece(await connection.fetch(READ, place.transaction, place.sequence, AT_ONCE))
             opened = await connection.fetchrow(OPEN_DAY)
