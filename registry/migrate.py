@@ -7,6 +7,7 @@ pg_advisory_lock holds a snapshot that CREATE INDEX CONCURRENTLY would wait for 
 import asyncio
 import hashlib
 import importlib.resources
+import itertools
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +21,9 @@ log = logging.getLogger(__name__)
 
 LOCK: Final = 0x46494C4D  # "FILM": any number does, as long as no other program of the database uses it.
 LOCK_POLL: Final = 0.2  # Seconds.
+# What a migration's name begins with: safe under the program before it, or for when that is gone.
+PRE: Final = "pre_"
+POST: Final = "post_"
 OLDEST_POSTGRES: Final = 15
 OUTSIDE_TRANSACTION: Final = "-- migrate: no-transaction"
 
@@ -65,8 +69,11 @@ def migrations() -> list[Migration]:
     return [Migration(int(entry.name[:4]), entry.name[5:-4], entry.read_text(encoding="utf-8")) for entry in files]
 
 
-async def migrate(dsn: str, *, exact_suffixes: bool = False) -> list[str]:
-    """Brings the schema up to date and returns the names of what was applied. Raises SchemaMismatch."""
+async def migrate(dsn: str, *, exact_suffixes: bool = False, post: bool = True) -> list[str]:
+    """Brings the schema up to date and returns the names of what was applied. Raises SchemaMismatch.
+
+    Without `post` as far as the program before this one can still work with it: to be called again when that is gone.
+    """
     connection = await asyncpg.connect(dsn)
     try:
         _check_postgres(connection)
@@ -76,6 +83,8 @@ async def migrate(dsn: str, *, exact_suffixes: bool = False) -> list[str]:
             await _refuse_stranger(connection)
             await connection.execute(CREATE_TABLE)
             pending = _pending(await connection.fetch(APPLIED))
+            if not post:
+                pending = list(itertools.takewhile(lambda migration: not migration.name.startswith(POST), pending))
             for migration in pending:
                 await _apply(connection, migration)
             await connection.execute(MAKE_NODE, exact_suffixes, datetime.now(UTC))
@@ -93,7 +102,7 @@ async def check(connection: "asyncpg.Connection | asyncpg.pool.PoolConnectionPro
     if await _refuse_stranger(connection):
         raise SchemaMismatch("no-registry")
     pending = _pending(await connection.fetch(APPLIED))
-    if pending:
+    if any(not migration.name.startswith(POST) for migration in pending):
         raise SchemaMismatch("older-schema", version=pending[0].version, name=pending[0].name)
     await _check_node(connection, exact_suffixes)
 
@@ -126,6 +135,8 @@ def _pending(applied: list[asyncpg.Record]) -> list[Migration]:
     known = {migration.version: migration for migration in migrations()}
     for row in applied:
         migration = known.pop(row["version"], None)
+        if migration is None and row["name"].startswith(PRE):
+            continue  # a later program is being put in our place, or was taken back
         if migration is None:
             raise SchemaMismatch("newer-schema", version=row["version"], name=row["name"])
         if migration.sha256 != row["sha256"]:

@@ -26,12 +26,12 @@ from resolver.settings import Settings
 log = logging.getLogger(__name__)
 
 
-async def bring_schema_up_to_date(settings: Settings) -> None:
+async def bring_schema_up_to_date(settings: Settings, *, post: bool = True) -> None:
     """What a node does before its processes start. A database that is away now is waited for."""
     delay = FIRST_DELAY
     while True:
         try:
-            await migrate(settings.registry.dsn, exact_suffixes=settings.registry.exact_suffixes)
+            await migrate(settings.registry.dsn, exact_suffixes=settings.registry.exact_suffixes, post=post)
         except (asyncpg.DiskFullError, *DATABASE_AWAY) as error:
             if isinstance(error, asyncpg.exceptions.ClientConfigurationError):
                 raise  # a DSN that makes no sense now makes none later
@@ -43,7 +43,7 @@ async def bring_schema_up_to_date(settings: Settings) -> None:
         delay = min(delay * 2, LAST_DELAY)
 
 
-async def prepare_nothing(settings: Settings) -> None:
+async def prepare_nothing(settings: Settings, *, post: bool = True) -> None:
     """For a schema that is cared for elsewhere."""
 
 

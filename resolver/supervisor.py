@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 from aiohttp import web
@@ -46,7 +46,11 @@ DRAIN: Final = 15.0  # Seconds for what is in flight: the resolvers give their r
 REGISTRY: Final = "registry"
 POSTGRES: Final = "postgres"
 
-Prepare = Callable[[Settings], Awaitable[None]]
+
+class Prepare(Protocol):
+    """What is done to the book before processes start; without `post` while those of another program still run."""
+
+    def __call__(self, settings: Settings, *, post: bool = True) -> Awaitable[None]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,7 @@ class Supervisor:
 
     async def _start(self, stack: AsyncExitStack) -> None:
         await stack.enter_async_context(self._database())
-        await self._prepare(self.settings)
+        await self._prepare(self.settings, post=self._estate is None)
         await refuse_strange_book(self.settings.registry)
         if self._programs.registry:
             await stack.enter_async_context(only_one(self.settings.registry))
@@ -184,7 +188,10 @@ class Supervisor:
         }
 
     async def _replace(self) -> Mapping[str, Any]:
-        return {"failed": await self.renew()}
+        failed = await self.renew()
+        if not failed:
+            await self._prepare(self.settings)
+        return {"failed": failed}
 
     async def _obey_outcome(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
         """What became of the renewal after an upgrade, once it is over."""
@@ -205,7 +212,7 @@ class Supervisor:
         self._replacing = asyncio.create_task(self._obey_upgrade({}))
 
     def _become(self, words: list[str]) -> None:
-        if self._stopping or self._renewing.locked():
+        if self._stopping or self._renewing.locked() or self._reread is None:
             return
         log.info("another program takes over: %s", words[0])
         try:

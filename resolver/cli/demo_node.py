@@ -75,7 +75,7 @@ class _Demo:
         self._count = count
         self._began = self._step_began = time.monotonic()
 
-    async def prepare(self, settings: Settings) -> None:
+    async def prepare(self, settings: Settings, *, post: bool = True) -> None:
         """The schema, the enterprises and the identifiers, as far as they are not there yet."""
         self._invocation.say("demo.postgres", seconds=self._lap())
         await bring_schema_up_to_date(settings)

@@ -48,6 +48,32 @@ async def test_a_newer_schema_is_refused_with_advice(database_dsn):
     await connection.close()
 
 
+async def test_a_running_program_goes_on_when_a_later_one_has_prepared_the_schema_for_itself(database_dsn):
+    connection = await connected(database_dsn)
+    await connection.execute("INSERT INTO schema_migration VALUES (9999, 'pre_later', '', now())")
+    await migrate.check(connection, exact_suffixes=False)
+    await connection.close()
+
+
+async def test_what_the_former_program_could_not_bear_is_done_when_it_is_gone(empty_dsn, monkeypatch):
+    ours = migrate.migrations()
+    later = [
+        migrate.Migration(9998, "pre_add", "CREATE TABLE added ()"),
+        migrate.Migration(9999, "post_drop", "DROP TABLE added"),
+    ]
+    monkeypatch.setattr(migrate, "migrations", lambda: [*ours, *later])
+    assert (await migrate.migrate(empty_dsn, post=False))[-1] == "pre_add"
+    connection = await connected(empty_dsn)
+    await migrate.check(connection, exact_suffixes=False)
+    await connection.execute("SELECT FROM added")
+    assert await migrate.migrate(empty_dsn) == ["post_drop"]
+    await connection.close()
+
+
+def test_every_migration_after_the_first_says_when_it_is_safe():
+    assert all(one.name.startswith(("pre_", "post_")) for one in migrate.migrations()[1:])
+
+
 async def test_a_migration_of_another_text_is_refused(database_dsn):
     connection = await connected(database_dsn)
     await connection.execute("UPDATE schema_migration SET sha256 = 'x'")
