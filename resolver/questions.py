@@ -30,6 +30,7 @@ class Asked:
     seconds: float
     code: int | None = None
     reason: str = ""
+    texts: tuple[str, ...] = ()
 
     @property
     def answered(self) -> bool:
@@ -59,28 +60,34 @@ class Questioner:
         self._tls.check_hostname = False
         self._tls.verify_mode = ssl.CERT_NONE
 
+    async def texts(self, protocol: str, handle: str) -> tuple[str, ...]:
+        """What the node says of a handle; nothing when it says nothing in time."""
+        return (await self.ask(protocol, handle)).texts
+
     async def ask(self, protocol: str, handle: str, *, authoritative: bool = False) -> Asked:
         """Never raises for what a node does or does not do."""
         began = time.perf_counter()
         try:
             async with asyncio.timeout(self._timeout):
                 way = self._native if protocol in ("tcp", "udp") else self._http
-                code = await way(protocol, handle, authoritative)
+                code, texts = await way(protocol, handle, authoritative)
         except TimeoutError:
             return Asked(protocol, time.perf_counter() - began, reason=f"no answer within {self._timeout:g} s")
         except (OSError, ValueError, aiohttp.ClientError, ClientError) as error:
             return Asked(protocol, time.perf_counter() - began, reason=str(error) or type(error).__name__)
-        return Asked(protocol, time.perf_counter() - began, code)
+        return Asked(protocol, time.perf_counter() - began, code, texts=texts)
 
-    async def _native(self, protocol: str, handle: str, authoritative: bool) -> int:
+    async def _native(self, protocol: str, handle: str, authoritative: bool) -> tuple[int, tuple[str, ...]]:
         server = Server.from_text(self.place.address(protocol))
         client = Client([server], deadline=self._timeout)
-        return (await client.resolve(handle, authoritative=authoritative, follow=False)).code
+        resolved = await client.resolve(handle, authoritative=authoritative, follow=False)
+        return resolved.code, tuple(value.data.decode("utf-8", "replace") for value in resolved.values)
 
-    async def _http(self, protocol: str, handle: str, authoritative: bool) -> int:
+    async def _http(self, protocol: str, handle: str, authoritative: bool) -> tuple[int, tuple[str, ...]]:
         # A connection of its own each time: that of a worker that is gone says nothing of the others.
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(force_close=True)) as session:
             url = f"{self.place.address(protocol)}/api/handles/{quote(handle, safe='/')}"
             parameters = {"auth": "true"} if authoritative else {}
             async with session.get(url, params=parameters, ssl=self._tls) as response:
-                return int((await response.json(content_type=None))["responseCode"])
+                body = await response.json(content_type=None)
+        return int(body["responseCode"]), tuple(str(one["data"]["value"]) for one in body.get("values", ()))

@@ -51,7 +51,7 @@ def run(revision: str, tests: Sequence[str]) -> "subprocess.CompletedProcess[str
         shutil.copytree(ROOT / MIGRATIONS, tree / MIGRATIONS, ignore=shutil.ignore_patterns("*_post_*"))
         left_out = [f"--deselect={name}" for name in ABOUT_MIGRATIONS]
         return subprocess.run(
-            [sys.executable, "-m", "pytest", "-n0", "-q", "-p", "no:cacheprovider", *left_out, *tests],
+            [sys.executable, "-m", "pytest", "-n0", "-q", "-p", "no:cacheprovider", "--timeout=0", *left_out, *tests],
             cwd=tree,
             env={**os.environ, "PYTHONPATH": str(tree)},
             stdout=subprocess.PIPE,

@@ -26,6 +26,7 @@ from resolver.cli.labelling import label
 from resolver.cli.naming import register, resolve
 from resolver.cli.options import language_option
 from resolver.cli.people import application, person, token
+from resolver.cli.promises import probe, promises
 from resolver.cli.ranges import handle_range
 from resolver.cli.running import reload, renew, status, up, upgrade
 from resolver.cli.searching import search
@@ -65,6 +66,8 @@ for command in (
     doctor,
     backup,
     restore,
+    probe,
+    promises,
     stats,
     search,
     trace,

@@ -54,6 +54,26 @@ HELP: Final[Catalogue] = {
         "Moment to restore, such as 2026-11-22T10:15:00+08:00; the log must have been followed.",
         "恢复到的时刻，如 2026-11-22T10:15:00+08:00；须曾用 backup follow 接收日志。",
     ),
+    "probe": (
+        "Ask a running node over each protocol, on and on, and keep what comes of it: the meter of its promises.",
+        "从外部持续探测运行中的节点（各协议），并记录结果，作为服务承诺的度量。",
+    ),
+    "probe.handle": (
+        "Identifier to ask for; otherwise one that nobody registered.",
+        "所查标识；默认查询一个未登记的标识。",
+    ),
+    "probe.write": (
+        "Write it too, with each round, and see when every protocol shows it. What it holds is replaced.",
+        "每轮同时改写该标识，测量多久后各协议可见；原有内容会被替换。",
+    ),
+    "probe.interval": ("Seconds between two rounds.", "探测间隔（秒）。"),
+    "probe.metrics_port": ("Show the figures to Prometheus on this port.", "在该端口提供 Prometheus 指标。"),
+    "promises": (
+        "Show what was measured of the node's promises in a month of China: availability, probes, incidents.",
+        "显示某月（北京时间）的服务承诺达成情况：可用率、探测结果、异常与恢复。",
+    ),
+    "promises.month": ("Month, such as 2026-11; otherwise this one.", "月份，如 2026-11，默认本月。"),
+    "promises.show": ("What to show.", "显示内容。"),
     "doctor": (
         "Examine a node and its machine: database, disk, clock, ports, certificate, answers over each protocol; "
         "each finding with its remedy.",
@@ -62,7 +82,22 @@ HELP: Final[Catalogue] = {
     "doctor.json": ("Print JSON instead of a page.", "输出 JSON。"),
 }
 
-COLUMNS: Final[Catalogue] = {"backup": ("Backup", "备份"), "made_at": ("Made", "时间")}
+COLUMNS: Final[Catalogue] = {
+    "service": ("Service", "服务"),
+    "minutes": ("Minutes", "探测分钟数"),
+    "down": ("Down", "不可用分钟数"),
+    "availability": ("Availability", "可用率"),
+    "probe": ("Probe", "探测"),
+    "asked": ("Tried", "次数"),
+    "answered": ("In time", "成功"),
+    "mean_ms": ("Mean ms", "平均毫秒"),
+    "slowest_ms": ("Slowest ms", "最长毫秒"),
+    "began_at": ("Began", "异常时间"),
+    "ended_at": ("Ended", "恢复时间"),
+    "cause": ("Cause", "原因"),
+    "backup": ("Backup", "备份"),
+    "made_at": ("Made", "时间"),
+}
 
 MESSAGES: Final[Catalogue] = {
     "control.nobody": (
@@ -101,6 +136,10 @@ MESSAGES: Final[Catalogue] = {
     "restore.done": (
         "Backup {name} is restored into {directory}; `filament up` serves it.",
         "备份 {name} 已恢复到 {directory}，可用 filament up 启动。",
+    ),
+    "probe.started": (
+        "Probing every {seconds:g} s. Ctrl-C stops it.",
+        "每 {seconds:g} 秒探测一次，按 Ctrl-C 停止。",
     ),
     "reload.refused": ("Nothing is changed: {reason}", "未作任何改变：{reason}"),
     "reload.applied": ("In effect: {names}; certificates are read again.", "已生效：{names}；证书已重新读取。"),

@@ -11,12 +11,15 @@ from resolver.settings import Settings
 _EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # not listened on: where it is reached from here
 
 
-async def examine(settings: Settings, language: Language) -> list[Finding]:
+def place_of(settings: Settings) -> Place:
+    """Where a node of these settings is asked from its own machine."""
     ours = settings.resolver
-    place = Place(
-        _EVERYWHERE.get(ours.listen[0], ours.listen[0]),
-        {"http": ours.port, "https": ours.port, "tcp": ours.native_port, "udp": ours.native_port},
-    )
+    ports = {"http": ours.port, "https": ours.port, "tcp": ours.native_port, "udp": ours.native_port}
+    return Place(_EVERYWHERE.get(ours.listen[0], ours.listen[0]), ports)
+
+
+async def examine(settings: Settings, language: Language) -> list[Finding]:
+    place = place_of(settings)
     found = await book.look(settings.registry)
     ports, status, resolved = await asyncio.gather(
         machine.ports(settings, place), answers.status(settings, language), answers.resolve(place, found.handle)
