@@ -6,10 +6,15 @@ import re
 import signal
 from pathlib import Path
 
+import pytest
+
 from bench.restless import WAYS, Count, Target, ask_on_and_on
 from resolver import control
 from tests.resolver.running_node import RunningNode, arguments, ask, is_running, until
 from tests.resolver.test_cli import filament
+
+# Processes and programs are started one after the other, and each has to become ready beside those that answer.
+pytestmark = pytest.mark.timeout(300)
 
 HANDLES = [f"88.168.1/{number}" for number in range(20)]
 PAUSE = 0.01  # Seconds between an answer and the next question: the new processes need the processor too.
@@ -55,9 +60,9 @@ async def test_no_question_is_lost_while_every_process_is_replaced(database_dsn,
 async def test_no_question_is_lost_while_the_program_is_replaced_with_its_own_postgres(tmp_path):
     data = tmp_path / "node"
     given = ["--data-directory", str(data)]
-    await asyncio.to_thread(write_book, given, tmp_path)
     with RunningNode(*arguments(None, data, workers=1)) as node:
         _, status = node.ready()
+        await asyncio.to_thread(write_book, given, tmp_path)
         postgres = (data / "postgres/cluster/postmaster.pid").read_text().split()[0]
         count, renewed = Count(), asyncio.Event()
         enough = lambda: renewed.is_set() and all(count.asked[way] > LEAST for way in WAYS)  # noqa: E731
