@@ -11,6 +11,7 @@ import asyncio
 import statistics
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from itertools import count, islice
 from pathlib import Path
@@ -33,6 +34,8 @@ REGISTERED: Final = 1_000_000  # Of a registry of its own.
 KEPT: Final = 100_000  # Names asked for again and again.
 UNREAD: Final = 5_000  # Names of a measurement that are asked for once.
 SECONDS: Final = 2.0  # Of one measurement.
+LONGEST: Final = 1800.0  # Seconds for which a job is followed.
+LOOK: Final = 0.2  # Seconds between two looks at it.
 WAYS: Final = ("kept", "read")
 
 Figures = dict[str, Any]
@@ -43,13 +46,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.beside", description="Measure reading beside a bulk load.")
     parser.add_argument("--rows", type=int, default=1_000_000, help="to load in each round (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="idle and loading (default: %(default)s)")
+    parser.add_argument("--job", action="store_true", help="send a job instead of a load")
     parser.add_argument("--registered", type=int, default=REGISTERED, help="of a registry of its own")
     parser.add_argument("--keep", action="store_true", help="write the figures into bench/results")
     asked = parser.parse_args()
     figures = {"program": "beside", **surroundings(), **uvloop.run(_measure(asked))}
     print(orjson.dumps({"whole": figures}).decode())
     if asked.keep:
-        print(keep("beside", figures), file=sys.stderr)
+        print(keep("beside-job" if asked.job else "beside", figures), file=sys.stderr)
     return 0
 
 
@@ -63,7 +67,14 @@ async def _measure(asked: argparse.Namespace) -> Figures:
         )
         for way in WAYS
     }
-    return {"registered": asked.registered, "loaded": asked.rows, **ratios, "loads": loads, "rounds": rounds}
+    return {
+        "registered": asked.registered,
+        "job": asked.job,
+        "loaded": asked.rows,
+        **ratios,
+        "loads": loads,
+        "rounds": rounds,
+    }
 
 
 async def _rounds(asked: argparse.Namespace, lab: Lab, directory: Path) -> tuple[list[Figures], list[Figures]]:
@@ -76,7 +87,11 @@ async def _rounds(asked: argparse.Namespace, lab: Lab, directory: Path) -> tuple
         one: Figures = {"round": number}
         _write(directory / "rows", asked.registered + number * asked.rows, asked.rows)
         for state in ("idle", "loading"):
-            load = asyncio.create_task(_load(lab, directory / "rows")) if state == "loading" else None
+            load = (
+                asyncio.create_task((_job if asked.job else _load)(lab, directory / "rows"))
+                if state == "loading"
+                else None
+            )
             if load is not None:
                 await asyncio.sleep(SECONDS)  # The first chunk is prepared without the process that does the others.
             read = _plan(lab, directory / "read", list(islice(unread, UNREAD)))
@@ -108,6 +123,25 @@ async def _load(lab: Lab, file: Path) -> Figures:
                 answer.raise_for_status()
                 report = await answer.json()
     return {name: report[name] for name in ("lines", "created", "refused", "seconds")}
+
+
+async def _job(lab: Lab, file: Path) -> Figures:
+    """The same as a job, which is followed to its end."""
+    identity, _, key = lab.authorization.partition(": ")
+    headers = {identity: key.strip(), "Content-Type": "application/x-ndjson"}
+    begun = time.monotonic()
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{lab.registry_port}", headers=headers) as client:
+        with file.open("rb") as body:
+            async with client.post("/api/jobs", data=body, timeout=aiohttp.ClientTimeout(total=None)) as answer:
+                answer.raise_for_status()
+                job = await answer.json()
+        while job["finishedAt"] is None and time.monotonic() - begun < LONGEST:
+            await asyncio.sleep(LOOK)
+            async with client.get(f"/api/jobs/{job['job']}") as answer:
+                job = await answer.json()
+    return {name: job[name] for name in ("state", "lines", "created", "refused")} | {
+        "seconds": time.monotonic() - begun
+    }
 
 
 def _write(file: Path, passed: int, rows: int) -> None:

@@ -67,13 +67,13 @@ def main() -> int:
 
 async def _measure(asked: argparse.Namespace, directory: Path) -> dict[str, Any]:
     sizes = (max(1, asked.rows // 10), asked.rows)
-    files = {(form, rows): _made(directory, form, rows) for rows in sizes for form in WAYS[1:]}
+    files = {(form, rows): made(directory, form, rows) for rows in sizes for form in WAYS[1:]}
     database = directory / "postgres"
     async with EmbeddedPostgres(database, binaries=find_binaries(asked.postgres)) as server:
         await migrate(server.dsn)
         connection = await asyncpg.connect(server.dsn)
-        made = datetime.now(UTC)
-        await connection.executemany(ADD_PREFIX, [(one.prefix, made) for one in ENTERPRISES])
+        begun = datetime.now(UTC)
+        await connection.executemany(ADD_PREFIX, [(one.prefix, begun) for one in ENTERPRISES])
         runs = []
         for turn in range(asked.rounds):
             for rows in sizes:
@@ -103,10 +103,10 @@ async def _one(way: str, file: str, dsn: str) -> dict[str, Any]:
     store = Store(RegistrySettings(dsn=dsn), "bench")
     await store.open()
     if way == "copy":
-        rows, seconds = await _copy(store, file)
+        rows, seconds = await copy(store, file)
     else:
         form: Any = FORMS.get(way, way)
-        report = await load(store, _pieces(file), form, source=file, load_key=file, loaded_by="bench")
+        report = await load(store, pieces(file), form, source=file, load_key=file, loaded_by="bench")
         assert report.refused == 0
         rows, seconds = report.lines, report.seconds
     await store.close()
@@ -121,11 +121,11 @@ async def _one(way: str, file: str, dsn: str) -> dict[str, Any]:
     }
 
 
-async def _copy(store: Store, file: str) -> tuple[int, float]:
+async def copy(store: Store, file: str) -> tuple[int, float]:
     """One COPY of rows that are ready: what nothing that loads into this table can beat."""
     created_at = datetime.now(UTC).replace(microsecond=0)
     records_of_handles: list[tuple[Any, ...]] = []
-    async for chunk in line_chunks(_pieces(file), exact_suffixes=False):
+    async for chunk in line_chunks(pieces(file), exact_suffixes=False):
         work, arguments = chunk.work()
         ready = work(*arguments)
         for run in ready.runs:
@@ -142,7 +142,8 @@ async def _copy(store: Store, file: str) -> tuple[int, float]:
         return len(records_of_handles), time.monotonic() - begun
 
 
-def _made(directory: Path, form: str, rows: int) -> Path:
+def made(directory: Path, form: str, rows: int) -> Path:
+    """A file of so many rows."""
     file = directory / f"{rows}.{form}"
     with file.open("wb") as out:
         given = records(rows)
@@ -154,7 +155,7 @@ def _made(directory: Path, form: str, rows: int) -> Path:
     return file
 
 
-async def _pieces(file: str) -> AsyncIterator[bytes]:
+async def pieces(file: str) -> AsyncIterator[bytes]:
     for piece in _read(file):
         yield piece
 
