@@ -38,6 +38,7 @@ BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 LABELS: Final = 10_000
 JOBS: Final = (("qr", "pdf"), ("qr", "zpl"), ("qr", "svg"), ("qr", "png"), ("datamatrix", "zpl"))
 TIMEOUT: Final = 300.0  # Seconds; a job takes some ten on a busy machine.
+VISIT: Final = 60.0  # Seconds of one visit: a page is painted in one, on a busy machine in some.
 PAINTED: Final = "performance.getEntriesByName('first-contentful-paint').map(one => one.startTime)"
 
 Figures = dict[str, Any]
@@ -112,9 +113,10 @@ async def _visit(browser: "Browser", url: str) -> tuple[float, int, int]:
     await tools.send("Network.enable")
     await tools.send("Network.emulateNetworkConditions", dict(PHONE))
     await tools.send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
-    await page.goto(url, wait_until="load")
-    while not (painted := await page.evaluate(PAINTED)):  # noqa: ASYNC110  # the browser tells us no event
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(VISIT):
+        await page.goto(url, wait_until="load")
+        while not (painted := await page.evaluate(PAINTED)):  # noqa: ASYNC110  # the browser tells us no event
+            await asyncio.sleep(0.05)
     await context.close()
     return float(painted[0]), sum(octets), len(octets)
 
