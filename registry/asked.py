@@ -1,8 +1,9 @@
 """What a request of the registry's own interface asks for, parameter by parameter, and the form of its answer."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import orjson
 from aiohttp import web
@@ -14,6 +15,10 @@ from registry.handle import Handle
 from registry.prefix import Prefix
 from registry.rights import Rights
 from registry.routes import percent_decode
+from registry.writing import ANY_VERSION
+
+NO_VERSION: Final = -1  # Of a validator that is none of ours: it matches nothing.
+_SEEN: Final = re.compile(r'"([0-9]{1,9})"')
 
 Form = TypeVar("Form")
 
@@ -69,3 +74,12 @@ def json_answer(form: Any, status: int = 200) -> web.Response:
     body = orjson.dumps(form, option=orjson.OPT_UTC_Z)
     headers = {"Cache-Control": "no-store"}
     return web.Response(body=body, status=status, headers=headers, content_type="application/json")
+
+
+def version_seen(request: web.Request) -> int | None:
+    """If-Match: the version that a writer has seen, which this interface told him (RFC 9110, section 13.1.1)."""
+    condition = request.headers.get("If-Match")
+    if condition is None:
+        return None
+    found = _SEEN.fullmatch(condition.strip())
+    return ANY_VERSION if condition.strip() == "*" else int(found[1]) if found else NO_VERSION

@@ -1,6 +1,5 @@
 """Ranges over HTTP: registered, shown, changed and deleted by whoever may do so with every handle in them."""
 
-import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
@@ -22,10 +21,8 @@ from registry.rest import ValueForm, form_from_json, time_to_text, values_from_f
 from registry.routes import Parameter, Route
 from registry.store import Store
 from registry.value import Permission
-from registry.writing import ANY_VERSION, Written
+from registry.writing import Written
 
-NO_VERSION: Final = -1  # Of a validator that is none of ours: it matches nothing.
-_SEEN: Final = re.compile(r'"([0-9]{1,9})"')
 _PATH: Final = "/api/ranges/{handle}"
 _PROBLEM: Final = "application/problem+json"
 _JSON: Final = "application/json"
@@ -129,7 +126,7 @@ class RangeHandlers:
         form = form_from_json(RangeForm, await octets_of(request))
         first = Handle.from_text(form.first)
         new = NewRange(first, form.members, form.width, form.radix, values_from_forms(form.values))
-        return _written(await self._ranges.register(new, by, _version(request)), 201)
+        return _written(await self._ranges.register(new, by, asked.version_seen(request)), 201)
 
     async def list(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
         by = await self._callers.administrator(request)
@@ -152,12 +149,12 @@ class RangeHandlers:
         by = await self._callers.administrator(request)
         member = asked.handle(placeholders)
         _, values = values_from_json(await octets_of(request))
-        return _written(await self._ranges.replace(member, values, by, _version(request)))
+        return _written(await self._ranges.replace(member, values, by, asked.version_seen(request)))
 
     async def delete(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         by = await self._callers.administrator(request)
         member = asked.handle(placeholders)
-        return _written(await self._ranges.delete(member, by, _version(request)))
+        return _written(await self._ranges.delete(member, by, asked.version_seen(request)))
 
 
 def _written(written: Written, status: int = 200) -> web.Response:
@@ -177,15 +174,6 @@ def range_to_json(one: HandleRange) -> dict[str, Any]:
         "written": time_to_text(one.written_at),
         "values": values_to_json(readable),
     }
-
-
-def _version(request: web.Request) -> int | None:
-    """The version that the writer has seen, which this interface told him."""
-    condition = request.headers.get("If-Match")
-    if condition is None:
-        return None
-    found = _SEEN.fullmatch(condition.strip())
-    return ANY_VERSION if condition.strip() == "*" else int(found[1]) if found else NO_VERSION
 
 
 def _limit(request: web.Request) -> int:

@@ -20,7 +20,7 @@ from registry.history import History
 from registry.record import HandleRecord
 from registry.rest import time_from_text
 from registry.rights import Rights
-from registry.routes import Route
+from registry.routes import Parameter, Route
 from registry.standing import State, Wish, shown
 from registry.states import MAX_AT_ONCE, allowed_to, put
 from registry.store import Store
@@ -30,6 +30,9 @@ _PROBLEM: Final = "application/problem+json"
 _PATH: Final = "/api/state/{handle}"
 _REFUSED: Final = dict.fromkeys((400, 401, 403, 404, 503), _PROBLEM)
 
+IF_MATCH: Final = Parameter(
+    "If-Match", "Only when the handle is at this version, quoted.", "仅当标识为该版本(带引号)时执行。", place="header"
+)
 Word = Literal["active", "reserved", "frozen", "revoked", "expired"]
 
 
@@ -87,9 +90,11 @@ class StateHandlers:
                 *("PUT", _PATH, self.put, "putState"),
                 "Reserve a name, or put a handle into use, freeze, revoke or end it; why, and what comes after it.",
                 "预留标识,或启用、冻结、注销标识,或使其过期,可注明原因与后继标识。",
-                (LANGUAGE_PARAMETER,),
+                (IF_MATCH, LANGUAGE_PARAMETER),
                 request={"application/json": StateForm},
-                responses=_REFUSED | {200: "application/json", 201: "application/json", 409: _PROBLEM, 413: _PROBLEM},
+                responses=_REFUSED
+                | {200: "application/json", 201: "application/json"}
+                | dict.fromkeys((409, 412, 413), _PROBLEM),
                 authenticated=True,
                 answers=one,
             ),
@@ -117,7 +122,7 @@ class StateHandlers:
     async def put(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         by = await self._callers.administrator(request)
         form = await body_of(request, StateForm)
-        (written,) = await self._put([asked.handle(placeholders)], form, by)
+        (written,) = await self._put([asked.handle(placeholders)], form, by, asked.version_seen(request))
         return asked.json_answer(_form(written.record), HTTPStatus.CREATED if written.created else HTTPStatus.OK)
 
     async def put_many(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
@@ -126,10 +131,12 @@ class StateHandlers:
         every = await self._put([Handle.from_text(name) for name in form.handles], form, by)
         return asked.json_answer([_form(written.record) for written in every])
 
-    async def _put(self, handles: Sequence[Handle], form: StateForm, by: Administrator) -> list[Written]:
+    async def _put(
+        self, handles: Sequence[Handle], form: StateForm, by: Administrator, version: int | None = None
+    ) -> list[Written]:
         wish = Wish(State[form.state.upper()], form.reason, form.successor, _seconds(form.expires))
         allow, of_node = allowed_to(self._rights, by), self._rights.is_of_node(by)
-        return await put(self._store, handles, wish, by=str(by), of_node=of_node, allow=allow)
+        return await put(self._store, handles, wish, by=str(by), of_node=of_node, allow=allow, version=version)
 
 
 def _form(record: HandleRecord) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from registry.schemes.gs1 import check_canonical
 from registry.standing import Standing, State, Wish, checked, stand
 from registry.store import Store
 from registry.transaction import Transaction, begin, key_order
-from registry.writing import Written
+from registry.writing import Written, expect
 
 MAX_AT_ONCE: Final = 1000  # Handles of one transaction: their rows are held for a second or two.
 EXPIRED_AT_ONCE: Final = 100  # Handles of one transaction: who wants to change one of them waits for all.
@@ -35,9 +35,17 @@ Allow = Callable[[Handle, HandleRecord | None], Awaitable[None]]
 
 
 async def put(
-    store: Store, handles: Sequence[Handle], wish: Wish, *, by: str, of_node: bool, allow: Allow
+    store: Store,
+    handles: Sequence[Handle],
+    wish: Wish,
+    *,
+    by: str,
+    of_node: bool,
+    allow: Allow,
+    version: int | None = None,
 ) -> list[Written]:
-    """Puts all these handles into a state or, when one cannot be, none. `allow` refuses whoever may not.
+    """Puts all these handles into a state or, when one cannot be, none. `allow` refuses whoever may not; one that is
+    not at this version is refused, where one is given.
 
     Raises HandleNotFound, InvalidHandle, ProtocolFault, InsufficientPermission, PrefixNotHomed.
     """
@@ -51,6 +59,7 @@ async def put(
         for handle in key_order(store, handles):
             there = await transaction.lock(handle)
             await allow(handle, there)
+            expect(version, handle, there)
             record = there or await _reserved(transaction, handle, wish)
             # A name that nobody had is reserved from the beginning.
             before = there.standing if there else Standing(State.RESERVED, now, by, of_node)

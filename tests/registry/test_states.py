@@ -242,3 +242,11 @@ async def test_nobody_proves_himself_with_a_key_of_a_revoked_handle(cakes: Node)
 
 async def test_a_state_of_what_was_never_registered_is_not_found(node: Node):
     assert (await ask(node, "GET", node.enterprise, f"/{NEW}"))[0] == 404
+
+
+async def test_the_state_of_another_version_than_was_seen_is_not_changed(cakes: Node):
+    stale, seen = cakes.enterprise | {"If-Match": '"7"'}, cakes.enterprise | {"If-Match": '"1"'}
+    frozen = {"state": "frozen", "reason": "test"}
+    assert (await ask(cakes, "PUT", stale, form=frozen))[0] == 412
+    assert (await ask(cakes, "PUT", seen, form=frozen))[1]["version"] == 2
+    assert (await ask(cakes, "PUT", seen, form=frozen))[0] == 412
