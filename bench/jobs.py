@@ -1,8 +1,8 @@
-"""Rows a second of a job, from the file that was sent to its end, beside a raw COPY of the same rows into the table.
+"""Rows a second of a job, from the file that was sent to its end, beside a load of the same rows, and a raw COPY.
 
-`python -m bench.jobs --rows 1000000` starts a Postgres of its own with the settings of a node. Every row names a
-template and is held to it. The two ways take turns, each on an emptied table. `bench.beside --job` measures what
-resolvers lose meanwhile.
+`python -m bench.jobs --rows 1000000` starts a Postgres of its own with the settings of a node. Every row of the job
+names a template and is held to it; those of the load name none. The ways take turns, each on an emptied table.
+`bench.beside --job` measures what resolvers lose meanwhile.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from bench.bulk import ADD_PREFIX, EMPTY, copy, made, pieces
 from bench.enterprises import ENTERPRISES
 from bench.surroundings import keep, surroundings
 from registry.authentication import Administrator
+from registry.bulk import load
 from registry.embedded import EmbeddedPostgres
 from registry.job_files import JobFiles
 from registry.job_runner import JobRunner
@@ -57,7 +58,7 @@ def main() -> int:
 
 
 async def _measure(asked: argparse.Namespace, directory: Path) -> dict[str, Any]:
-    file = made(directory, "templated", asked.rows)
+    file, plain = (made(directory, form, asked.rows) for form in ("templated", "ndjson"))
     async with EmbeddedPostgres(directory / "postgres", binaries=find_binaries(asked.postgres)) as server:
         await migrate(server.dsn)
         connection = await asyncpg.connect(server.dsn)
@@ -70,23 +71,29 @@ async def _measure(asked: argparse.Namespace, directory: Path) -> dict[str, Any]
         rounds = []
         for number in range(asked.rounds):
             one: dict[str, Any] = {"round": number}
-            for way, work in (("copy", _copied), ("job", _worked_off)):
+            for way, work, source in (("copy", _copied, plain), ("load", _loaded, plain), ("job", _worked_off, file)):
                 await connection.execute(EMPTY)
                 await connection.execute("CHECKPOINT")
-                one[way] = round(asked.rows / await work(store, file))
+                one[way] = round(asked.rows / await work(store, source))
                 assert await connection.fetchval("SELECT count(*) FROM handle") == asked.rows
-            one["of_copy"] = round(one["job"] / one["copy"], 3)
+            one |= {f"of_{way}": round(one["job"] / one[way], 3) for way in ("load", "copy")}
             print(orjson.dumps(one).decode(), flush=True)
             rounds.append(one)
         await store.close()
         await connection.close()
-    ratio = statistics.median(one["of_copy"] for one in rounds)
-    return {"program": "jobs", "rows": asked.rows, "of_copy": ratio, "rounds": rounds}
+    ratios = {name: statistics.median(one[name] for one in rounds) for name in ("of_load", "of_copy")}
+    return {"program": "jobs", "rows": asked.rows, **ratios, "rounds": rounds}
 
 
 async def _copied(store: Store, file: Path) -> float:
     _, seconds = await copy(store, str(file))
     return seconds
+
+
+async def _loaded(store: Store, file: Path) -> float:
+    report = await load(store, pieces(str(file)), "ndjson", source=file.name, load_key=file.name, loaded_by="bench")
+    assert report.refused == 0
+    return report.seconds
 
 
 async def _worked_off(store: Store, file: Path) -> float:
