@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 MIGRATIONS = Path("registry") / "migrations"
 # What these look at is the folder of migrations itself.
 ABOUT_MIGRATIONS = ("tests/registry/test_schema.py", "tests/registry/test_migrate.py", "tests/test_architecture.py")
-WRITES_AND_READS = ("tests/registry/test_transaction.py",)
+WRITES_AND_READS = ("tests/registry/test_registration.py",)
 
 
 class NoHistory(Exception):
