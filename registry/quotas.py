@@ -24,7 +24,7 @@ WHERE p.enterprise_id = $1
 """
 PREFIXES: Final = "SELECT count(*) FROM prefix WHERE enterprise_id = $1"
 SPEND: Final = """
-INSERT INTO quota_use (enterprise_id, minute, used) VALUES ($1, $2, 1)
+INSERT INTO quota_use (enterprise_id, minute, used) VALUES ($1, $2, $3)
 ON CONFLICT (enterprise_id, minute) DO UPDATE SET used = quota_use.used + excluded.used RETURNING used
 """
 KEPT: Final = timedelta(hours=1)  # What was used in a minute matters in that minute.
@@ -33,10 +33,10 @@ TRIM: Final = "DELETE FROM quota_use WHERE minute < $1"
 Connection = asyncpg.pool.PoolConnectionProxy
 
 
-async def check_registered(connection: Connection, prefix: Prefix, at: datetime | None) -> None:
+async def check_registered(connection: Connection, prefix: Prefix, at: datetime | None, registered: int = 0) -> None:
     """Refuses what this transaction has just registered under a prefix, when it goes over a limit.
 
-    `at` is when one was registered; None for many at once, which the limit of a minute is not for.
+    `at` is when so many were `registered` one by one; None for many at once, which the limit of a minute is not for.
     Raises TooManyHandles, TooManyRequests.
     """
     if not prefix.is_limited:
@@ -47,7 +47,7 @@ async def check_registered(connection: Connection, prefix: Prefix, at: datetime 
     if limits["max_handles"] is not None:
         await _check_handles(connection, prefix, limits["max_handles"])
     if at is not None and limits["max_rate"] is not None:
-        used = await connection.fetchval(SPEND, prefix.enterprise_id, at.replace(second=0, microsecond=0))
+        used = await connection.fetchval(SPEND, prefix.enterprise_id, at.replace(second=0, microsecond=0), registered)
         if used > limits["max_rate"]:
             raise TooManyRequests("quota.rate", enterprise=prefix.enterprise, limit=limits["max_rate"])
 

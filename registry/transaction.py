@@ -3,6 +3,7 @@
 Each change writes its change-log row in the same transaction, so that whoever hears of it can read it.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from registry.edges import write_links
 from registry.errors import HandleAlreadyExists, HandleNotFound, PrefixNotHomed
 from registry.handle import Handle, HandleKey
 from registry.holders import hold
-from registry.members import own_rows
+from registry.members import own_rows, share
 from registry.packing import pack, unpack
 from registry.prefix import Prefix
 from registry.quotas import check_registered
@@ -81,11 +82,8 @@ INSERT INTO handle_history (at, prefix_id, version, state, suffix, changed_by, p
 SELECT $3, prefix_id, version, state, suffix, $4, packed, coalesce(updated_at, created_at), standing, batch_id
 FROM handle WHERE prefix_id = $1 AND suffix = $2
 """
-# Whoever registers holds the ranges of the prefix as they are (`registry.members`) before he looks whether his handle
-# is in one of them, and counts first for that reason: here it costs no turn of its own.
 COUNT: Final = """
-INSERT INTO handle_count (prefix_id, slot, registered)
-SELECT $1::int, $2::smallint, $3::bigint FROM pg_advisory_xact_lock_shared(1380011591, $1)
+INSERT INTO handle_count (prefix_id, slot, registered) VALUES ($1, $2, $3)
 ON CONFLICT (prefix_id, slot) DO UPDATE SET registered = handle_count.registered + excluded.registered
 """
 HOME: Final = """
@@ -115,6 +113,8 @@ class Transaction:
         self._slot = count_slot() if store.unit is None else store.unit.count_slot
         self._ranged = False  # Whether a handle was found in a range of which the table of prefixes does not know yet.
         self._said: dict[Place, frozenset[Said]] = {}
+        self._created: Counter[Prefix] = Counter()
+        self._deleted: Counter[Prefix] = Counter()
 
     async def lock(self, handle: Handle) -> HandleRecord | None:
         """The handle as it stands, and nobody else's to change until the end; None when it is not registered."""
@@ -146,11 +146,12 @@ class Transaction:
         packed = pack(stamped, self._written_at)
         keys = search_keys(prefix.key, packed, prefix.searchable)
         row = (self.at, prefix.prefix_id, suffix, spelling, packed, keys)
-        await self._count(prefix, 1)
+        # The ranges of the prefix stay as they are before it is looked whether the handle is in one of them.
+        await share(self.connection, [prefix.prefix_id])
         version = await self.connection.fetchval(INSERT, *row)
         if version is None:
-            version = await self._recreate(handle, prefix, row)
-        await check_registered(self.connection, prefix, self.at)
+            version = await self._recreate(handle, row)
+        self._created[prefix] += 1
         await self._log(prefix, handle, suffix, version, Operation.CREATED)
         self._say((prefix.prefix_id, suffix), stamped, ())
         return HandleRecord(handle, stamped, version)
@@ -180,7 +181,7 @@ class Transaction:
         prefix, suffix = self._place(record.handle)
         await self._keep_history(prefix, suffix)
         await self.connection.execute(DELETE, self.at, prefix.prefix_id, suffix, pack((), self._written_at))
-        await self._count(prefix, -1)
+        self._deleted[prefix] += 1
         await self._limit(prefix, suffix, record.standing, None)
         await self._log(prefix, record.handle, suffix, record.version + 1, Operation.DELETED)
         self._say((prefix.prefix_id, suffix), (), record.values)
@@ -197,8 +198,10 @@ class Transaction:
         return HandleRecord(record.handle, record.values, version, standing)
 
     async def settle(self) -> None:
-        """Writes the links that were changed: last of all, since from here on others who write links wait. Raises
-        LinksRefused."""
+        """Counts what was registered, and writes the links that were changed: last of all, since from here on others
+        who count or write links wait, and whoever waits for a handle holds neither. Raises LinksRefused, and what
+        `quotas` raises."""
+        await self._count()
         said, self._said = self._said, {}
         if said:
             await write_links(self.connection, self._store, said)
@@ -248,13 +251,10 @@ class Transaction:
             for value in values
         )
 
-    async def _recreate(
-        self, handle: Handle, prefix: Prefix, row: tuple[datetime, int, str, str | None, bytes, str | None]
-    ) -> int:
+    async def _recreate(self, handle: Handle, row: tuple[datetime, int, str, str | None, bytes, str | None]) -> int:
         _, prefix_id, suffix, *_ = row
         there = await self.connection.fetchrow(LOCK, prefix_id, suffix)
         if there is None or there["state"] != State.DELETED:
-            await self._count(prefix, -1)
             self._ranged = there is None
             raise HandleAlreadyExists("handle.exists", handle=str(handle))
         await self.connection.execute(HISTORY, prefix_id, suffix, self.at, self._by)
@@ -268,8 +268,14 @@ class Transaction:
     async def _keep_history(self, prefix: Prefix, suffix: str) -> None:
         await self.connection.execute(HISTORY, prefix.prefix_id, suffix, self.at, self._by)
 
-    async def _count(self, prefix: Prefix, difference: int) -> None:
-        await self.connection.execute(COUNT, prefix.prefix_id, self._slot, difference)
+    async def _count(self) -> None:
+        created, deleted = self._created, self._deleted
+        for prefix in sorted(created.keys() | deleted.keys(), key=lambda one: one.prefix_id):
+            difference = created[prefix] - deleted[prefix]
+            await self.connection.execute(COUNT, prefix.prefix_id, self._slot, difference)
+            if created[prefix]:
+                await check_registered(self.connection, prefix, self.at, created[prefix])
+        self._created, self._deleted = Counter(), Counter()
 
     async def _limit(self, prefix: Prefix, suffix: str, before: Standing | None, after: Standing | None) -> None:
         """Writes down when a handle expires, where that is another time than before."""

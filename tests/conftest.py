@@ -21,6 +21,7 @@ import uvloop
 
 from registry.embedded import EmbeddedPostgres
 from registry.embedded_errors import ProgramsNotFound
+from registry.migrate import migrate
 from registry.postgres_programs import find_binaries
 from tests.databases import Database
 
@@ -74,6 +75,20 @@ def postgres() -> Iterator[TestServer]:
     finally:
         asyncio.run(server.stop())
         shutil.rmtree(directory)
+
+
+@pytest.fixture(scope="session")
+def template(postgres: TestServer) -> Iterator[str]:
+    """The name of a migrated database, to be copied by who needs more than one, or one for several tests."""
+    name = f"filament_template_{uuid4().hex}"
+
+    async def make() -> None:
+        await postgres.execute(f"CREATE DATABASE {name}")
+        await migrate(postgres.dsn_of(name))
+
+    asyncio.run(make())
+    yield name
+    asyncio.run(postgres.execute(f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @pytest.fixture(scope="session")
