@@ -9,10 +9,10 @@ from aiohttp import web
 from registry.bulk_api import BulkHandlers, ReportForm
 from registry.documentation import LANGUAGE_PARAMETER
 from registry.enterprise_api import EnterpriseForm, Enterprises, GrantedForm
+from registry.http_files import MEDIA_TYPES
 from registry.routes import Parameter, Route
 from registry.search_api import FoundForm, SearchHandlers
 from registry.statistics_api import ASPECTS, PERIODS, BusiestForm, CountForm, StatisticsHandlers
-from registry.transfers import MEDIA_TYPES
 
 _PROBLEM: Final = "application/problem+json"
 _REFUSED: Final = dict.fromkeys((400, 401, 403, 503), _PROBLEM)

@@ -15,7 +15,7 @@ import msgspec
 import orjson
 from aiohttp import web
 
-from registry import ledger, transfers
+from registry import http_files, ledger
 from registry.bulk import chunks_of, load
 from registry.bulk_rights import may_write
 from registry.callers import Callers
@@ -72,9 +72,9 @@ class BulkHandlers:
 
     async def load(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
         by = await self._callers.administrator(request, "bulk")
-        form = transfers.form_of(request)
+        form = http_files.form_of(request)
         key = request.headers.get("Idempotency-Key", "")[:MAX_KEY] or str(uuid4())
-        load_key, octets = f"{by} {key}", transfers.pieces(request)
+        load_key, octets = f"{by} {key}", http_files.pieces(request)
         with self._place():
             if "Idempotency-Key" in request.headers:
                 since = datetime.now(UTC) - KEPT
@@ -100,7 +100,7 @@ class BulkHandlers:
         form = (await self._header(batch_id)).form
         with tempfile.TemporaryFile() as written:
             await write_refusals(self._store, batch_id, written, language_of(request))
-            return await transfers.send(request, written, form, f"load-{batch_id}.refused")
+            return await http_files.send(request, written, form, f"load-{batch_id}.refused")
 
     @contextmanager
     def _place(self) -> Iterator[None]:

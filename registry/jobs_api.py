@@ -12,13 +12,14 @@ import msgspec
 import orjson
 from aiohttp import web
 
-from registry import asked, job_plan, transfers
+from registry import asked, job_plan
 from registry.archive_import import octets_of
 from registry.authentication import Administrator
 from registry.bodies import MAX_NUMBER, PROBLEM, REFUSED
 from registry.callers import Callers
 from registry.documentation import LANGUAGE_PARAMETER, language_of
 from registry.errors import HandleNotFound
+from registry.http_files import MEDIA_TYPES
 from registry.job_files import JobFiles
 from registry.job_results import write_results
 from registry.jobs import MAX_LISTED, Job, Jobs, Order, enterprise_of
@@ -31,7 +32,6 @@ from registry.rights import Rights
 from registry.routes import Parameter, Route
 from registry.standing import CHOSEN, State, Wish, checked
 from registry.store import Store
-from registry.transfers import MEDIA_TYPES
 
 KINDS: Final = ("register", "update", "delete", "state")
 ON_ERROR: Final = ("proceed", "rollback")
@@ -148,7 +148,7 @@ class JobHandlers:
         order = self._order(request)
         key = request.headers.get("Idempotency-Key", "") or str(uuid4())
         Receipt.of(str(by), key, ())  # Refuses what is no key.
-        received = await self._files.receive(transfers.pieces(request))
+        received = await self._files.receive(http_files.pieces(request))
         try:
             job, is_new = await self._jobs.add(
                 order, by, key, received, lambda job_id: self._files.number(received, job_id, order.form)
@@ -185,7 +185,7 @@ class JobHandlers:
             octets = await octets_of(job.order, path, file)
             about = (octets, job.order.form, reading, job.batch_id, written, language_of(request))
             await write_results(self._store, *about)
-            return await transfers.send(request, written, job.order.form, f"job-{job.job_id}.results")
+            return await http_files.send(request, written, job.order.form, f"job-{job.job_id}.results")
 
     def _order(self, request: web.Request) -> Order:
         kind = _one_of(request, "kind", KINDS)
@@ -198,7 +198,7 @@ class JobHandlers:
             expires = request.query.get("expires")
             wish = Wish(state, request.query.get("reason", ""), "", None if expires is None else _seconds(expires))
             checked(wish, int(datetime.now(UTC).timestamp()))
-        return Order(kind, transfers.form_of(request), source, _one_of(request, "onError", ON_ERROR), wish)  # type: ignore[arg-type]  # checked
+        return Order(kind, http_files.form_of(request), source, _one_of(request, "onError", ON_ERROR), wish)  # type: ignore[arg-type]  # checked
 
     async def _job(self, request: web.Request, placeholders: Mapping[str, str]) -> tuple[Job, Administrator]:
         """A job that the caller may see: his own, one of his enterprise, or any for an administrator of the node."""

@@ -15,7 +15,7 @@ import aiohttp
 import orjson
 import pytest
 
-from registry import bulk_api
+from registry import bulk_api, http_files
 from registry.api import serve
 from registry.certificate import NODE_CERTIFICATE
 from registry.embedded import EmbeddedPostgres
@@ -176,7 +176,7 @@ async def test_a_registry_whose_database_is_away_says_busy_and_takes_keys_over_h
 async def test_no_more_than_a_few_loads_run_at_once_and_a_silent_sender_loses_its_place(
     node: Node, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(bulk_api, "SILENCE", 1)
+    monkeypatch.setattr(http_files, "SILENCE", 1)
 
     async def slow() -> AsyncIterator[bytes]:
         yield line("88.168.2/A", "1")

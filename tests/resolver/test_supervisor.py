@@ -172,7 +172,7 @@ def test_what_a_killed_supervisor_left_is_cleared_away_and_nothing_else(monkeypa
     left.mkdir()
     (left / "lock").touch()
     (left / "counter_1.db").touch()
-    with counted_together() as ours:
+    with counted_together() as (ours, _):
         assert not left.exists()
         with counted_together():
             assert ours.exists()  # of a supervisor that lives

@@ -106,7 +106,7 @@ async def test_a_reserved_handle_is_not_found_and_says_that_it_is_reserved(node:
         assert (status, link, orjson.loads(body)["state"]) == (404, None, "reserved")
 
 
-@pytest.mark.parametrize(("language", "words"), [("en", "was revoked at"), ("zh", "注销")])
+@pytest.mark.parametrize(("language", "words"), [("en", "Withdrawn"), ("zh", "注销")])
 async def test_a_browser_sees_a_page_that_says_why_and_leads_on(node: Node, language: str, words: str):
     ((status, _, body),) = await asyncio.to_thread(told, node, f"/{GONE_NAME}?lang={language}", Accept="text/html")
     page = body.decode()
