@@ -12,7 +12,7 @@ import msgspec
 import orjson
 from aiohttp import web
 
-from registry import asked, job_plan
+from registry import asked, http_files, job_plan
 from registry.archive_import import octets_of
 from registry.authentication import Administrator
 from registry.bodies import MAX_NUMBER, PROBLEM, REFUSED
