@@ -94,7 +94,7 @@ class JobHandlers:
                 "Send a file whose rows are worked off in the background: NDJSON, CSV or XLSX.",
                 "提交后台任务:上传文件(NDJSON、CSV 或 XLSX),由节点逐行处理。",
                 _SUBMIT,
-                request={media_type: {"type": "string"} for media_type in MEDIA_TYPES},
+                request={media_type: {} for media_type in MEDIA_TYPES},  # What rows say is found out later, row by row.
                 responses=REFUSED
                 | {200: "application/json", 202: "application/json"}
                 | dict.fromkeys((408, 415, 422, 429, 507), PROBLEM),

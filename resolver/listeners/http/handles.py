@@ -187,11 +187,12 @@ class Handles:
         by = await self._authorization.administrator(request, *LOOKING)
         audience = audience_of(query)
         only_public = query.flag("publicOnly", by is None and audience is None)
-        authoritative = query.flag("auth", False)
+        authoritative, ignores_aliases = query.flag("auth", False), query.flag("ignore_aliases", False)
         answer = await self._resolve(key, authoritative=authoritative)
         if isinstance(answer, Alias):
-            ignored = query.flag("ignore_aliases", False)
-            answer = answer.own() if ignored else await follow(self._resolver, answer, authoritative=authoritative)
+            answer = (
+                answer.own() if ignores_aliases else await follow(self._resolver, answer, authoritative=authoritative)
+            )
         staleness = 0.0 if authoritative else self._resolver.staleness
         record = answer.record
         if record is None or (only_public and not indexes and not types):
