@@ -72,7 +72,7 @@ def test_every_command_does_what_it_is_shown_for(demo, name):
         assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
         if found := re.search(rf"300:0\.NA/{re.escape(prefix)}\W+([\w-]{{32}})", done.stdout):
             secret = found[1]
-        if "api/handles" in script:
+        if "api/handles" in script and "verify" not in script:
             assert '"responseCode":1' in done.stdout.replace('": ', '":')
     assert secret
 
