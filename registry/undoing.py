@@ -26,11 +26,14 @@ from registry.turns import Turns
 
 ATTEMPTS: Final = 5  # At one chunk, when others lock the same rows in another order.
 
+# Row by row on purpose: a planner that believes a load to have few rows would look at all of them for each.
 WRITTEN: Final = """
-SELECT asked.place::int - 1 AS place, handle.state
+SELECT asked.place::int - 1 AS place, there.state
 FROM unnest($1::int[], $2::text[]) WITH ORDINALITY AS asked (prefix_id, suffix, place)
-JOIN handle ON handle.prefix_id = asked.prefix_id AND handle.suffix = asked.suffix
-WHERE handle.batch_id = $3 ORDER BY asked.place FOR UPDATE OF handle
+CROSS JOIN LATERAL (
+  SELECT state, batch_id FROM handle AS h
+  WHERE h.prefix_id = asked.prefix_id AND h.suffix = asked.suffix FOR UPDATE) AS there
+WHERE there.batch_id = $3 ORDER BY asked.place
 """
 BEFORE: Final = """
 SELECT asked.place, old.state, old.standing, old.packed, extract(epoch FROM old.written_at)::bigint AS written_at
