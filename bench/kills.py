@@ -5,7 +5,7 @@ key of its own, and note down what was acknowledged. Meanwhile one of its proces
 the database, the registry, a worker. What was not answered is sent again under its key until it is. Then the book is
 compared with the notes.
 
-    python -m bench.kills --kills 1000 --seconds 3600
+    python -m bench.kills --kills 1000 --seconds 3600 --keep
 """
 
 import argparse
@@ -31,6 +31,7 @@ import aiohttp
 import orjson
 
 from bench.lab import ADMINISTRATOR, SECRET, SETTINGS, add_administrator
+from bench.surroundings import keep, surroundings
 from registry.data_directory import DataDirectory
 from registry.embedded import EmbeddedPostgres, postgres_directory
 from registry.migrate import migrate
@@ -297,10 +298,15 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=3600)
     parser.add_argument("--writers", type=int, default=8)
+    parser.add_argument("--keep", action="store_true", help="write the counts into bench/results")
     chosen = parser.parse_args()
+    place = surroundings()
     with tempfile.TemporaryDirectory(prefix="filament-kills-") as directory:
         said = asyncio.run(measure(chosen.kills, chosen.seconds, chosen.writers, Path(directory)))
-    sys.stdout.write(orjson.dumps(said, option=orjson.OPT_INDENT_2).decode() + "\n")
+    counts = {"program": "kills", **place, **said}
+    sys.stdout.write(orjson.dumps(counts, option=orjson.OPT_INDENT_2).decode() + "\n")
+    if chosen.keep:
+        sys.stderr.write(f"{keep('kills', counts)}\n")
 
 
 if __name__ == "__main__":
