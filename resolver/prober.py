@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -39,6 +40,15 @@ SECONDS = Histogram("filament_probe_seconds", "Seconds of probes that succeeded.
 UP = Gauge("filament_service_up", "0 in a minute in which 51 in 100 probes of a service failed.", ["service"])
 
 
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """One probe; with a reason it failed."""
+
+    probe: str
+    seconds: float
+    reason: str
+
+
 class Prober:
     """Probes one place; `written` is the handle that it may write, with whatever else it holds."""
 
@@ -51,6 +61,7 @@ class Prober:
         self._written = written
         self._store = Store(settings, "probe")
         self._minutes: OrderedDict[datetime, dict[str, Minute]] = OrderedDict()
+        self._round: list[Probed] = []
 
     async def run(self, interval: float) -> None:
         """Until cancelled."""
@@ -61,15 +72,21 @@ class Prober:
                 await self.write_down(datetime.now(UTC))
                 await asyncio.sleep(max(0.0, interval - (time.monotonic() - began)))
         finally:
-            await self._store.close()
+            await self.close()
 
-    async def probe(self) -> None:
-        """One round."""
+    async def close(self) -> None:
+        """Gives the connections to the book back."""
+        await self._store.close()
+
+    async def probe(self) -> tuple[Probed, ...]:
+        """One round: what each probe of it took, or why it failed."""
+        self._round.clear()
         for protocol in PROTOCOLS:
             answer = await self._questioner.ask(protocol, self._asked)
             self._count(protocol, answer.seconds, "" if answer.answered else answer.reason or f"code {answer.code}")
         if self._written is not None:
             await self._write_and_look(self._written)
+        return tuple(self._round)
 
     async def write_down(self, now: datetime) -> None:
         """Every minute that is over, once the book can be written."""
@@ -127,6 +144,7 @@ class Prober:
 
     def _count(self, probe: str, seconds: float, reason: str) -> None:
         at = datetime.now(UTC).replace(second=0, microsecond=0)
+        self._round.append(Probed(probe, seconds, reason))
         self._minutes.setdefault(at, {}).setdefault(probe, Minute()).add(seconds, reason)
         ASKED.labels(probe).inc()
         if not reason:
