@@ -48,8 +48,13 @@ def compose() -> dict[str, Any]:
     return yaml.safe_load((DEPLOY / "compose.yaml").read_text("utf-8"))
 
 
+# In tenths, as systemd counts: below 2 it calls a service "OK", and what the network needs leaves little less.
+EXPOSURE = 18
+
+
 def test_there_is_a_unit_for_the_whole_and_for_each_program():
     assert [unit.name for unit in UNITS] == [
+        "filament-prober.service",
         "filament-registry.service",
         "filament-resolver.service",
         "filament.service",
@@ -95,6 +100,21 @@ def test_systemd_finds_no_fault_in_a_unit(unit: Path):
     complaints = [line for line in done.stderr.splitlines() if unit.name in line]
     # The programs are not installed where the tests run.
     assert [line for line in complaints if "is not executable: No such file" not in line] == []
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.name)
+def test_a_unit_is_exposed_no_more_than_it_must_be(unit: Path):
+    command = ["systemd-analyze", "security", "--no-pager", "--offline=yes", f"--threshold={EXPOSURE}", str(unit)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if "unrecognized option" in done.stderr:
+        pytest.skip("this systemd judges only what is installed")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_unit_that_ends_leaves_the_shared_memory_of_the_others():
+    # All run as one user, and RemoveIPC would take what a Postgres of another unit still uses.
+    assert not any("RemoveIPC" in directives(unit)["Service"] for unit in UNITS)
 
 
 def test_every_variable_names_a_setting():
