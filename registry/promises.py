@@ -7,7 +7,7 @@ incident begins with the first such minute and ends with the first one after it 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import asyncpg
@@ -15,6 +15,7 @@ import asyncpg
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 
 DOWN: Final = 0.51  # Of the probes of a minute: the guideline's rule for taking a node over.
+LATELY: Final = timedelta(minutes=5)  # What a figure of the last while is taken from.
 RESOLVE: Final = "resolve"
 REGISTER: Final = "register"
 VISIBLE: Final = "visible"
@@ -39,6 +40,7 @@ SELECT count(*) AS minutes, count(*) FILTER (WHERE (asked - answered)::float8 >=
   SELECT at, sum(asked) AS asked, sum(answered) AS answered FROM probe_minute
   WHERE at >= $1 AND at < $2 AND probe = ANY($4::text[]) GROUP BY at) AS m
 """
+NEWEST: Final = "SELECT max(at) FROM probe_minute"
 INCIDENTS: Final = """
 SELECT service, cause, began_at, ended_at FROM incident
 WHERE began_at < $2 AND (ended_at IS NULL OR ended_at >= $1) ORDER BY began_at
@@ -79,6 +81,37 @@ class Account:
         return None if not self.minutes else 1.0 - self.down / self.minutes
 
 
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """A probe over the last minutes; the seconds are of what succeeded."""
+
+    probe: str
+    asked: int
+    answered: int
+    mean: float | None
+    slowest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """An exception and, unless it goes on, its recovery."""
+
+    service: str
+    cause: str
+    began_at: datetime
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the promises stand: this month's accounts and incidents, the probes of the last minutes, the newest one."""
+
+    accounts: tuple[Account, ...]
+    lately: tuple[Probed, ...]
+    incidents: tuple[Incident, ...]
+    newest: datetime | None
+
+
 def judge(minutes: Sequence[Minute]) -> str | None:
     """Of the probes of one service in one minute: why it was down; None when it was not, or was not asked."""
     asked, failed = sum(one.asked for one in minutes), sum(one.asked - one.answered for one in minutes)
@@ -112,3 +145,14 @@ async def account(connection: Connection, begin: datetime, end: datetime) -> lis
         assert row is not None
         found.append(Account(service, row["minutes"], row["down"]))
     return found
+
+
+async def standing(connection: Connection, begin: datetime, end: datetime, now: datetime) -> Standing:
+    """Of the month that begins and ends so, and holds this moment."""
+    incidents = await connection.fetch(INCIDENTS, begin, end)
+    return Standing(
+        tuple(await account(connection, begin, end)),
+        tuple(Probed(*row.values()) for row in await connection.fetch(MONTH, now - LATELY, end)),
+        tuple(Incident(*row.values()) for row in incidents),
+        await connection.fetchval(NEWEST),
+    )

@@ -231,3 +231,9 @@ def _columns(rows: Iterable[Sequence[object]], width: int) -> list[list[object]]
 
 def _time(second: int) -> datetime:
     return datetime.fromtimestamp(second, UTC)
+
+
+def month_of(moment: datetime) -> tuple[datetime, datetime]:
+    """The month of China that holds a moment: its beginning, and that of the next."""
+    begin = moment.astimezone(ZONE).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return begin, (begin + timedelta(days=31)).replace(day=1)

@@ -23,13 +23,14 @@ from registry.language import Catalogue, of_locale
 from registry.settings import Fault, InvalidSettings
 from registry.start_checks import refuse_strange_book
 from registry.start_errors import StartRefused
+from resolver.listeners.promised import Promised
 from resolver.listeners.status import Reason
 from resolver.listeners.status import create_app as create_status_app
 from resolver.logs import set_up
 from resolver.node import Node, leave_old_objects_alone, running
 from resolver.preparation import prepare_nothing, refuse_unfit
 from resolver.reservation import PortTaken
-from resolver.settings import Settings, StatusSettings, load
+from resolver.settings import Settings, load
 from resolver.supervisor import Programs, Supervisor
 
 FAILED: Final = 1
@@ -95,18 +96,19 @@ async def _alone(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     refuse_unfit(settings)
     await refuse_strange_book(settings.registry)
-    async with running(settings) as node, _status(settings.status, node):
+    async with running(settings) as node, _status(settings, node):
         leave_old_objects_alone()
         loop.add_signal_handler(signal.SIGHUP, node.reload)
         await stop.wait()
 
 
 @asynccontextmanager
-async def _status(settings: StatusSettings, node: Node) -> AsyncIterator[None]:
-    runner = web.AppRunner(create_status_app(_Alone(node)), access_log=None)
+async def _status(settings: Settings, node: Node) -> AsyncIterator[None]:
+    app = create_status_app(_Alone(node), Promised(lambda: settings.registry))
+    runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, settings.listen, settings.port).start()
+        await web.TCPSite(runner, settings.status.listen, settings.status.port).start()
         yield
     finally:
         await runner.cleanup()

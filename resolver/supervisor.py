@@ -29,6 +29,7 @@ from registry.start_checks import refuse_strange_book
 from registry.start_errors import StartRefused
 from resolver import control, notification, upgrade
 from resolver.child import FIRST_DELAY, LAST_DELAY, Child, Order
+from resolver.listeners.promised import Promised
 from resolver.listeners.status import Reason, create_app
 from resolver.logs import set_up
 from resolver.measurements import counted_together
@@ -304,7 +305,8 @@ class Supervisor:
     async def _status(self) -> AsyncIterator[None]:
         status = self.settings.status
         self._status_socket = listening = self._listen_for_status()
-        runner = web.AppRunner(create_app(self), access_log=None, handle_signals=False)
+        promised = Promised(lambda: self.settings.registry)
+        runner = web.AppRunner(create_app(self, promised), access_log=None, handle_signals=False)
         await runner.setup()
         try:
             await web.SockSite(runner, listening).start()

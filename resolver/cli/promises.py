@@ -75,13 +75,10 @@ async def _probe(
 async def _shown(invocation: Invocation, chosen: Chosen, month: datetime | None, show: str) -> list[dict[str, Any]]:
     from registry.promises import INCIDENTS as FOUND
     from registry.promises import MONTH, account
-    from registry.statistics import ZONE
+    from registry.statistics import ZONE, month_of
     from resolver.cli.database import opened
 
-    first = (month or datetime.now(UTC).astimezone(ZONE)).replace(
-        day=1, hour=0, minute=0, second=0, microsecond=0, tzinfo=ZONE
-    )
-    end = first.replace(year=first.year + first.month // 12, month=first.month % 12 + 1)
+    first, end = month_of(datetime.now(UTC) if month is None else month.replace(tzinfo=ZONE))
     async with (
         opened(chosen.settings(invocation).registry, invocation) as store,
         store.connection() as connection,

@@ -1,13 +1,15 @@
 """What the operator's tools ask, on a port of its own: is it alive, is it ready and why not, what are its figures.
 
-Alive (`/healthz`) is the process itself. Ready (`/readyz`) is every part of the node, each reason named, so that the
-answer tells at night what to look at. Whoever puts the node together says what is wrong through a `Source`.
+A page (`/`) says it to a reader. Alive (`/healthz`) is the process itself. Ready (`/readyz`) is every part of the node,
+each reason named, so that the answer tells at night what to look at. Whoever puts the node together says what is wrong
+through a `Source`; how the promises stand is read from the book.
 """
 
 import os
 import platform
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any, Final, Protocol
 
@@ -18,8 +20,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import REGISTRY, Collector
 
-from registry.language import Catalogue, preferred, text
+from registry.language import Catalogue, Language, preferred, text
+from registry.promises import Standing
+from resolver.listeners.http.pages.response import page_response
 from resolver.listeners.processes import ProcessCollector, in_huge_pages
+from resolver.listeners.promised import PromiseCollector, Promised
+from resolver.listeners.status_page import status_page
 
 REASONS: Final[Catalogue] = {
     "starting": ("{part} is starting", "{part} 正在启动"),
@@ -64,10 +70,11 @@ class Source(Protocol):
         """How often each process was started again after it had ended by itself."""
 
 
-def create_app(source: Source) -> web.Application:
+def create_app(source: Source, promised: Promised) -> web.Application:
     """The application of the status port."""
     app = web.Application()
-    handlers = _Handlers(source)
+    handlers = _Handlers(source, promised)
+    app.router.add_get("/", handlers.page)
     app.router.add_get("/healthz", handlers.health)
     app.router.add_get("/readyz", handlers.readiness)
     app.router.add_get("/metrics", handlers.measurements)
@@ -76,8 +83,14 @@ def create_app(source: Source) -> web.Application:
 
 
 class _Handlers:
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, promised: Promised) -> None:
         self._source = source
+        self._promised = promised
+
+    async def page(self, request: web.Request) -> web.StreamResponse:
+        language = preferred(request.headers.get("Accept-Language"))
+        reasons = [_sentence(reason, language) for reason in self._source.reasons()]
+        return page_response(200, status_page(reasons, await self._promised.look(), language), language)
 
     async def health(self, request: web.Request) -> web.StreamResponse:
         return _json({"alive": True})
@@ -88,7 +101,7 @@ class _Handlers:
             {
                 "name": reason.rule,
                 "part": reason.part,
-                "message": text(REASONS, reason.rule, language, part=reason.part, **reason.culprit),
+                "message": _sentence(reason, language),
             }
             for reason in self._source.reasons()
         ]
@@ -102,14 +115,15 @@ class _Handlers:
         return _json(form, 503 if reasons else 200, {"Vary": "Accept-Language"})
 
     async def measurements(self, request: web.Request) -> web.StreamResponse:
-        body = exposition(self._source, os.environ.get("PROMETHEUS_MULTIPROC_DIR"))
+        directory = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+        body = exposition(self._source, directory, await self._promised.look())
         return web.Response(body=body, headers={"Content-Type": MEASUREMENTS})
 
     async def version(self, request: web.Request) -> web.StreamResponse:
         return _json(versions())
 
 
-def exposition(source: Source, directory: str | None) -> bytes:
+def exposition(source: Source, directory: str | None, seen: Standing | None = None) -> bytes:
     """Everything measured, in the text form of Prometheus; of all processes when they share a directory."""
     registry = CollectorRegistry()
     if directory is None:
@@ -118,7 +132,13 @@ def exposition(source: Source, directory: str | None) -> bytes:
         MultiProcessCollector(registry, path=directory)  # type: ignore[no-untyped-call]  # the library has no types here
     registry.register(ProcessCollector(source.processes()))
     registry.register(_State(source))
+    if seen is not None:
+        registry.register(PromiseCollector(seen, datetime.now(UTC)))
     return generate_latest(registry)
+
+
+def _sentence(reason: Reason, language: Language) -> str:
+    return text(REASONS, reason.rule, language, part=reason.part, **reason.culprit)
 
 
 def versions() -> dict[str, str]:

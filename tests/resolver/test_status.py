@@ -11,7 +11,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import values
 from prometheus_client.parser import text_string_to_metric_families
 
+from registry.settings import RegistrySettings
 from resolver.listeners.processes import figures
+from resolver.listeners.promised import Promised
 from resolver.listeners.status import REASONS, Reason, create_app, exposition
 from resolver.reservation import PortTaken, reserve
 
@@ -34,9 +36,14 @@ class Node:
         return {"worker 1": 2}
 
 
+def app(node: Node, dsn: str = ""):
+    """The port of a node whose book is there or, without a DSN, is not yet."""
+    return create_app(node, Promised(lambda: RegistrySettings(dsn=dsn)))
+
+
 @pytest.fixture
 async def client():
-    async with TestClient(TestServer(create_app(Node(Reason("change_log", "worker 2", {"seconds": 3.25}))))) as client:
+    async with TestClient(TestServer(app(Node(Reason("change_log", "worker 2", {"seconds": 3.25}))))) as client:
         yield client
 
 
@@ -69,7 +76,7 @@ async def test_a_node_that_is_not_ready_is_alive(client):
 
 
 async def test_a_ready_node_answers_200():
-    async with TestClient(TestServer(create_app(Node()))) as client, client.get("/readyz") as response:
+    async with TestClient(TestServer(app(Node()))) as client, client.get("/readyz") as response:
         assert response.status == 200
         assert (await response.json())["ready"] is True
         assert response.headers["Cache-Control"] == "no-store"
