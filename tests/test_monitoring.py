@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import yaml
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from registry.promises import Account, Probed, Standing
 from resolver.listeners.status import exposition
 from resolver.metrics import Exposition, Metrics
 
@@ -20,6 +22,8 @@ RULES = ROOT / "deploy" / "prometheus" / "alerts.yml"
 RULES_TEST = ROOT / "deploy" / "prometheus" / "alerts_test.yml"
 BOARD = ROOT / "deploy" / "grafana" / "filament.json"
 TOOLS = ROOT / ".tools" / "usr" / "bin" / "promtool"
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
+SEEN = Standing((Account("resolve", 1, 0),), (Probed("http", 1, 1, 0.01, 0.01),), (), NOON)
 NAME = re.compile(r"\bfilament_\w+\b")
 
 
@@ -40,7 +44,7 @@ def measured() -> set[str]:
     """The name of every figure that a node shows."""
     worker = Exposition(Metrics())
     worker.flush()
-    shown = exposition(Node(), None).decode() + generate_latest(worker.registry).decode()
+    shown = exposition(Node(), None, SEEN).decode() + generate_latest(worker.registry).decode()
     return {sample.name for family in text_string_to_metric_families(shown) for sample in family.samples}
 
 

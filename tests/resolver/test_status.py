@@ -4,6 +4,7 @@ import os
 import shutil
 import socket
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import values
 from prometheus_client.parser import text_string_to_metric_families
 
+from registry.promises import Account, Probed, Standing
 from registry.settings import RegistrySettings
 from resolver.listeners.processes import figures
 from resolver.listeners.promised import Promised
@@ -131,7 +133,10 @@ def test_promtool_finds_nothing_to_say_of_the_figures():
         pytest.skip("promtool is neither on PATH nor in .tools")
     from resolver.metrics import Exposition, Metrics
 
-    shown = exposition(Node(), None) + _text_of(Exposition(Metrics()))
+    seen = Standing(
+        (Account("resolve", 1, 0),), (Probed("http", 1, 1, 0.01, 0.01),), (), datetime(2026, 11, 1, tzinfo=UTC)
+    )
+    shown = exposition(Node(), None, seen) + _text_of(Exposition(Metrics()))
     done = subprocess.run([promtool, "check", "metrics"], input=shown, capture_output=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
