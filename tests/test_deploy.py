@@ -155,6 +155,22 @@ def test_what_the_image_copies_exists_and_is_not_ignored():
     assert lines.index("USER filament") < next(i for i, line in enumerate(lines) if line.startswith("CMD "))
 
 
+def test_the_image_holds_what_was_installed_and_not_what_installed_it():
+    stages = (DEPLOY / "Dockerfile").read_text("utf-8").split("\nFROM ")[1:]
+    assert len(stages) == 2
+    build, image = stages
+    assert "pip install --require-hashes" in build
+    assert "pip install" not in image
+    assert {line.split()[1] for line in image.splitlines() if line.startswith("COPY ")} == {
+        "--from=build",
+        "deploy/node.toml",
+    }
+    # One number for the image and for who may read the chart's volumes.
+    (number,) = re.findall(r"--uid (\d+)", image)
+    for template in (DEPLOY / "helm" / "filament" / "templates").glob("*.yaml"):
+        assert set(re.findall(r"(?:runAsUser|runAsGroup|fsGroup): (\d+)", template.read_text("utf-8"))) <= {number}
+
+
 def test_a_compose_file_names_only_what_it_defines():
     project = compose()
     services = project["services"]

@@ -1,5 +1,6 @@
 """`filament probe` and `filament promises`: the meter of what a node promises, and what it has shown."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -19,6 +20,7 @@ UNREGISTERED: Final = "0.NA/0.probe"  # Asked for where nothing else is named: t
 @click.command("probe", cls=Command, help="probe")
 @click.option("--handle", metavar="HANDLE", help="probe.handle")
 @click.option("--write", is_flag=True, help="probe.write")
+@click.option("--host", metavar="HOST", help="probe.host")
 @click.option("--interval", metavar="SECONDS", type=click.FloatRange(0.1, 60), default=10.0, help="probe.interval")
 @click.option("--metrics-port", metavar="NUMBER", type=click.IntRange(1, 65535), help="probe.metrics_port")
 @settings_options
@@ -28,12 +30,13 @@ def probe(
     chosen: Chosen,
     handle: str | None,
     write: bool,
+    host: str | None,
     interval: float,
     metrics_port: int | None,
 ) -> None:
     if write and handle is None:
         raise click.UsageError("--write --handle")
-    run(_probe(invocation, chosen, handle, interval, metrics_port, write=write))
+    run(_probe(invocation, chosen, handle, host, interval, metrics_port, write=write))
 
 
 @click.command("promises", cls=Command, help="promises")
@@ -50,7 +53,14 @@ def promises(invocation: Invocation, chosen: Chosen, month: datetime | None, sho
 
 
 async def _probe(
-    invocation: Invocation, chosen: Chosen, handle: str | None, interval: float, port: int | None, *, write: bool
+    invocation: Invocation,
+    chosen: Chosen,
+    handle: str | None,
+    host: str | None,
+    interval: float,
+    port: int | None,
+    *,
+    write: bool,
 ) -> None:
     from prometheus_client import start_http_server
 
@@ -67,7 +77,9 @@ async def _probe(
     async with reachable(settings.registry, invocation) as found:
         if port is not None:
             start_http_server(port, settings.status.listen)
-        prober = Prober(found, Questioner(place_of(settings)), handle or UNREGISTERED, written)
+        place = place_of(settings)
+        place = place if host is None else replace(place, host=host)
+        prober = Prober(found, Questioner(place), handle or UNREGISTERED, written)
         invocation.say("probe.started", seconds=interval)
         await prober.run(interval)
 

@@ -66,6 +66,10 @@ HELP: Final[Catalogue] = {
         "Write it too, with each round, and see when every protocol shows it. What it holds is replaced.",
         "每轮同时改写该标识，测量多久后各协议可见；原有内容会被替换。",
     ),
+    "probe.host": (
+        "Name or address at which to ask; otherwise the node on this machine.",
+        "探测的主机名或地址，默认本机节点。",
+    ),
     "probe.interval": ("Seconds between two rounds.", "探测间隔（秒）。"),
     "probe.metrics_port": ("Show the figures to Prometheus on this port.", "在该端口提供 Prometheus 指标。"),
     "promises": (
