@@ -77,7 +77,8 @@ class PromiseCollector(Collector):
         down = _family("down_seconds", "Of this month, in minutes in which 51 in 100 probes failed.", "service")
         failing = {incident.service for incident in self._seen.incidents if incident.ended_at is None}
         for one in self._seen.accounts:
-            up.add_metric([one.service], 0.0 if one.service in failing else 1.0)
+            if one.minutes or one.service in failing:  # What nobody has measured is neither.
+                up.add_metric([one.service], 0.0 if one.service in failing else 1.0)
             measured.add_metric([one.service], 60.0 * one.minutes)
             down.add_metric([one.service], 60.0 * one.down)
         return up, measured, down
