@@ -40,13 +40,13 @@ class Questions:
             raise WrongAnswer(f"{name}: {found}")
 
 
-def question(name: str, request_id: int) -> bytes:
-    """A query as the reference client writes it."""
-    head, tail = _around_id(name)
+def question(name: str, request_id: int, flags: int = FLAGS) -> bytes:
+    """A query as the reference client writes it, unless it is to say something else."""
+    head, tail = _around_id(name, flags)
     return head + request_id.to_bytes(4, "big") + tail
 
 
-def _around_id(name: str) -> tuple[bytes, bytes]:
+def _around_id(name: str, flags: int = FLAGS) -> tuple[bytes, bytes]:
     body = Query(name.encode()).to_wire()
-    octets = Message(2, 11, 2, 11, 0, 0, 0, OpCode.RESOLUTION, 0, FLAGS, UNKNOWN_SERIAL, 0, 0, 0, body, b"").to_wire()
+    octets = Message(2, 11, 2, 11, 0, 0, 0, OpCode.RESOLUTION, 0, flags, UNKNOWN_SERIAL, 0, 0, 0, body, b"").to_wire()
     return octets[:8], octets[12:]

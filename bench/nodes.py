@@ -38,16 +38,21 @@ class Client:
         self._writer = writer
 
     @classmethod
-    async def connect(cls, port: int) -> "Client":
-        return cls(*await asyncio.open_connection("127.0.0.1", port))
+    async def connect(cls, port: int, host: str = "127.0.0.1") -> "Client":
+        return cls(*await asyncio.open_connection(host, port))
 
     async def ask(self, name: str, headers: str = "") -> tuple[int, bytes]:
         """The status and the body of the answer. Each of `headers` ends its line."""
-        target = quote(name, safe="/:.-_~")
+        head, body = await self.exchange(name, headers=headers)
+        return int(head[9:12]), body
+
+    async def exchange(self, name: str, query: str = "", headers: str = "") -> tuple[bytes, bytes]:
+        """The head, in small letters, and the body of the answer."""
+        target = quote(name, safe="/:.-_~") + query
         self._writer.write(f"GET /api/handles/{target} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode())
         head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
         length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
-        return int(head[9:12]), await self._reader.readexactly(length)
+        return head, await self._reader.readexactly(length)
 
     def close(self) -> None:
         self._writer.close()

@@ -4,7 +4,8 @@ import asyncio
 import io
 from types import SimpleNamespace
 
-from bench.calm import HttpAsker, TcpAsker, UdpAsker, ask_one
+from bench.askers import HttpAsker, TcpAsker, UdpAsker
+from bench.calm import HOST, ask_one
 from bench.flood import RECOVERY, Asked, ceiling, p99, recovered
 from tests.resolver.http.lab import URL, lab
 
@@ -13,7 +14,7 @@ NAME, UNKNOWN = "88.118.1/cake", "88.118.1/unknown"
 
 async def test_good_clients_take_nothing_but_the_right_answer_and_go_on_after_another(database_dsn, tmp_path):
     async with lab(database_dsn, tmp_path, {NAME: (URL,)}) as node:
-        for asker in (HttpAsker(node.port), TcpAsker(node.native_port), UdpAsker(node.native_port)):
+        for asker in (HttpAsker(HOST, node.port), TcpAsker(HOST, node.native_port), UdpAsker(HOST, node.native_port)):
             free, out = asyncio.Queue(), io.StringIO()
             free.put_nowait(asker)
             for name in (NAME, UNKNOWN, NAME):
