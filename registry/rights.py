@@ -93,7 +93,17 @@ class Rights:
 
     async def listable(self, named: str, by: Administrator) -> Prefix:
         """The prefix of this name, homed here now or before. Raises InvalidAdministrator, PrefixNotHomed."""
-        await self.check_prefix(Handle(NAMING_AUTHORITY, named), by, AdminPermission.LIST_HANDLES)
+        return await self._prefix(named, by, AdminPermission.LIST_HANDLES)
+
+    async def templated(self, named: str, by: Administrator) -> Prefix:
+        """A prefix whose templates somebody may change, and see before they are published. Raises as `listable`.
+
+        Who says what handles of a prefix are, could register and replace all of them.
+        """
+        return await self._prefix(named, by, AdminPermission.CREATE_HANDLE | AdminPermission.DELETE_HANDLE)
+
+    async def _prefix(self, named: str, by: Administrator, needed: AdminPermission) -> Prefix:
+        await self.check_prefix(Handle(NAMING_AUTHORITY, named), by, needed)
         prefix = self._store.prefixes.find(self._store.key_of(f"{named}/".encode())[:-1])
         if prefix is None:
             raise PrefixNotHomed("prefix.not_homed")

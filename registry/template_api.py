@@ -8,22 +8,15 @@ import msgspec
 from aiohttp import web
 
 from registry import asked, industry
-from registry.admin import AdminPermission
-from registry.authentication import Administrator
 from registry.bodies import body_of
 from registry.callers import Callers
 from registry.documentation import LANGUAGE_PARAMETER
-from registry.errors import HandleNotFound, PrefixNotHomed
-from registry.handle import NAMING_AUTHORITY, Handle
-from registry.prefix import Prefix
+from registry.errors import HandleNotFound
 from registry.rights import Rights
 from registry.routes import Parameter, Route, percent_decode
 from registry.store import Store
 from registry.template import Template, TemplateName
 from registry.templates import Kept, State, Templates
-
-# Who says what handles of a prefix are, could register and replace all of them.
-SAVING: Final = AdminPermission.CREATE_HANDLE | AdminPermission.DELETE_HANDLE
 
 _PROBLEM: Final = "application/problem+json"
 _PATH: Final = "/api/templates/{owner}/{name}"
@@ -67,7 +60,6 @@ class TemplateHandlers:
     """Handlers of /api/templates."""
 
     def __init__(self, store: Store, callers: Callers, rights: Rights) -> None:
-        self._store = store
         self._callers = callers
         self._rights = rights
         self._templates = Templates(store)
@@ -118,7 +110,7 @@ class TemplateHandlers:
     async def list(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
         by = await self._callers.administrator(request)
         named = request.query.get("prefix")
-        prefix = None if named is None else await self._prefix(named, by)
+        prefix = None if named is None else await self._rights.templated(named, by)
         listed = await self._templates.listed(prefix, drafts=prefix is not None)
         return asked.json_answer([_summary(kept) for kept in listed])
 
@@ -126,13 +118,13 @@ class TemplateHandlers:
         by = await self._callers.administrator(request)
         kept = await self._templates.one(_version(placeholders))
         if kept.state is State.DRAFT:
-            await self._prefix(kept.name.owner, by)
+            await self._rights.templated(kept.name.owner, by)
         shown = {"template": str(kept.name), "state": kept.state.name.lower(), "levels": _levels(kept.template)}
         return asked.json_answer(shown | {"form": msgspec.to_builtins(kept.template)})
 
     async def save(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         by = await self._callers.administrator(request)
-        prefix = await self._prefix(_text(placeholders, "owner"), by)
+        prefix = await self._rights.templated(_text(placeholders, "owner"), by)
         name = _text(placeholders, "name")
         form = await body_of(request, Template)
         version = await self._templates.save(prefix, name, form, str(by))
@@ -141,18 +133,10 @@ class TemplateHandlers:
     async def move(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         by = await self._callers.administrator(request)
         named = _version(placeholders)
-        prefix = await self._prefix(named.owner, by)
+        prefix = await self._rights.templated(named.owner, by)
         state = State[(await body_of(request, StateForm)).state.upper()]
         kept = await self._templates.move(prefix, named.name, named.version, state, str(by))
         return asked.json_answer({"template": str(kept.name), "state": kept.state.name.lower()})
-
-    async def _prefix(self, named: str, by: Administrator) -> Prefix:
-        """A prefix whose templates the caller may change, and see before they are published."""
-        await self._rights.check_prefix(Handle(NAMING_AUTHORITY, named), by, SAVING)
-        prefix = self._store.prefixes.find(self._store.key_of(f"{named}/".encode())[:-1])
-        if prefix is None:
-            raise PrefixNotHomed("prefix.not_homed")
-        return prefix
 
 
 def _version(placeholders: Mapping[str, str]) -> TemplateName:
