@@ -47,6 +47,10 @@ from registry.routes import Route, Router, raw_path
 from registry.sealing import Sealer
 from registry.search_api import SearchHandlers
 from registry.settings import RegistrySettings
+from registry.snms_api import SnmsHandlers
+from registry.snms_envelope import enveloped
+from registry.snms_identifiers import SnmsIdentifiers
+from registry.snms_template_api import SnmsTemplateHandlers
 from registry.state_api import StateHandlers
 from registry.statistics_api import StatisticsHandlers
 from registry.stewardship import Stewardship
@@ -76,7 +80,7 @@ LAST_ANSWERS: Final = web.AppKey("last_answers", asyncio.Event)
 
 def create_app(store: Store) -> web.Application:
     """The application over an open store, or over one whose database is still to come."""
-    tokens = Tokens(store)
+    tokens, passwords = Tokens(store), Passwords()
     callers = Callers(Authenticator(store), tokens, store.settings)
     rights = Rights(store, store.settings.administrators)
     bulk = BulkHandlers(store, callers, rights)
@@ -105,10 +109,11 @@ def create_app(store: Store) -> web.Application:
         *ranges.routes(),
         *history.routes(),
         *routes(bulk, enterprises, statistics, search),
-        *_routes_of_people(store, callers, tokens, rights),
+        *_routes_of_people(store, callers, tokens, rights, passwords),
     )
     written = with_terms(store, _body, served)
-    router = Router(with_documentation(written, TITLES, version("filament-node")))
+    snms = _routes_of_snms(store, callers, rights, People(store, tokens, passwords))
+    router = Router(with_documentation((*written, *snms), TITLES, version("filament-node")))
 
     async def answer(request: web.Request) -> web.StreamResponse:
         route, placeholders, methods = router.match(request.method, path := raw_path(request))
@@ -129,8 +134,10 @@ def create_app(store: Store) -> web.Application:
     return app
 
 
-def _routes_of_people(store: Store, callers: Callers, tokens: Tokens, rights: Rights) -> tuple[Route, ...]:
-    passwords, vault = Passwords(), Vault(Path(store.settings.data_directory))
+def _routes_of_people(
+    store: Store, callers: Callers, tokens: Tokens, rights: Rights, passwords: Passwords
+) -> tuple[Route, ...]:
+    vault = Vault(Path(store.settings.data_directory))
     people, stewardship = People(store, tokens, passwords), Stewardship(store, rights)
     applications = Applications(store, vault, passwords)
     return (
@@ -139,6 +146,15 @@ def _routes_of_people(store: Store, callers: Callers, tokens: Tokens, rights: Ri
         *ApplicationHandlers(callers, rights, applications, EvidenceFiles(store, vault), people).routes(),
         *StandingHandlers(callers, rights, EnterpriseStanding(store, vault), stewardship).routes(),
     )
+
+
+def _routes_of_snms(store: Store, callers: Callers, rights: Rights, people: People) -> tuple[Route, ...]:
+    identifiers = SnmsIdentifiers(store)
+    served = (
+        *SnmsHandlers(callers, people, identifiers).routes(),
+        *SnmsTemplateHandlers(store, callers, rights, identifiers).routes(),
+    )
+    return enveloped(with_terms(store, _body, served))
 
 
 async def _body(request: web.Request) -> bytes:

@@ -122,7 +122,7 @@ class People:
             told = {name: said for name, said in detail.items() if said is not None}
             await transaction.keep(Act("person.changed", person.name, None, told))
 
-    async def log_in(self, name: str, password: str) -> tuple[Person, Issued]:
+    async def log_in(self, name: str, password: str, life: timedelta = LOGGED_IN) -> tuple[Person, Issued]:
         """A token for whoever knows the password. Raises AuthenticationFailed, and ServerBusy in a flood."""
         row = await self._row(name)
         is_closed = row is not None and self._is_closed(row)
@@ -132,7 +132,7 @@ class People:
                 await self._note(FAILED, row["person_id"], self._clock())
             raise AuthenticationFailed("person.log_in")
         await self._note(LET_IN, row["person_id"])
-        wanted = Wanted(LABEL, SCOPES_OF[row["role"]], None, life=LOGGED_IN)
+        wanted = Wanted(LABEL, SCOPES_OF[row["role"]], None, life=life)
         return _person(row), await self._tokens.issue(wanted, by=f"person:{name}", person_id=row["person_id"])
 
     def _is_closed(self, row: asyncpg.Record) -> bool:

@@ -46,7 +46,7 @@ _STATUS_OF_RULE: Final[Mapping[str, int]] = {
 
 def problem(error: Exception, language: Language, allowed: tuple[str, ...] = ()) -> web.Response:
     """The answer to a request that failed, whatever it failed of. Faults of our own are logged here, once."""
-    refusal = _refusal(error)
+    refusal = refusal_from(error)
     status = _STATUS_OF_RULE.get(refusal.rule) or _OWN_STATUS.get(refusal.code) or STATUS.get(refusal.code)
     status = status or INTERNAL_ERROR
     headers = {"Vary": "Accept-Language", "Cache-Control": "no-store"}
@@ -69,7 +69,8 @@ def problem(error: Exception, language: Language, allowed: tuple[str, ...] = ())
     return web.Response(body=orjson.dumps(form), status=status, headers=headers, content_type=content_type)
 
 
-def _refusal(error: Exception) -> HandleError:
+def refusal_from(error: Exception) -> HandleError:
+    """The refusal of a request that failed of anything; a fault of our own is logged."""
     if isinstance(error, HandleError):
         return error
     if isinstance(error, DATABASE_AWAY):

@@ -1,6 +1,6 @@
 """What refusals say, in English and Chinese: the rule that was broken, with the culprit's place in the sentence."""
 
-from registry import enterprise_rules, job_rules, template_rules
+from registry import enterprise_rules, job_rules, snms_rules, template_rules
 from registry.language import Catalogue
 from registry.scheme_rules import SCHEME_RULES
 
@@ -8,6 +8,7 @@ RULES: Catalogue = {
     **enterprise_rules.RULES,
     **template_rules.RULES,
     **job_rules.RULES,
+    **snms_rules.RULES,
     **SCHEME_RULES,
     "handle.empty": ("Empty handle invalid", "标识不能为空"),
     "handle.too_long": (

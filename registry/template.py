@@ -9,7 +9,7 @@ so what fitted it once fits for ever.
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -23,6 +23,7 @@ MAX_ATTRIBUTES: Final = 200  # Of one template; the widest form seen in the fiel
 MAX_OPTIONS: Final = 500  # Of one enumeration.
 MAX_WORDS: Final = 200  # Characters of a name, a unit or an option.
 MAX_ATTRIBUTE_INDEX: Final = (1 << 31) - 1
+MAX_SNMS_VERSION: Final = 128  # Characters, as the documentation of that interface has it.
 
 Kind = Literal["string", "number", "date", "time", "enumeration", "json", "reference", "url", "digest"]
 Bound = str | float | None
@@ -86,6 +87,14 @@ class Attribute(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_de
     options: tuple[Option, ...] = ()
 
 
+class Snms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a template is called in the interface of the national secondary-node software, which `registry.snms` serves,
+    and whether what it describes has an active carrier."""
+
+    version: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_SNMS_VERSION)]
+    active_carrier: bool = False
+
+
 class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """One version of a template, without its name. `industry` is a code of GB/T 4754."""
 
@@ -93,6 +102,7 @@ class Template(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     en: str
     industry: str = ""
     attributes: tuple[Attribute, ...] = ()
+    snms: Snms | None = None
 
 
 def named_template(values: Iterable[HandleValue]) -> tuple[int, TemplateName] | None:

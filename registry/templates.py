@@ -55,6 +55,10 @@ SELECT p.spelling AS owner, t.name, t.version, t.state, t.form FROM template AS 
 WHERE ($1::int IS NULL OR t.prefix_id = $1) AND (t.state > 0 OR $2)
 ORDER BY p.prefix, t.name, t.version DESC LIMIT $3
 """
+VERSIONS: Final = """
+SELECT p.spelling AS owner, t.name, t.version, t.state, t.form FROM template AS t JOIN prefix AS p USING (prefix_id)
+WHERE t.prefix_id = $1 AND t.name = $2 AND t.state > 0 ORDER BY t.version DESC LIMIT $3
+"""
 # The draft is the version behind the last one that was published; between the two parts of this statement somebody may
 # publish it, and then nothing is written.
 SAVE: Final = """
@@ -127,6 +131,12 @@ class Templates:
             rows = await connection.fetch(LIST, None if prefix is None else prefix.prefix_id, drafts, MAX_LISTED)
         kept = [_kept(row) for row in rows]
         return kept if prefix is not None else [*_LIBRARY.values(), *kept]
+
+    async def versions(self, prefix: Prefix, name: str) -> list[Kept]:
+        """The versions of a template that are or were published, the newest first."""
+        async with self._store.connection() as connection:
+            rows = await connection.fetch(VERSIONS, prefix.prefix_id, name, MAX_LISTED)
+        return [_kept(row) for row in rows]
 
     async def save(self, prefix: Prefix, name: str, template: Template, by: str) -> int:
         """Makes this the draft of the next version, and says which one that is. Raises ProtocolFault."""

@@ -18,6 +18,7 @@ OTHERWISE = {
     ("post", "/api/bulk"),
     ("post", "/api/applications/{application}/evidence"),
     ("post", "/api/login"),
+    ("post", "/identity/token"),
     ("post", "/api/labels"),
     ("post", "/api/mappings/propose"),
 }
