@@ -146,7 +146,7 @@ MESSAGES: Final[Catalogue] = {
     ),
     "load.progress": ("Loading {source}", "导入 {source}"),
     "load.refused": (
-        "{count} rows were refused; they are in {path} with the reasons",
+        "rows refused: {count}; they are in {path} with the reasons",
         "{count} 行被拒绝，原因见 {path}",
     ),
     "export.done": ("{count} identifiers exported.", "已导出 {count} 条标识。"),

@@ -65,7 +65,7 @@ async def test_the_program_migrates_loads_and_exports(empty_dsn: str, tmp_path: 
     )
     report = orjson.loads(out)
     assert (code, report["created"], report["refused"]) == (1, 1, 1)
-    assert "1 rows were refused" in errors
+    assert "rows refused: 1;" in errors
     assert orjson.loads(refused.read_bytes())["refusal"]["rule"] == "load.no_prefix"
     code, out, _ = await run("export", "--prefix", "88.168.1", dsn=empty_dsn)
     assert (code, out) == (0, line("88.168.1/A", "1"))
