@@ -57,7 +57,7 @@ MESSAGES: Final[Catalogue] = {
     "away": ("the database cannot be reached: {error}", "无法访问数据库：{error}"),
     "migrated": ("applied: {names}", "已执行：{names}"),
     "current": ("the schema is up to date", "数据库结构已是最新"),
-    "refused": ("{count} rows were refused; they are in {file}", "{count} 行被拒绝，见 {file}"),
+    "refused": ("rows refused: {count}; they are in {file}", "{count} 行被拒绝，见 {file}"),
 }
 # What argparse shows, in both languages at once: it is made before anybody's language is known.
 HELP: Final = {
