@@ -9,10 +9,10 @@ EmbeddedPostgresError
 ├── RootNotDropped            PostgreSQL does not run as root, and nobody else can reach the directory
 └── ServerNotStarted          the server ended before it was ready
 
-A refusal is a rule and its culprit, as in registry.errors.
+A refusal is a rule of RULES and its culprit.
 """
 
-from registry.language import Catalogue, Language, text
+from registry.language import Catalogue, Refused
 
 RULES: Catalogue = {
     "programs-not-found": (
@@ -63,19 +63,8 @@ RULES: Catalogue = {
 }
 
 
-class EmbeddedPostgresError(Exception):
-    """A refusal: a rule of RULES, and the culprit that the rule's text names."""
-
-    def __init__(self, rule: str, /, **culprit: object) -> None:
-        super().__init__(rule, culprit)
-        self.rule = rule
-        self.culprit = culprit
-
-    def __str__(self) -> str:
-        return self.text("en")
-
-    def text(self, language: Language) -> str:
-        return text(RULES, self.rule, language, **self.culprit)
+class EmbeddedPostgresError(Refused):
+    catalogue = RULES
 
 
 class ProgramsNotFound(EmbeddedPostgresError):

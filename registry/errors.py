@@ -22,7 +22,7 @@ Chinese one.
 from enum import IntEnum
 from typing import ClassVar
 
-from registry.language import Language, text
+from registry.language import Refused
 from registry.rules import RULES
 
 
@@ -66,22 +66,11 @@ class ResponseCode(IntEnum):
     TOO_MANY_PREFIXES = 605
 
 
-class HandleError(Exception):
-    """A refusal: a rule of RULES, and the culprit that the rule's text names."""
+class HandleError(Refused):
+    """A refusal of one who asked."""
 
+    catalogue = RULES
     code: ClassVar[ResponseCode] = ResponseCode.ERROR
-
-    def __init__(self, rule: str, /, **culprit: object) -> None:
-        super().__init__(rule, culprit)
-        self.rule = rule
-        self.culprit = culprit
-
-    def __str__(self) -> str:
-        return self.text("en")
-
-    def text(self, language: Language) -> str:
-        """The refusal as a sentence for a reader of one language."""
-        return text(RULES, self.rule, language, **self.culprit)
 
 
 class ProtocolFault(HandleError):

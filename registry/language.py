@@ -1,11 +1,11 @@
-"""English and Chinese: which one a reader wants, and the texts in both.
+"""English and Chinese: which one a reader wants, the texts in both, and refusals that say themselves in either.
 
 A catalogue maps a stable rule name to a pair (English, Chinese) of format strings, so that no text can exist
 in one language only.
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import ClassVar, Literal
 
 Language = Literal["en", "zh"]
 Catalogue = Mapping[str, tuple[str, str]]
@@ -17,6 +17,24 @@ def text(catalogue: Catalogue, rule: str, language: Language, /, **culprit: obje
     """The text of a rule in one language, with its culprit filled in."""
     english, chinese = catalogue[rule]
     return (chinese if language == "zh" else english).format(**culprit)
+
+
+class Refused(Exception):
+    """A rule of the catalogue of its class, and the culprit that the rule's text names."""
+
+    catalogue: ClassVar[Catalogue]
+
+    def __init__(self, rule: str, /, **culprit: object) -> None:
+        super().__init__(rule, culprit)
+        self.rule = rule
+        self.culprit = culprit
+
+    def __str__(self) -> str:
+        return self.text("en")
+
+    def text(self, language: Language) -> str:
+        """The refusal as a sentence for a reader of one language."""
+        return text(self.catalogue, self.rule, language, **self.culprit)
 
 
 def preferred(accept_language: str | None, default: Language = "en") -> Language:

@@ -8,10 +8,10 @@ StartRefused
 ├── NoRoom               the disk is full, or cannot be written to
 └── CertificateRefused   its time is over or has not begun, or its files are no certificate and key
 
-A refusal is a rule and its culprit, as in registry.errors. A database that is merely away is waited for.
+A refusal is a rule of RULES and its culprit. A database that is merely away is waited for.
 """
 
-from registry.language import Catalogue, Language, text
+from registry.language import Catalogue, Refused
 
 RULES: Catalogue = {
     "no-registry": (
@@ -108,19 +108,8 @@ RULES: Catalogue = {
 }
 
 
-class StartRefused(Exception):
-    """A rule of RULES, and the culprit that its text names."""
-
-    def __init__(self, rule: str, /, **culprit: object) -> None:
-        super().__init__(rule, culprit)
-        self.rule = rule
-        self.culprit = culprit
-
-    def __str__(self) -> str:
-        return self.text("en")
-
-    def text(self, language: Language) -> str:
-        return text(RULES, self.rule, language, **self.culprit)
+class StartRefused(Refused):
+    catalogue = RULES
 
 
 class SchemaMismatch(StartRefused):

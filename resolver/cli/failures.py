@@ -12,11 +12,8 @@ import asyncpg
 
 from registry.backups import BackupFailed
 from registry.database import DATABASE_AWAY
-from registry.embedded_errors import EmbeddedPostgresError
-from registry.errors import HandleError
-from registry.language import Language, text
+from registry.language import Language, Refused, text
 from registry.settings import InvalidSettings
-from registry.start_errors import StartRefused
 from resolver.cli.catalogues import MESSAGES
 from resolver.cli.invocation import FAILED, USAGE, Failed
 
@@ -36,7 +33,7 @@ def code_and_lines(error: Exception, language: Language) -> tuple[int, list[str]
         return USAGE, [text(MESSAGES, "settings.faults", language, count=len(error.faults)), *error.texts(language)]
     if isinstance(error, BackupFailed):
         return FAILED, [text(MESSAGES, "backup.failed", language, reason=str(error))]
-    if isinstance(error, HandleError | EmbeddedPostgresError | StartRefused):
+    if isinstance(error, Refused):
         return FAILED, [error.text(language)]
     return FAILED, [_text(error, language)]
 

@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from registry.language import LANGUAGES, Language, of_locale, text
+from registry.language import LANGUAGES, Language, Refused, of_locale, text
 from resolver.cli.catalogues import MESSAGES
 
 SUCCESS: Final = 0
@@ -21,18 +21,11 @@ Result = TypeVar("Result")
 INTERRUPTED: Final = 130  # As a shell reports a program that SIGINT ended.
 
 
-class Failed(Exception):
-    """The command did not do what was asked: a rule of MESSAGES and its culprit."""
+class Failed(Refused):
+    """The command did not do what was asked."""
 
+    catalogue = MESSAGES
     exit_code = FAILED
-
-    def __init__(self, rule: str, /, **culprit: object) -> None:
-        super().__init__(rule, culprit)
-        self.rule = rule
-        self.culprit = culprit
-
-    def text(self, language: Language) -> str:
-        return text(MESSAGES, self.rule, language, **self.culprit)
 
 
 class Misused(Failed):
