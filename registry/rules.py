@@ -283,6 +283,10 @@ RULES: Catalogue = {
     "server.busy": ("the registry cannot be reached just now; try again", "暂时无法访问注册库,请稍后重试"),
     "server.read_only": ("the registry can only be read just now", "注册库目前只读"),
     "server.queue": ("too many requests are waiting; try again", "等待的请求过多,请稍后重试"),
+    "server.overload": (
+        "the node is overloaded and answers only what it holds; try again",
+        "节点过载,目前只应答已缓存的标识,请稍后重试",
+    ),
     "server.error": ("internal error", "内部错误"),
     "load.line_too_long": ("the row is longer than {limit} octets", "该行超过 {limit} 字节"),
     "load.quote_open": ("a quoted cell of this row never ends", "该行有未闭合的引号"),

@@ -123,6 +123,9 @@ class _Alone:
     def reasons(self) -> list[Reason]:
         return [Reason(rule, "resolver", culprit) for rule, culprit in self._node.unready()]
 
+    def notices(self) -> list[Reason]:
+        return [Reason(rule, "resolver", culprit) for rule, culprit in self._node.notices()]
+
     def processes(self) -> Mapping[str, int]:
         return {"resolver": os.getpid()}
 

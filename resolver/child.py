@@ -67,6 +67,7 @@ class Child:
         self._clock = clock
         self._process: asyncio.subprocess.Process | InheritedProcess | None = None
         self._reasons: list[Reason] | None = None
+        self.notices: list[Reason] = []  # What its operator should know though it is ready.
         self._heard_at = 0.0
         self._keeper: asyncio.Task[None] | None = None
         self._writer: asyncio.StreamWriter | None = None
@@ -155,7 +156,7 @@ class Child:
             return await (process.ended() if isinstance(process, InheritedProcess) else process.wait())
         finally:
             listening.cancel()
-            self._reasons = None
+            self._reasons, self.notices = None, []
             self._ready.clear()
             mark_process_dead(process.pid)  # type: ignore[no-untyped-call]  # the library has no types here
 
@@ -199,5 +200,6 @@ class Child:
         report = json.loads(line)
         self._heard_at = self._clock()
         self._reasons = [Reason(rule, self.order.name, culprit) for rule, culprit in report["reasons"]]
+        self.notices = [Reason(rule, self.order.name, culprit) for rule, culprit in report.get("notices", ())]
         (self._ready.clear if self._reasons else self._ready.set)()
         self._changed()

@@ -52,6 +52,8 @@ class Counts:
     changes: int = 0
     forgotten_everything: int = 0
     evictions: int = 0
+    overloads: int = 0
+    shed: int = 0
     native_udp: int = 0
     native_tcp: int = 0
     native_http: int = 0
@@ -81,6 +83,8 @@ COUNTERS: Final[dict[str, tuple[str, str, dict[str, str]]]] = {
     "changes": ("filament_changes_heard", "Changes read from the change log.", {}),
     "forgotten_everything": ("filament_cache_forgotten_everything", "Times that the whole cache was forgotten.", {}),
     "evictions": ("filament_cache_evictions", "Answers that gave way because memory was short.", {}),
+    "overloads": ("filament_overloads", "Times that a process began to refuse what it does not keep.", {}),
+    "shed": ("filament_overload_refusals", "Names refused in overload because they were not kept.", {}),
     **{
         f"native_{transport}": (
             "filament_native_messages",
@@ -119,6 +123,10 @@ GAUGES: Final[dict[str, tuple[str, str]]] = {
     "http_connections": ("filament_http_connections", "Connections of HTTP that are open."),
     "ready_way": ("filament_short_way_workers", "Processes whose kept answers take the short way over HTTP."),
     "burst_way": ("filament_udp_burst_sockets", "Sockets whose datagrams are read and written several at a time."),
+    "overloaded": (
+        "filament_overloaded_workers",
+        "Processes that answer only what they keep, for they are overloaded.",
+    ),
     "staleness": ("filament_staleness_seconds", "Seconds since changes were last heard; 0 while they are."),
 }
 HISTOGRAMS: Final[dict[str, tuple[str, str, Sequence[float]]]] = {
@@ -150,6 +158,7 @@ class Metrics:
         self.http_connections = 0
         self.ready_way = 0
         self.burst_way = 0
+        self.overloaded = 0
         self.staleness = 0.0
 
 

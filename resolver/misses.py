@@ -26,6 +26,7 @@ from registry.store import Store
 from resolver.answer import Answer
 from resolver.metrics import Metrics
 from resolver.namespaces import Namespaces
+from resolver.overload import Overload
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +56,17 @@ class _Flight:
 class Misses:
     """Reads of names over at most `readers` connections. `run` must be running; until it reached the database, busy."""
 
-    def __init__(self, store: Store, metrics: Metrics, *, readers: int, queue: int, deadline: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        metrics: Metrics,
+        *,
+        readers: int,
+        queue: int,
+        deadline: float,
+        overload: Overload | None = None,
+    ) -> None:
+        """In `overload` only what a connection is free for is read; without one there never is any."""
         self.fault = "database"  # Why nothing can be read: "", "database" or "schema".
         self.fault_detail = ""
         self._store = store
@@ -67,6 +78,7 @@ class Misses:
         self._window = min(MAX_BATCH * max(1, readers - 1), max(1, queue // 2))
         self._turn = asyncio.Lock()
         self._deadline = deadline
+        self.overload = overload or Overload(deadline)
         self._full_read = 0.0  # Seconds that one takes of late.
         self._longest = queue  # Names that can wait and still be read in time.
         self._readers = readers
@@ -90,6 +102,12 @@ class Misses:
 
     def __len__(self) -> int:
         return len(self._waiting)
+
+    @property
+    def waited(self) -> float:
+        """Seconds that the oldest waiting name has waited."""
+        oldest = next(iter(self._waiting.values()), None)
+        return 0.0 if oldest is None else monotonic() - oldest.begun
 
     def ask(self, key: HandleKey, told: Told) -> None:
         """Has a name read; `told` is called once, and never within this call. Raises ServerBusy."""
@@ -165,6 +183,9 @@ class Misses:
         if flight is None:
             if len(self._waiting) >= self._longest:
                 raise ServerBusy("server.queue")
+            if self.overload.on and len(self._waiting) >= self._free * MAX_BATCH:
+                self.overload.shed += 1
+                raise ServerBusy("server.overload")
             flight = self._waiting[key] = _Flight(key, monotonic())
             if self._timer is None:
                 self._watch_deadline(flight.begun + self._deadline)

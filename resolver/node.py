@@ -38,6 +38,7 @@ from resolver.memory import ask_for_huge_pages, give_back_memory
 from resolver.metrics import Exposition, Metrics
 from resolver.misses import Misses
 from resolver.operations import Operations
+from resolver.overload import Overload
 from resolver.own_site import OwnSite
 from resolver.resolution import Resolver
 from resolver.settings import ResolverSettings, Settings
@@ -107,6 +108,10 @@ class Node:
             return [("change_log", {"seconds": self.resolver.staleness})]
         return []
 
+    def notices(self) -> list[Unready]:
+        """What its operator should know though it is ready."""
+        return [("overload", {})] if self._misses.overload.on else []
+
     def reload(self) -> None:
         """Uses the certificate's files as they are now."""
         self.certificate.reload()
@@ -117,6 +122,7 @@ class Node:
         self.settings = settings
         self.certificate.use(ours.certificate, ours.private_key, ours.client_ca)
         self._misses.limit(ours.miss_queue, ours.miss_deadline)
+        self._misses.overload.bound = ours.overload_wait
         for limit in self.bounded:
             limit(ours)
 
@@ -152,7 +158,14 @@ async def running(settings: Settings, *, worker: int = 0, predecessor: int | Non
         reporter = Reporter(metrics.tally, Statistics(store))
         stack.push_async_callback(reporter.close)
         cache = Cache(ours.cache_megabytes * MEGABYTE, ours.missing_entries, ours.found_ttl, ours.missing_ttl)
-        misses = Misses(store, metrics, readers=ours.readers, queue=ours.miss_queue, deadline=ours.miss_deadline)
+        misses = Misses(
+            store,
+            metrics,
+            readers=ours.readers,
+            queue=ours.miss_queue,
+            deadline=ours.miss_deadline,
+            overload=Overload(ours.overload_wait),
+        )
         resolver = Resolver(store, cache, misses, metrics, max_staleness=ours.max_staleness)
         reader = ChangeReader(settings.registry, f"{program} {READER_PROGRAM}", store)
         stack.push_async_callback(reader.close)
@@ -163,6 +176,7 @@ async def running(settings: Settings, *, worker: int = 0, predecessor: int | Non
         await stack.enter_async_context(
             _tasks(
                 misses.run(),
+                misses.overload.watch(lambda: misses.waited),
                 follow_changes(follower, ours.poll_interval, ours.stale_limit),
                 sweep(cache),
                 Warmth(names, resolver, cache, _leave_answers_alone).run(),
@@ -285,6 +299,12 @@ async def _flush(metrics: Metrics, cache: Cache, misses: Misses, resolver: Resol
             metrics.counts.evictions = cache.evictions
             metrics.cache_octets, metrics.cache_entries = cache.octets, len(cache)
             metrics.missing_entries, metrics.waiting = cache.missing, len(misses)
+            overload = misses.overload
+            metrics.overloaded, metrics.counts.overloads, metrics.counts.shed = (
+                overload.on,
+                overload.times,
+                overload.shed,
+            )
             metrics.staleness = resolver.staleness
             exposition.flush()
             await asyncio.sleep(FLUSH_INTERVAL)

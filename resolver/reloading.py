@@ -28,6 +28,7 @@ LIVE: Final = frozenset(
         "resolver.native_udp_rate",
         "resolver.miss_queue",
         "resolver.miss_deadline",
+        "resolver.overload_wait",
         "status.log_level",
         "status.log_format",
     }

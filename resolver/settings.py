@@ -125,6 +125,13 @@ class ResolverSettings:
         low=0.1,
         high=60,
     )
+    overload_wait: float = setting(
+        0.5,
+        "Seconds that names may wait to be read, or a process be late; beyond them those not kept are refused at once.",
+        "标识等待读取或进程滞后超过此秒数时,未缓存的标识立即返回繁忙。",
+        low=0.01,
+        high=60,
+    )
     certificate: str = setting(
         "",
         "File of the certificate chain (PEM). Empty: a self-made one in the data directory.",

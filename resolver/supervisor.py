@@ -102,6 +102,9 @@ class Supervisor:
             return [Reason("starting", "filament")]
         return [reason for child in self._children for reason in child.reasons()]
 
+    def notices(self) -> list[Reason]:
+        return [notice for child in self._children for notice in child.notices]
+
     def processes(self) -> Mapping[str, int]:
         running = {child.order.name: child.pid for child in self._children if child.pid is not None}
         if self._postgres is not None and self._postgres.process is not None:

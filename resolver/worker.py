@@ -57,14 +57,14 @@ class Post:
                     self.apply(settings)
                 log.info("settings are read again")
 
-    def started(self, unready: Unready) -> None:
-        self._reporting = asyncio.create_task(self._report(unready))
+    def started(self, unready: Unready, notices: Unready = list) -> None:
+        self._reporting = asyncio.create_task(self._report(unready, notices))
 
-    async def _report(self, unready: Unready) -> None:
+    async def _report(self, unready: Unready, notices: Unready) -> None:
         with contextlib.suppress(ConnectionError):
             while True:
                 reasons = unready()
-                self._writer.write(json.dumps({"reasons": reasons}).encode() + b"\n")
+                self._writer.write(json.dumps({"reasons": reasons, "notices": notices()}).encode() + b"\n")
                 await self._writer.drain()
                 await asyncio.sleep(UNREADY_INTERVAL if reasons else REPORT_INTERVAL)
 
@@ -75,7 +75,7 @@ async def _resolver(settings: Settings, orders: Mapping[str, Any], stop: asyncio
     def started(node: Node) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, node.reload)
         post.apply = node.apply
-        post.started(node.unready)
+        post.started(node.unready, node.notices)
 
     await serve(settings, stop, worker=orders["worker"], predecessor=orders.get("predecessor"), started=started)
 

@@ -33,6 +33,9 @@ class Node:
     def reasons(self):
         return []
 
+    def notices(self):
+        return []
+
     def processes(self):
         return {"worker 1": os.getpid()}
 

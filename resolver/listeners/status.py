@@ -40,6 +40,10 @@ REASONS: Final[Catalogue] = {
         "{part} has not read the change log for {seconds:.1f} s",
         "{part} 已 {seconds:.1f} 秒未读到变更日志",
     ),
+    "overload": (
+        "{part} is overloaded: what it does not hold is refused at once",
+        "{part} 过载：未缓存的标识立即返回繁忙",
+    ),
     "stopping": ("{part} is stopping", "{part} 正在停止"),
 }
 MEASUREMENTS: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -62,6 +66,9 @@ class Source(Protocol):
 
     def reasons(self) -> list[Reason]:
         """Why the node is not ready; nothing when it is."""
+
+    def notices(self) -> list[Reason]:
+        """What the operator should know though the node may be ready."""
 
     def processes(self) -> Mapping[str, int]:
         """The number of each process of the node, by name."""
@@ -90,25 +97,20 @@ class _Handlers:
     async def page(self, request: web.Request) -> web.StreamResponse:
         language = preferred(request.headers.get("Accept-Language"))
         reasons = [_sentence(reason, language) for reason in self._source.reasons()]
-        return page_response(200, status_page(reasons, await self._promised.look(), language), language)
+        notices = [_sentence(notice, language) for notice in self._source.notices()]
+        return page_response(200, status_page(reasons, notices, await self._promised.look(), language), language)
 
     async def health(self, request: web.Request) -> web.StreamResponse:
         return _json({"alive": True})
 
     async def readiness(self, request: web.Request) -> web.StreamResponse:
         language = preferred(request.headers.get("Accept-Language"))
-        reasons = [
-            {
-                "name": reason.rule,
-                "part": reason.part,
-                "message": _sentence(reason, language),
-            }
-            for reason in self._source.reasons()
-        ]
+        reasons = _told(self._source.reasons(), language)
         processes = self._source.processes()
         form = {
             "ready": not reasons,
             "reasons": reasons,
+            "notices": _told(self._source.notices(), language),
             "processes": sorted(processes),
             "hugePages": in_huge_pages(processes),
         }
@@ -170,6 +172,17 @@ class _State(Collector):
         for name, count in self._source.restarts().items():
             again.add_metric([name], count)
         return (ready, build, again)
+
+
+def _told(reasons: Iterable[Reason], language: Language) -> list[dict[str, str]]:
+    return [
+        {
+            "name": reason.rule,
+            "part": reason.part,
+            "message": _sentence(reason, language),
+        }
+        for reason in reasons
+    ]
 
 
 def _json(form: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -57,10 +57,10 @@ _PAGE: Final = """<!DOCTYPE html>
 """
 
 
-def status_page(reasons: Sequence[str], seen: Standing | None, language: Language) -> str:
-    """The page; `reasons` say why the node is not ready, in this language."""
+def status_page(reasons: Sequence[str], notices: Sequence[str], seen: Standing | None, language: Language) -> str:
+    """The page; `reasons` say why the node is not ready, `notices` what else there is, in this language."""
     page = _Page(language)
-    main = (*page.readiness(reasons), *page.promises(seen))
+    main = (*page.readiness(reasons), *page.notices(notices), *page.promises(seen))
     return _PAGE.format(language=language, title=page.say("title"), style=STYLE, main="\n".join(main))
 
 
@@ -75,8 +75,12 @@ class _Page:
         if not reasons:
             yield f"<p>{self.say('ready')}</p>"
             return
-        rows = "".join(f"<li>{html.escape(reason)}</li>" for reason in reasons)
-        yield f"<p>{self.say('unready')}</p><ul>{rows}</ul>"
+        yield f"<p>{self.say('unready')}</p>"
+        yield from self.notices(reasons)
+
+    def notices(self, sentences: Sequence[str]) -> Iterable[str]:
+        rows = "".join(f"<li>{html.escape(sentence)}</li>" for sentence in sentences)
+        yield f"<ul>{rows}</ul>" if rows else ""
 
     def promises(self, seen: Standing | None) -> Iterable[str]:
         yield f"<h2>{self.say('promises')}</h2>"

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from cachetools import TTLCache
 
-from registry.errors import HandleError
+from registry.errors import HandleError, ServerBusy
 from resolver.answer import Answer
 from resolver.conversation import Conversation
 from resolver.familiar import NOT_KEPT
@@ -41,6 +41,7 @@ SAID_ONCE: Final = frozenset({OpCode.CHALLENGE_ANSWER, OpCode.SESSION_KEY_EXCHAN
 RELEASED: Final = 1024
 RELEASED_LIFE: Final = 5.0  # Seconds; requesters ask for the last time after three.
 RELEASED_OCTETS: Final = 4096  # Larger answers are not kept: four megabytes in all.
+OVERLOAD: Final = "server.overload"
 FORGET_INTERVAL: Final = 1.0  # Seconds between two looks for datagrams whose message never became whole.
 
 Source = Any
@@ -165,6 +166,10 @@ class UdpListener:
         source, account = place[0], self._reading.pop(place)
         if self._datagrams is None:
             return
+        if isinstance(outcome, ServerBusy) and outcome.rule == OVERLOAD:
+            self._counts.dropped_queue += 1  # It asks again by itself, and later is when it should.
+            self._note_read()
+            return
         cell = self._cells[self._datagrams.host_of(source)]
         answer = self._operations.familiar.answer_with(octets, outcome, cell)
         if answer is None:
@@ -175,6 +180,9 @@ class UdpListener:
             if not self._read_answers:
                 self._loop.call_soon(self._send_read)
             self._read_answers += [(piece, source) for piece in split(answer)]
+        self._note_read()
+
+    def _note_read(self) -> None:
         if not self._reading:
             self._all_read.set()
 

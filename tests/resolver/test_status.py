@@ -31,6 +31,9 @@ class Node:
     def reasons(self):
         return self.why
 
+    def notices(self):
+        return [Reason("overload", "worker 1")]
+
     def processes(self):
         return {"supervisor": os.getpid(), "gone": 1 << 30}
 
@@ -59,6 +62,12 @@ async def test_a_node_that_is_not_ready_says_why_in_the_language_of_the_asker(cl
         (reason,) = (await response.json())["reasons"]
         assert reason["message"] == "worker 2 已 3.2 秒未读到变更日志"
         assert response.headers["Vary"] == "Accept-Language"
+
+
+async def test_what_an_operator_should_know_is_told_beside_the_reasons(client):
+    async with client.get("/readyz", headers={"Accept-Language": "zh-CN"}) as response:
+        (notice,) = (await response.json())["notices"]
+        assert notice == {"name": "overload", "part": "worker 1", "message": "worker 1 过载：未缓存的标识立即返回繁忙"}
 
 
 async def test_it_is_shown_whether_memory_is_in_huge_pages(client):

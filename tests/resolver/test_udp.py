@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from registry.errors import ServerBusy
 from resolver.familiar import NOT_KEPT
 from resolver.listeners.budget import BURST, FACTOR, TRICKLE, Budget, network_of
 from resolver.listeners.burst import BurstDatagrams, are_there
@@ -295,6 +296,21 @@ async def test_a_familiar_query_of_which_nothing_can_be_said_at_once_goes_the_or
         assert (await server.client.ask(request(b"next"))).body == b"next"
         server.operations.told[0](None)
         assert (await server.client.take()).body == SLOW + b"familiar"
+
+
+async def test_what_is_refused_in_overload_hears_nothing_and_may_be_asked_again():
+    async with serving() as server:
+        server.operations.ready = is_familiar
+        asked = octets(request(b"familiar"))
+        server.client.send(asked)
+        assert (await server.client.ask(request(b"next"))).body == b"next"
+        server.operations.told[0](ServerBusy("server.overload"))
+        server.client.send(asked)
+        assert (await server.client.ask(request(b"next"))).body == b"next"
+        assert len(server.operations.told) == 2
+        assert server.metrics.counts.dropped_queue == 1
+        server.operations.told[1](asked)
+        assert (await server.client.take()).body == b"familiar"
 
 
 async def test_a_closing_listener_waits_for_what_is_being_read():
