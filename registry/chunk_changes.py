@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from registry.chunk_writing import ChunkWriting, Refuse, Rows
+from registry.compulsory import check_named
 from registry.conformity import Conformity
 from registry.edges import write_links
 from registry.errors import HandleError, HandleNotFound, InvalidValue
@@ -21,7 +22,18 @@ from registry.refusal import Refusal
 from registry.relations import Said, links_said
 from registry.search_keys import search_keys
 from registry.spellings import Place
-from registry.standing import Standing, State, Wish, checked, fixed, stand, standing_from_json, standing_to_json
+from registry.standing import (
+    Standing,
+    State,
+    Wish,
+    begins_use,
+    checked,
+    fixed,
+    stand,
+    standing_from_json,
+    standing_to_json,
+)
+from registry.suffixes import SuffixRule
 from registry.template import Template
 from registry.value import HandleValue
 
@@ -71,6 +83,16 @@ class Image:
     state: State = State.ACTIVE
     standing: Standing | None = None
     keys: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What new values of a handle are held to, and the types of values it is found by."""
+
+    prefix_key: bytes
+    searchable: Sequence[str]
+    rules: Sequence[SuffixRule]
+    suffix: str
 
 
 @dataclass(slots=True)
@@ -189,10 +211,9 @@ class Amend(Change):
     async def _images(self, rows: Rows, there: Sequence[There]) -> list[Image]:
         free = self._changeable(rows, there)
         given = [rows.packed[one.place] for one in free]
-        prefixes = [self._store.prefixes.by_id(rows.prefix_ids[one.place]) for one in free]
-        about = [(prefix.key, prefix.searchable) for prefix in prefixes if prefix is not None]
+        asked = [self._asked(rows, one) for one in free]
         old = [(one.packed, one.written_at) for one in free]
-        amended: Amended = await self._amend(old, given, about, int(self._at.timestamp()))
+        amended: Amended = await self._amend(old, given, asked, int(self._at.timestamp()))
         for number, (rule, culprit) in amended.faults.items():
             self._refused.append(self._refuse(rows.places[free[number].place], InvalidValue(rule, **culprit)))
         return [
@@ -200,6 +221,11 @@ class Amend(Change):
             for one, packed, keys in zip(free, amended.packed, amended.keys, strict=True)
             if packed is not None
         ]
+
+    def _asked(self, rows: Rows, one: There) -> Asked:
+        prefix = self._store.prefixes.by_id(rows.prefix_ids[one.place])
+        assert prefix is not None
+        return Asked(prefix.key, prefix.searchable, prefix.rules, one.handle.suffix)
 
 
 class Remove(Change):
@@ -225,13 +251,15 @@ class Stand(Change):
         wish = checked(self._wish, now)
         images = []
         for one in there:
+            prefix = self._store.prefixes.by_id(rows.prefix_ids[one.place])
+            assert prefix is not None
             try:
                 standing = stand(one.handle, one.standing, wish, self._by, now, of_node=self._of_node)
+                if begins_use(one.standing, wish):
+                    check_named(prefix.rules, one.handle.suffix, unpack(one.packed, one.written_at))
             except HandleError as error:
                 self._refused.append(self._refuse(rows.places[one.place], error))
                 continue
-            prefix = self._store.prefixes.by_id(rows.prefix_ids[one.place])
-            assert prefix is not None
             packed = repacked(one.packed, one.written_at, now)
             images.append(
                 Image(one.place, packed, standing.state, standing, search_keys(prefix.key, packed, prefix.searchable))
@@ -247,26 +275,27 @@ def repacked(packed: bytes, written_at: int, now: int) -> bytes:
 def amended(
     old: Sequence[tuple[bytes, int]],
     given: Sequence[bytes],
-    about: Sequence[tuple[bytes, Sequence[str]]],
+    asked: Sequence[Asked],
     now: int,
     templates: Mapping[str, Template | None],
 ) -> Amended:
     """The plain function behind `Amend`: values with those that are given in place of what stood at their indexes."""
     outcome = Amended()
     held_to = Conformity(templates=templates)
-    for number, ((packed, written_at), more) in enumerate(zip(old, given, strict=True)):
-        prefix_key, searchable = about[number]
+    for number, ((packed, written_at), more, one) in enumerate(zip(old, given, asked, strict=True)):
         new: bytes | None = None
         try:
-            values = _amended(unpack(packed, written_at), unpack(more, now))
+            before = unpack(packed, written_at)
+            values = _amended(before, unpack(more, now))
             if values is not None:
                 new = pack(check_values(values), now)
-                held_to.check(prefix_key, "", new)
+                check_named(one.rules, one.suffix, values, before)
+                held_to.check_values(values)
         except HandleError as error:
             outcome.faults[number] = error.rule, Refusal.of(0, "", error).culprit
             new = None
         outcome.packed.append(new)
-        outcome.keys.append(None if new is None else search_keys(prefix_key, new, searchable))
+        outcome.keys.append(None if new is None else search_keys(one.prefix_key, new, one.searchable))
     outcome.unknown = frozenset(held_to.unknown)
     return outcome
 

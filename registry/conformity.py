@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from registry import library
+from registry.compulsory import check_named
 from registry.errors import InvalidValue
 from registry.packing import unpack
 from registry.suffixes import SuffixRule, check_suffix
@@ -35,14 +36,20 @@ class Conformity:
         """Refuses a row. Raises InvalidHandle or InvalidValue."""
         if not self.whole:
             return
+        values = unpack(packed, 0) if _MARK in packed else ()
         if self.rules:
-            prefix_key = key[: key.index(b"/")]
-            if prefix_key in self.rules:
-                check_suffix(self.rules[prefix_key], name[len(prefix_key.decode()) + 1 :])
-        if _MARK in packed:
-            self._check_values(unpack(packed, 0))
+            self._check_rules(key[: key.index(b"/")], name, values)
+        if values:
+            self.check_values(values)
 
-    def _check_values(self, values: tuple[HandleValue, ...]) -> None:
+    def _check_rules(self, prefix_key: bytes, name: str, values: tuple[HandleValue, ...]) -> None:
+        if prefix_key in self.rules:
+            suffix = name[len(prefix_key.decode()) + 1 :]
+            check_suffix(self.rules[prefix_key], suffix)
+            check_named(self.rules[prefix_key], suffix, values)
+
+    def check_values(self, values: tuple[HandleValue, ...]) -> None:
+        """Refuses what does not fit the template that it names. Raises InvalidValue."""
         named = named_template(values)
         if named is None:
             return

@@ -156,7 +156,10 @@ class Minting:
             await connection.execute(HOLD, prefix.prefix_id)
             await connection.execute(FORGET_RULES, prefix.prefix_id)
             await connection.executemany(ADD_RULE, rows)
-            told = {"rules": [rule.pattern or rule.check for rule in rules]}
+            told = {
+                "rules": [rule.pattern or rule.check for rule in rules],
+                "templates": sorted({template for rule in rules for template in rule.templates}),
+            }
             await transaction.keep(Act("suffix-rules.set", prefix.spelling, prefix.prefix_id, told))
             # Writers learn of them with the prefixes, which they read anew when they hear of this.
             await connection.execute(LOG, ChangeKind.PREFIX, prefix.prefix_id, None, None, None)

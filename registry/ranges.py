@@ -17,6 +17,7 @@ from registry.admin import AdminPermission
 from registry.authentication import Administrator
 from registry.changes import ChangeKind, Operation
 from registry.claims import check_claims
+from registry.compulsory import check_named
 from registry.data_forms import check_data
 from registry.errors import AuthenticationNeeded, HandleAlreadyExists, HandleNotFound, InvalidValue, PrefixNotHomed
 from registry.handle import NAMING_AUTHORITY, Handle, check_new
@@ -114,7 +115,7 @@ class Ranges:
         async def create(transaction: Transaction) -> Written:
             expect(version, new.first, None)
             await self._rights.check_create(new.first, administrator)
-            _check_suffixes(prefix, made)
+            _check_rules(prefix, made)
             await self._check_templates(transaction, made, new=True)
             await exclude(transaction.connection, prefix.prefix_id)
             written = await self._create(transaction, prefix, made)
@@ -133,6 +134,7 @@ class Ranges:
             new = with_changes(old, packed=pack(checked, 0), written_at=int(transaction.at.timestamp()))
             _check_members(new)
             await self._rights.check_replace(first, new.values_of(new.first), _known(by))
+            check_named(prefix.rules, new.spelled(new.first), new.values, old.values)
             await self._check_templates(transaction, new)
             if says_the_same(old.values, new.values):
                 return Written(first.handle, False, first)
@@ -308,13 +310,15 @@ def _check_members(made: HandleRange) -> None:
     check_new(made.handle(made.last))
 
 
-def _check_suffixes(prefix: Prefix, made: HandleRange) -> None:
+def _check_rules(prefix: Prefix, made: HandleRange) -> None:
     """Holds the members to the rules of their prefix: every one, or so many of a wide range and its last. The step is
-    odd, so that every digit changes. Raises InvalidHandle."""
+    odd, so that every digit changes. Raises InvalidHandle, InvalidValue."""
     if not prefix.rules:
         return
     for position in (*range(1, made.members + 1, made.members // MAX_TRIED | 1), made.members):
-        check_suffix(prefix.rules, made.spelled(made.suffix_at(position)))
+        suffix = made.spelled(made.suffix_at(position))
+        check_suffix(prefix.rules, suffix)
+        check_named(prefix.rules, suffix, made.values)
 
 
 def _key(prefix: Prefix, of: HandleRange) -> tuple[int, int, str]:

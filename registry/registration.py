@@ -15,6 +15,7 @@ from registry.admin import AdminPermission, permissions_to_replace
 from registry.alias import check_alias
 from registry.authentication import Administrator
 from registry.claims import check_claims
+from registry.compulsory import check_named
 from registry.errors import (
     AuthenticationNeeded,
     HandleAlreadyExists,
@@ -96,6 +97,7 @@ class Registration:
             if record is None:
                 await self.rights.check_create(handle, administrator)
                 check_suffix(prefix.rules, handle.suffix)
+                check_named(prefix.rules, handle.suffix, checked)
                 await self.templates.check(checked, transaction.connection, new=True)
                 try:
                     return Written(handle, True, await transaction.create(handle, checked))
@@ -106,6 +108,7 @@ class Registration:
             if not overwrite and not (or_same and says_the_same(record.values, checked)):
                 raise HandleAlreadyExists("handle.exists", handle=str(handle))
             await self.rights.check_replace(record, checked, administrator)
+            check_named(prefix.rules, record.handle.suffix, checked, record.values)
             await self.templates.check(checked, transaction.connection)
             return Written(handle, False, await replace(transaction, record, checked))
 
@@ -133,6 +136,7 @@ class Registration:
             for _ in range(MAX_TAKEN):
                 minted = Handle(prefix.spelling, await self._minting.next(prefix, asked, transaction.connection))
                 check_suffix(prefix.rules, minted.suffix)
+                check_named(prefix.rules, minted.suffix, checked)
                 await self._trust.check(HandleRecord(minted, checked), signed)
                 with suppress(HandleAlreadyExists):  # Somebody chose it himself.
                     return Written(minted, True, await transaction.create(minted, checked))
@@ -148,7 +152,7 @@ class Registration:
         version: int | None = None,
     ) -> Written:
         """Adds these values to a handle, or modifies those that it has. Nothing replaced: `created`."""
-        await self._homed(handle, by)
+        prefix = await self._homed(handle, by)
         given = check_values(tuple(values))
         signed = check_claims(given)
         if not given:
@@ -166,6 +170,7 @@ class Registration:
                 raise ValueAlreadyExists("value.exists", index=taken)
             if (index := read_only_index(record, given)) is not None:
                 raise InsufficientPermission("authorization.read_only", index=index, handle=str(handle))
+            check_named(prefix.rules, record.handle.suffix, after, record.values)
             await self.templates.check(after, transaction.connection)
             # Last: whether a digest is right tells of values that not everybody may read.
             await self._trust.check(HandleRecord(handle, after), signed)
@@ -193,7 +198,7 @@ class Registration:
         self, handle: Handle, indexes: Collection[int], by: Administrator | None, *, version: int | None = None
     ) -> Written:
         """Removes values. All of them or, when one is not there, none: ValuesNotFound."""
-        await self._homed(handle, by)
+        prefix = await self._homed(handle, by)
         administrator = _known(by)
 
         async def made(transaction: Transaction, record: HandleRecord) -> Written:
@@ -202,6 +207,7 @@ class Registration:
             for index in indexes:
                 if record.at(index) is None:
                     raise ValuesNotFound("values.not_found", handle=str(handle), index=index)
+            check_named(prefix.rules, record.handle.suffix, after, record.values)
             await self.templates.check(after, transaction.connection)
             return Written(handle, False, await replace(transaction, record, after))
 

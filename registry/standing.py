@@ -158,6 +158,11 @@ def stand(handle: Handle, before: Standing | None, wish: Wish, by: str, now: int
     return Standing(wish.state, now, by, of_node, wish.reason, wish.successor, wish.expires)
 
 
+def begins_use(before: Standing | None, wish: Wish) -> bool:
+    """Whether a reserved name is taken into use: what it says then is held to what new handles are held to."""
+    return before is not None and before.state is State.RESERVED and wish.state is State.ACTIVE
+
+
 def fixed(handle: Handle, standing: Standing | None) -> InsufficientPermission | None:
     """Why a handle cannot be changed as it stands."""
     if standing is None or standing.state not in FIXED:

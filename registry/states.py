@@ -12,12 +12,13 @@ from typing import Final
 
 from registry.admin import AdminPermission
 from registry.authentication import Administrator
+from registry.compulsory import check_named
 from registry.errors import HandleNotFound, PrefixNotHomed, ProtocolFault
 from registry.handle import Handle, check_new
 from registry.record import HandleRecord
 from registry.rights import Rights
 from registry.schemes.gs1 import check_canonical
-from registry.standing import Standing, State, Wish, checked, stand
+from registry.standing import Standing, State, Wish, begins_use, checked, stand
 from registry.store import Store
 from registry.transaction import Transaction, begin, key_order
 from registry.writing import Written, expect
@@ -47,7 +48,7 @@ async def put(
     """Puts all these handles into a state or, when one cannot be, none. `allow` refuses whoever may not; one that is
     not at this version is refused, where one is given.
 
-    Raises HandleNotFound, InvalidHandle, ProtocolFault, InsufficientPermission, PrefixNotHomed.
+    Raises HandleNotFound, InvalidHandle, InvalidValue, ProtocolFault, InsufficientPermission, PrefixNotHomed.
     """
     if len(handles) > MAX_AT_ONCE:
         raise ProtocolFault("batch.too_many", limit=MAX_AT_ONCE)
@@ -64,6 +65,9 @@ async def put(
             # A name that nobody had is reserved from the beginning.
             before = there.standing if there else Standing(State.RESERVED, now, by, of_node)
             standing = stand(record.handle, before, wish, by, now, of_node=of_node)
+            if begins_use(before, wish):
+                prefix = store.prefixes.of(store.key_of(handle.octets))
+                check_named(() if prefix is None else prefix.rules, record.handle.suffix, record.values)
             done.append(Written(handle, there is None, await transaction.put_standing(record, standing)))
         return done
 

@@ -2,6 +2,7 @@
 
 A prefix without rules takes every suffix. With rules, a new one must fit one of them; handles that were there before
 stay what they are. Samples stand with each rule and are tried when it is saved, so that a rule says what it should.
+A rule may make templates compulsory for the handles that it takes (`registry.compulsory`).
 """
 
 import re
@@ -20,6 +21,8 @@ from registry.errors import InvalidHandle, ProtocolFault
 MAX_RULES: Final = 50  # Of one prefix: a class of objects has one or two.
 MAX_MINTERS: Final = 50
 MAX_SAMPLES: Final = 20  # Of one rule, of each kind.
+MAX_TEMPLATES: Final = 50  # Of one rule: a class of objects has a handful.
+ANY_TEMPLATE: Final = "*"
 MAX_SAMPLE: Final = 255  # Characters of a suffix that is a sample or is made: what the national interface allows.
 MAX_WIDTH: Final = 40  # Characters of a serial or random part.
 MAX_SERIAL: Final = (1 << 62) - 1  # Counters are signed and of 64 bits.
@@ -28,16 +31,22 @@ _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _OPAQUE: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32: nobody takes an I for a 1.
 _PARTS: Final = re.compile(r"\{(date|line|serial|random|check)\}|([^{}]+)")
 _LINE: Final = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+_TEMPLATE: Final = re.compile(r"\*|[0-9A-Za-z._-]{1,255}/[a-z0-9][a-z0-9-]{0,63}")
 _MINTER_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 
 class SuffixRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A form that suffixes may have. `accepted` and `refused` are samples."""
+    """A form that suffixes may have. `accepted` and `refused` are samples.
+
+    Handles whose suffixes it takes name a version of one of its `templates`, if there are any: owner/name, or "*" for
+    whichever they like.
+    """
 
     pattern: str = ""
     check: Check = "none"
     accepted: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
+    templates: tuple[str, ...] = ()
 
     def takes(self, suffix: str) -> bool:
         if self.pattern and not patterns.fits(self.pattern, suffix):
@@ -75,8 +84,9 @@ def check_rules(rules: Sequence[SuffixRule]) -> None:
             raise _fault(f"{path}.pattern", str(fault), rule.pattern) from None
         if not rule.pattern.isprintable():
             raise _fault(f"{path}.pattern", "can be shown", rule.pattern)
-        if not rule.pattern and rule.check == "none":
-            raise _fault(path, "has a pattern or a check", "neither")
+        if not rule.pattern and rule.check == "none" and not rule.templates:
+            raise _fault(path, "has a pattern, a check or templates", "none")
+        _check_templates(f"{path}.templates", rule.templates)
         for kind, samples, right in (("accepted", rule.accepted, True), ("refused", rule.refused, False)):
             if len(samples) > MAX_SAMPLES:
                 raise _fault(f"{path}.{kind}", f"are at most {MAX_SAMPLES}", len(samples))
@@ -84,6 +94,14 @@ def check_rules(rules: Sequence[SuffixRule]) -> None:
                 if len(sample) > MAX_SAMPLE or "\0" in sample or rule.takes(sample) is not right:
                     said = "is not what the rule accepts" if right else "is what the rule accepts"
                     raise _fault(f"{path}.{kind}[{number}]", said, sample)
+
+
+def _check_templates(path: str, templates: Sequence[str]) -> None:
+    if len(templates) > MAX_TEMPLATES:
+        raise _fault(path, f"are at most {MAX_TEMPLATES}", len(templates))
+    for number, template in enumerate(templates):
+        if not _TEMPLATE.fullmatch(template):
+            raise _fault(f"{path}[{number}]", "is owner/name without a version, or '*'", template)
 
 
 class Minter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -15,6 +15,10 @@ RULES: Catalogue = {
         "value {index}: a load names at most {limit} templates",
         "索引 {index}:一次导入最多使用 {limit} 个模板",
     ),
+    "template.compulsory": (
+        "a value of type {type} is missing, at index {index}: handles like this name one of the templates {templates}",
+        "缺少类型为 {type} 的值(索引 {index}):此类标识必须使用以下模板之一:{templates}",
+    ),
     "template.required": (
         "template {template!r} needs a value of type {type}: {en} ({zh})",
         "模板 {template!r} 要求填写类型为 {type} 的值:{zh}({en})",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from registry.minting import Minting
     from registry.prefix import Prefix
 
-RULES: Final = ("pattern", "check", "accepted", "refused_samples")
+RULES: Final = ("pattern", "check", "templates", "accepted", "refused_samples")
 MINTERS: Final = ("name", "layout", "width", "radix", "check")
 BLOCKS: Final = ("minter", "line", "day", "first", "last", "count", "reserved_by")
 OPERATOR: Final = "filament suffix"  # Who is named as having changed it.
@@ -99,6 +99,7 @@ async def _rules(invocation: Invocation, chosen: Chosen, named: str, octets: byt
             {
                 "pattern": rule.pattern,
                 "check": rule.check,
+                "templates": " ".join(rule.templates),
                 "accepted": " ".join(rule.accepted),
                 "refused_samples": " ".join(rule.refused),
             }

@@ -69,6 +69,7 @@ COLUMNS: Final[Catalogue] = {
     "rule": ("Rule", "规则"),
     "pattern": ("Pattern", "格式"),
     "check": ("Check", "校验"),
+    "templates": ("Templates", "必用模板"),
     "accepted": ("Fit", "符合的样例"),
     "refused_samples": ("Do not fit", "不符合的样例"),
     "layout": ("Layout", "编码结构"),

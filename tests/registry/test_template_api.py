@@ -63,7 +63,7 @@ async def test_a_template_that_is_refused_names_the_field_in_the_readers_languag
 
 async def test_rules_of_suffixes_are_saved_when_their_samples_say_the_same(node):
     path = "/api/suffix-rules/88.168.2"
-    rules = {"rules": [{"pattern": "C[0-9]+", "check": "none", "accepted": ["C1"], "refused": ["1"]}]}
+    rules = {"rules": [{"pattern": "C[0-9]+", "check": "none", "accepted": ["C1"], "refused": ["1"], "templates": []}]}
     assert await ask(node, "GET", path, node.enterprise) == (200, {"rules": []})
     assert await ask(node, "PUT", path, node.enterprise, rules) == (200, rules)
     assert await ask(node, "GET", path, node.operator) == (200, rules)
