@@ -18,6 +18,7 @@ from registry.documentation import LANGUAGE_PARAMETER
 from registry.errors import HandleNotFound, InvalidAdministrator, ProtocolFault, ServerBusy
 from registry.evidence import MAX_OCTETS, EvidenceFiles
 from registry.grants import Scope
+from registry.json_routes import json_route
 from registry.people import People
 from registry.personal import Personal
 from registry.rights import Rights
@@ -87,37 +88,31 @@ class ApplicationHandlers:
                 responses=REFUSED | {201: JSON},
                 answers={201: OBJECT},
             ),
-            Route(
+            json_route(
                 *("GET", "/api/applications", self.list, "listApplications"),
-                *(
+                (
                     "Applications, one's own or, for reviewers, all; personal data are masked.",
                     "申请列表,个人信息已脱敏。",
                 ),
-                (
+                OBJECTS,
+                parameters=(
                     Parameter(
                         "state", "Only those in this state.", "只返回该状态的。", {"type": "string", "enum": states}
                     ),
                     AFTER,
-                    LANGUAGE_PARAMETER,
                 ),
-                responses=REFUSED | {200: JSON},
-                authenticated=True,
-                answers={200: OBJECTS},
             ),
-            Route(
+            json_route(
                 *("GET", _ONE, self.show, "showApplication"),
-                *("An application with its evidence and decisions.", "申请详情、证明材料与审核记录。"),
-                (
+                ("An application with its evidence and decisions.", "申请详情、证明材料与审核记录。"),
+                OBJECT,
+                parameters=(
                     Parameter(
                         "personal",
                         "full: personal data unmasked, for reviewers; that they looked is kept.",
                         "full:审核员查看完整个人信息,查看行为会被记录。",
                     ),
-                    LANGUAGE_PARAMETER,
                 ),
-                responses=REFUSED | {200: JSON},
-                authenticated=True,
-                answers={200: OBJECT},
             ),
             *self._routes_of_one(),
         )
@@ -141,15 +136,14 @@ class ApplicationHandlers:
                 responses=REFUSED | {200: "application/pdf, image/jpeg, image/png"},
                 authenticated=True,
             ),
-            Route(
+            json_route(
                 *("POST", _ONE + "/{step}", self.take, "takeStep"),
-                f"Take a step: {', '.join(sorted(OF_REVIEWERS | OF_APPLICANTS))}.",
-                "审核或撤回:approve、reject、return、submit、withdraw。",
-                (LANGUAGE_PARAMETER,),
-                request={JSON: StepForm},
-                responses=REFUSED | {200: JSON},
-                authenticated=True,
-                answers={200: OBJECT},
+                (
+                    f"Take a step: {', '.join(sorted(OF_REVIEWERS | OF_APPLICANTS))}.",
+                    "审核或撤回:approve、reject、return、submit、withdraw。",
+                ),
+                OBJECT,
+                form=StepForm,
             ),
         )  # fmt: skip
 

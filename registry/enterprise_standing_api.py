@@ -7,11 +7,11 @@ import msgspec
 from aiohttp import web
 
 from registry import asked
-from registry.bodies import JSON, OBJECT, REFUSED, body_of, number_from
+from registry.bodies import OBJECT, body_of, number_from
 from registry.callers import Callers
-from registry.documentation import LANGUAGE_PARAMETER
 from registry.enterprise_standing import STEP_NAMES, EnterpriseStanding, Limits
 from registry.errors import InvalidHandle, ProtocolFault
+from registry.json_routes import json_route
 from registry.rights import Rights
 from registry.routes import Route, percent_decode
 from registry.stewardship import Stewardship
@@ -47,42 +47,28 @@ class StandingHandlers:
 
     def routes(self) -> tuple[Route, ...]:
         return (
-            Route(
+            json_route(
                 *("GET", _ONE, self.show, "showEnterprise"),
-                *(
-                    "An enterprise, its prefixes, limits and the decisions about it.",
-                    "企业详情、前缀、限额与处理记录。",
-                ),
-                (LANGUAGE_PARAMETER,),
-                responses=REFUSED | {200: JSON},
-                authenticated=True,
-                answers={200: OBJECT},
+                ("An enterprise, its prefixes, limits and the decisions about it.", "企业详情、前缀、限额与处理记录。"),
+                OBJECT,
             ),
-            Route(
-                *("PUT", f"{_ONE}/limits", self.limit, "limitEnterprise", "Set its limits.", "设置企业限额。"),
-                (LANGUAGE_PARAMETER,),
-                request={JSON: LimitsForm},
-                responses=REFUSED | {200: JSON},
-                authenticated=True,
-                answers={200: OBJECT},
+            json_route(
+                *("PUT", f"{_ONE}/limits", self.limit, "limitEnterprise"),
+                ("Set its limits.", "设置企业限额。"),
+                OBJECT,
+                form=LimitsForm,
             ),
-            Route(
+            json_route(
                 *("POST", _ONE + "/{step}", self.take, "moveEnterprise"),
-                *(f"Take a step: {', '.join(STEP_NAMES)}.", "暂停、恢复或退出:suspend、resume、leave。"),
-                (LANGUAGE_PARAMETER,),
-                request={JSON: ReasonForm},
-                responses=REFUSED | {200: JSON},
-                authenticated=True,
-                answers={200: OBJECT},
+                (f"Take a step: {', '.join(STEP_NAMES)}.", "暂停、恢复或退出:suspend、resume、leave。"),
+                OBJECT,
+                form=ReasonForm,
             ),
-            Route(
+            json_route(
                 *("POST", "/api/recycled/{prefix}", self.recycle, "recyclePrefix"),
-                *("Take a prefix back from an enterprise that has left.", "回收已退出企业的前缀。"),
-                (LANGUAGE_PARAMETER,),
-                request={JSON: ReasonForm},
-                responses=REFUSED | {200: JSON},
-                authenticated=True,
-                answers={200: OBJECT},
+                ("Take a prefix back from an enterprise that has left.", "回收已退出企业的前缀。"),
+                OBJECT,
+                form=ReasonForm,
             ),
         )
 

@@ -7,10 +7,10 @@ import msgspec
 from aiohttp import web
 
 from registry import asked
-from registry.bodies import REFUSED, body_of
+from registry.bodies import body_of
 from registry.callers import Callers
-from registry.documentation import LANGUAGE_PARAMETER
 from registry.issuers import grant, list_issuers, revoke
+from registry.json_routes import json_route
 from registry.rights import Rights
 from registry.routes import Route
 from registry.store import Store
@@ -49,31 +49,25 @@ class IssuerHandlers:
 
     def routes(self) -> tuple[Route, ...]:
         return (
-            Route(
+            json_route(
                 *("GET", _PATH, self.list, "listIssuers"),
-                *("Who may write codes of which systems.", "各编码体系的写入授权。"),
-                (LANGUAGE_PARAMETER,),
-                responses=REFUSED | {200: "application/json"},
-                authenticated=True,
-                answers={200: list[IssuedForm]},
+                ("Who may write codes of which systems.", "各编码体系的写入授权。"),
+                list[IssuedForm],
             ),
-            Route(
+            json_route(
                 *("POST", _PATH, self.grant, "grantIssuer"),
-                "Let the administrators of a prefix write the codes of a system that begin so.",
-                "授权某前缀的管理员写入某编码体系中以此开头的编码。",
-                (LANGUAGE_PARAMETER,),
-                request={"application/json": IssuerForm},
-                responses=REFUSED | {201: "application/json"},
-                authenticated=True,
-                answers={201: IssuedForm},
+                (
+                    "Let the administrators of a prefix write the codes of a system that begin so.",
+                    "授权某前缀的管理员写入某编码体系中以此开头的编码。",
+                ),
+                IssuedForm,
+                form=IssuerForm,
+                status=201,
             ),
-            Route(
+            json_route(
                 *("POST", f"{_PATH}/revoke", self.revoke, "revokeIssuer"),
-                *("Take that back; what was written stays.", "撤销授权;已写入的编码不受影响。"),
-                (LANGUAGE_PARAMETER,),
-                request={"application/json": PartForm},
-                responses=REFUSED | {204: ""},
-                authenticated=True,
+                ("Take that back; what was written stays.", "撤销授权;已写入的编码不受影响。"),
+                form=PartForm,
             ),
         )
 

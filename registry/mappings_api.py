@@ -13,6 +13,7 @@ from registry.column_mapping import MAX_NAME, MAX_NAMES, MappingForm, propose
 from registry.documentation import LANGUAGE_PARAMETER
 from registry.errors import ProtocolFault
 from registry.jobs import enterprise_of
+from registry.json_routes import json_route
 from registry.mappings import Mappings
 from registry.routes import Route
 from registry.store import Store
@@ -51,14 +52,10 @@ class MappingHandlers:
     def routes(self) -> tuple[Route, ...]:
         refused = REFUSED | {429: PROBLEM}
         return (
-            Route(
+            json_route(
                 *("GET", _PATH, self.list, "listMappings"),
-                "What was said of the columns of tables.",
-                "已保存的列映射。",
-                (LANGUAGE_PARAMETER,),
-                responses=REFUSED | {200: JSON},
-                authenticated=True,
-                answers={200: list[MappingForm]},
+                ("What was said of the columns of tables.", "已保存的列映射。"),
+                list[MappingForm],
             ),
             Route(
                 *("PUT", _PATH, self.save, "saveMapping"),

@@ -62,7 +62,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Serials given out at once. `suffixes` are empty where there are more than MAX_SHOWN."""
+    """Suffixes that nobody else gets; none are written out where there are more than 10,000."""
 
     minter: str
     line: str
@@ -75,7 +75,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """A block that was reserved, as it is remembered."""
+    """A block that was reserved."""
 
     minter: str
     line: str

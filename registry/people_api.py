@@ -23,6 +23,7 @@ from registry.callers import Callers
 from registry.documentation import LANGUAGE_PARAMETER
 from registry.errors import AuthenticationNeeded, InvalidAdministrator
 from registry.grants import SCOPES
+from registry.json_routes import json_route
 from registry.people import People, Person
 from registry.routes import Route, percent_decode
 from registry.stewardship import STEWARDS, Stewardship
@@ -88,49 +89,35 @@ class PeopleHandlers:
                 answers={200: LoggedInForm},
                 on_terms=False,  # Wrong passwords are counted, whatever becomes of the request.
             ),
-            Route(
-                *("DELETE", "/api/login", self.log_out, "logOut"),
-                *("Revoke the token that is shown.", "注销当前令牌。"),
-                (LANGUAGE_PARAMETER,),
-                responses=REFUSED | {204: ""},
-                authenticated=True,
+            json_route(
+                "DELETE", "/api/login", self.log_out, "logOut", ("Revoke the token that is shown.", "注销当前令牌。")
             ),
-            Route(
-                *("GET", "/api/me", self.show, "me", "Who one is here, and may do what.", "当前身份与权限。"),
-                (LANGUAGE_PARAMETER,),
-                responses=REFUSED | {200: JSON},
-                authenticated=True,
-                answers={200: OBJECT},
+            json_route(
+                "GET", "/api/me", self.show, "me", ("Who one is here, and may do what.", "当前身份与权限。"), OBJECT
             ),
             *self._routes_of_people(),
         )
 
     def _routes_of_people(self) -> tuple[Route, ...]:
         return (
-            Route(
+            json_route(
                 *("GET", "/api/people", self.list, "listPeople"),
-                *("The people of an enterprise, or of the node.", "企业或节点的用户列表。"),
-                (ENTERPRISE, AFTER, LANGUAGE_PARAMETER),
-                responses=REFUSED | {200: JSON},
-                authenticated=True,
-                answers={200: OBJECTS},
+                ("The people of an enterprise, or of the node.", "企业或节点的用户列表。"),
+                OBJECTS,
+                parameters=(ENTERPRISE, AFTER),
             ),
-            Route(
-                *("POST", "/api/people", self.add, "addPerson", "Add somebody who may log in.", "新增用户。"),
-                (LANGUAGE_PARAMETER,),
-                request={JSON: PersonForm},
-                responses=REFUSED | {201: JSON},
-                authenticated=True,
-                answers={201: OBJECT},
+            json_route(
+                *("POST", "/api/people", self.add, "addPerson"),
+                ("Add somebody who may log in.", "新增用户。"),
+                OBJECT,
+                form=PersonForm,
+                status=201,
             ),
-            Route(
+            json_route(
                 *("POST", "/api/people/{name}", self.change, "changePerson"),
-                *("Give somebody another role or password, or let him in no more.", "修改用户角色、密码或停用。"),
-                (LANGUAGE_PARAMETER,),
-                request={JSON: ChangeForm},
-                responses=REFUSED | {200: JSON},
-                authenticated=True,
-                answers={200: OBJECT},
+                ("Give somebody another role or password, or let him in no more.", "修改用户角色、密码或停用。"),
+                OBJECT,
+                form=ChangeForm,
             ),
         )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import date
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from registry.callers import Callers
 from registry.documentation import LANGUAGE_PARAMETER
 from registry.errors import PrefixNotHomed
 from registry.handle import NAMING_AUTHORITY, Handle
-from registry.minting import Asked, Minting
+from registry.minting import Asked, Block, Minting, Reserved
 from registry.prefix import Prefix
 from registry.rights import Rights
 from registry.routes import Route, percent_decode
@@ -53,31 +53,6 @@ class AskedForm(msgspec.Struct, forbid_unknown_fields=True):
     count: int = 1
 
 
-class BlockForm(msgspec.Struct):
-    """Suffixes that nobody else gets; none are written out where there are more than 10,000."""
-
-    minter: str
-    line: str
-    day: date
-    first: str
-    last: str
-    count: int
-    suffixes: list[str]
-
-
-class ReservedForm(msgspec.Struct):
-    """A block that was reserved."""
-
-    minter: str
-    line: str
-    day: date
-    first: str
-    last: str
-    count: int
-    reserved_by: str
-    reserved_at: datetime
-
-
 class SuffixHandlers:
     """Handlers of /api/suffix-rules, /api/minters and /api/suffixes."""
 
@@ -100,9 +75,9 @@ class SuffixHandlers:
             _route(*("PUT", minters, self.set_minters, "setMinters"), MintersForm,
                    "Say how suffixes of a prefix are made: opaque, sequential, or by line and date.",
                    "设置后缀的生成规则:随机、顺序,或按产线与日期。", MintersForm),
-            _route(*("GET", suffixes, self.show_blocks, "showBlocks"), list[ReservedForm],
+            _route(*("GET", suffixes, self.show_blocks, "showBlocks"), list[Reserved],
                    "Blocks of suffixes that were reserved, newest first.", "已预留的后缀号段,最新的在前。"),
-            _route(*("POST", suffixes, self.reserve, "reserveSuffixes"), BlockForm,
+            _route(*("POST", suffixes, self.reserve, "reserveSuffixes"), Block,
                    "Reserve suffixes, one or a block for a line that is offline.",
                    "预留后缀:单个,或供离线产线使用的号段。", AskedForm),
         )  # fmt: skip

@@ -13,18 +13,16 @@ from registry.authentication import Administrator
 from registry.bodies import (
     AFTER,
     ENTERPRISE,
-    JSON,
     MAX_NUMBER,
     OBJECTS,
-    REFUSED,
     EnterpriseNumber,
     body_of,
     number_from,
 )
 from registry.callers import Callers
-from registry.documentation import LANGUAGE_PARAMETER
 from registry.errors import InsufficientPermission
 from registry.grants import scopes_from
+from registry.json_routes import json_route
 from registry.routes import Route
 from registry.stewardship import STEWARDS, Stewardship
 from registry.store import Store
@@ -69,41 +67,29 @@ class TokenHandlers:
 
     def routes(self) -> tuple[Route, ...]:
         return (
-            Route(
+            json_route(
                 *("GET", "/api/tokens", self.list, "listTokens"),
-                *("The tokens of an enterprise, or of the node, and when they were used.", "令牌列表及最近使用情况。"),
-                (ENTERPRISE, AFTER, LANGUAGE_PARAMETER),
-                responses=REFUSED | {200: JSON},
-                authenticated=True,
-                answers={200: OBJECTS},
+                ("The tokens of an enterprise, or of the node, and when they were used.", "令牌列表及最近使用情况。"),
+                OBJECTS,
+                parameters=(ENTERPRISE, AFTER),
             ),
-            Route(
+            json_route(
                 *("POST", "/api/tokens", self.issue, "issueToken"),
-                *("Issue a token for a program; it is shown once.", "为程序签发令牌,只显示一次。"),
-                (LANGUAGE_PARAMETER,),
-                request={JSON: TokenForm},
-                responses=REFUSED | {201: JSON},
-                authenticated=True,
-                answers={201: IssuedForm},
+                ("Issue a token for a program; it is shown once.", "为程序签发令牌,只显示一次。"),
+                IssuedForm,
+                form=TokenForm,
+                status=201,
             ),
-            Route(
+            json_route(
                 *("POST", "/api/tokens/{token}/rotate", self.rotate, "rotateToken"),
-                *(
+                (
                     "Another token in its place; the former one goes on for ten minutes.",
                     "轮换令牌,旧令牌十分钟后失效。",
                 ),
-                (LANGUAGE_PARAMETER,),
-                request={JSON: RotationForm},
-                responses=REFUSED | {200: JSON},
-                authenticated=True,
-                answers={200: IssuedForm},
+                IssuedForm,
+                form=RotationForm,
             ),
-            Route(
-                *("DELETE", "/api/tokens/{token}", self.revoke, "revokeToken", "Revoke a token.", "吊销令牌。"),
-                (LANGUAGE_PARAMETER,),
-                responses=REFUSED | {204: ""},
-                authenticated=True,
-            ),
+            json_route("DELETE", "/api/tokens/{token}", self.revoke, "revokeToken", ("Revoke a token.", "吊销令牌。")),
         )
 
     async def list(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
