@@ -6,6 +6,7 @@ import click
 
 from resolver.cli.frame import Group
 from resolver.cli.invocation import Invocation, run
+from resolver.cli.listing import add_list
 from resolver.cli.options import Chosen, language_option, output_option, settings_options
 from resolver.cli.output import Row, write_rows
 
@@ -44,15 +45,6 @@ def add(invocation: Invocation, chosen: Chosen, name: str, prefix: str, name_en:
 def delegate(invocation: Invocation, chosen: Chosen, prefix: str, server: str, below: bool) -> None:
     address = run(_delegate(invocation, chosen, prefix, server, below=below))
     invocation.say("enterprise.delegated", prefix=prefix, address=address)
-
-
-@enterprise.command("list", help="enterprise.list")
-@language_option
-@output_option()
-@settings_options
-@click.pass_obj
-def list_all(invocation: Invocation, chosen: Chosen, form: str) -> None:
-    write_rows(run(_list(invocation, chosen)), LISTED, form, invocation.language)
 
 
 async def _add(invocation: Invocation, chosen: Chosen, name: str, prefix: str, name_en: str, industry: str) -> Row:
@@ -96,3 +88,6 @@ async def _list(invocation: Invocation, chosen: Chosen) -> list[Row]:
             }
             for each in await list_enterprises(store)
         ]
+
+
+add_list(enterprise, LISTED, _list)

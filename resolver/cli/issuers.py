@@ -6,8 +6,9 @@ import click
 
 from resolver.cli.frame import Group
 from resolver.cli.invocation import Invocation, run
-from resolver.cli.options import Chosen, language_option, output_option, settings_options
-from resolver.cli.output import Row, write_rows
+from resolver.cli.listing import add_list
+from resolver.cli.options import Chosen, language_option, settings_options
+from resolver.cli.output import Row
 
 OPERATOR: Final = "filament issuer"  # Who the audit log names.
 LISTED: Final = ("system", "start", "prefix", "granted_at")
@@ -41,15 +42,6 @@ def revoke(invocation: Invocation, chosen: Chosen, system: str, start: str) -> N
     invocation.say("issuer.revoked", system=system, start=start)
 
 
-@issuer.command("list", help="issuer.list")
-@language_option
-@output_option()
-@settings_options
-@click.pass_obj
-def list_all(invocation: Invocation, chosen: Chosen, form: str) -> None:
-    write_rows(run(_list(invocation, chosen)), LISTED, form, invocation.language)
-
-
 async def _grant(invocation: Invocation, chosen: Chosen, system: str, start: str, prefix: str) -> None:
     from registry import issuers
     from resolver.cli.database import opened
@@ -80,3 +72,6 @@ async def _list(invocation: Invocation, chosen: Chosen) -> list[Row]:
             }
             for one in await list_issuers(store)
         ]
+
+
+add_list(issuer, LISTED, _list)

@@ -15,6 +15,7 @@ import click
 from resolver.cli.book import FORMS
 from resolver.cli.frame import Command, Group
 from resolver.cli.invocation import Failed, Invocation, Misused, run
+from resolver.cli.listing import add_list
 from resolver.cli.options import Chosen, language_option, output_option, settings_options
 from resolver.cli.output import Row, write_rows
 
@@ -60,15 +61,6 @@ def submit(
 ) -> None:
     order = _order(file, kind, on_error, state, reason)
     write_rows([run(_submit(invocation, chosen, file, key, order))], SHOWN, form, invocation.language)
-
-
-@job.command("list", help="job.list")
-@language_option
-@output_option()
-@settings_options
-@click.pass_obj
-def list_all(invocation: Invocation, chosen: Chosen, form: str) -> None:
-    write_rows(run(_list(invocation, chosen)), LISTED, form, invocation.language)
 
 
 @job.command("show", help="job.show")
@@ -135,6 +127,9 @@ async def _submit(invocation: Invocation, chosen: Chosen, file: Path, key: str |
 async def _list(invocation: Invocation, chosen: Chosen) -> list[Row]:
     async with _opened(invocation, chosen) as (jobs, _):
         return [await _row(invocation, jobs, one) for one in await jobs.listed("", None, every=True)]
+
+
+add_list(job, LISTED, _list)
 
 
 async def _show(invocation: Invocation, chosen: Chosen, number: int) -> Row:

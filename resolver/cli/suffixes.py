@@ -1,8 +1,9 @@
 """`filament suffix`: what new suffixes of a prefix look like, and how the node makes them."""
 
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
 
@@ -26,32 +27,6 @@ OPERATOR: Final = "filament suffix"  # Who is named as having changed it.
 @click.group("suffix", cls=Group, help="suffix")
 def suffix() -> None:
     pass
-
-
-@suffix.command("rules", help="suffix.rules")
-@language_option
-@click.argument("prefix")
-@click.argument("file", type=click.File("rb"), required=False)
-@output_option()
-@settings_options
-@click.pass_obj
-def rules(invocation: Invocation, chosen: Chosen, prefix: str, file: IO[bytes] | None, form: str) -> None:
-    rows = run(_rules(invocation, chosen, prefix, None if file is None else file.read()))
-    write_rows(rows, RULES, form, invocation.language)
-    invocation.say("suffix.rules", prefix=prefix, count=len(rows))
-
-
-@suffix.command("minters", help="suffix.minters")
-@language_option
-@click.argument("prefix")
-@click.argument("file", type=click.File("rb"), required=False)
-@output_option()
-@settings_options
-@click.pass_obj
-def minters(invocation: Invocation, chosen: Chosen, prefix: str, file: IO[bytes] | None, form: str) -> None:
-    rows = run(_minters(invocation, chosen, prefix, None if file is None else file.read()))
-    write_rows(rows, MINTERS, form, invocation.language)
-    invocation.say("suffix.minters", prefix=prefix, count=len(rows))
 
 
 @suffix.command("reserve", help="suffix.reserve")
@@ -138,6 +113,30 @@ async def _blocks(invocation: Invocation, chosen: Chosen, named: str) -> list[Ro
 
     async with _minting(invocation, chosen, named) as (minting, prefix):
         return [asdict(block) | {"day": block.day.isoformat()} for block in await minting.blocks(prefix)]
+
+
+def _add_keeping(
+    name: str,
+    columns: Sequence[str],
+    rows: Callable[[Invocation, Chosen, str, bytes | None], Coroutine[Any, Any, Sequence[Row]]],
+) -> None:
+    """A command that shows what is kept for a prefix, after a file took its place if one is given."""
+
+    @suffix.command(name, help=f"suffix.{name}")
+    @language_option
+    @click.argument("prefix")
+    @click.argument("file", type=click.File("rb"), required=False)
+    @output_option()
+    @settings_options
+    @click.pass_obj
+    def keep(invocation: Invocation, chosen: Chosen, prefix: str, file: IO[bytes] | None, form: str) -> None:
+        kept = run(rows(invocation, chosen, prefix, None if file is None else file.read()))
+        write_rows(kept, columns, form, invocation.language)
+        invocation.say(f"suffix.{name}", prefix=prefix, count=len(kept))
+
+
+_add_keeping("rules", RULES, _rules)
+_add_keeping("minters", MINTERS, _minters)
 
 
 @asynccontextmanager
