@@ -1,27 +1,26 @@
 """Template handles: what a handle that is not registered says, computed from a base handle and an extension.
 
 The handle of a prefix may hold an HS_NAMESPACE value: XML with a template and the delimiter that divides names into
-base and extension (Handle.Net technical manual, template handles). The value is a tenant's: read by expat with no
-DOCTYPE, so no entities, and bounded in its size, in the steps that it takes, and in what it makes. A pattern is matched
-only when it cannot take long: each choice in it may double the steps, each repetition multiplies them.
+base and extension (Handle.Net technical manual, template handles). The value is a tenant's: bounded in its size, in the
+steps that it takes, and in what it makes. A pattern is matched only when it cannot take long: each choice in it may
+double the steps, each repetition multiplies them.
 """
 
 import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
-from xml.parsers import expat
 
 from msgspec.structs import replace
 
 from registry.errors import HandleError
 from registry.record import MAX_INDEX, MAX_VALUES, check_values
+from registry.small_xml import Element, read
 from registry.value import HandleValue
 
 TYPE: Final = "HS_NAMESPACE"
-MAX_OCTETS: Final = 65_536
 MAX_ELEMENTS: Final = 1_000
 MAX_DEPTH: Final = 32
 MAX_STEPS: Final = 20_000  # Elements looked at for one handle: some ten milliseconds.
@@ -36,14 +35,6 @@ _PATTERN_PART: Final = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?(?!:)|\((
 
 Scope = dict[str, Sequence[str]]
 """By name a text, and behind it the groups of the pattern that it matched."""
-
-
-@dataclass(frozen=True, slots=True)
-class Element:
-    name: str
-    attributes: Mapping[str, str]
-    children: "list[Element]" = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +55,11 @@ class Namespace:
     @classmethod
     def from_xml(cls, document: bytes) -> "Namespace | None":
         """None for what is not well-formed, too long or deep, without a template, or has a DOCTYPE."""
-        if len(document) > MAX_OCTETS:
+        root = read(document, elements=MAX_ELEMENTS, depth=MAX_DEPTH)
+        if root is None or root.name != "namespace":
             return None
-        reader = _Reader()
-        try:
-            reader.read(document)
-        except (expat.ExpatError, _Refused):
-            return None
-        template = next((one for one in reader.root.children if one.name == "template"), None)
-        if reader.root.name != "namespace" or template is None or not template.attributes.get("delimiter"):
+        template = next((one for one in root.children if one.name == "template"), None)
+        if template is None or not template.attributes.get("delimiter"):
             return None
         return cls(template.attributes["delimiter"], template)
 
@@ -199,39 +186,3 @@ def _pattern(expression: str) -> re.Pattern[str] | None:
             return re.compile(expression)
     except (re.error, OverflowError):
         return None
-
-
-class _Reader:
-    def __init__(self) -> None:
-        self.root = Element("", {})
-        self._open: list[Element] = []
-        self._elements = 0
-
-    def read(self, document: bytes) -> None:
-        parser = expat.ParserCreate("utf-8")  # In place of what the document says of itself.
-        parser.buffer_text = True
-        parser.StartDoctypeDeclHandler = self._refuse
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._text
-        parser.Parse(document, True)
-
-    def _refuse(self, *_: object) -> None:
-        raise _Refused
-
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        self._elements += 1
-        if self._elements > MAX_ELEMENTS or len(self._open) >= MAX_DEPTH:
-            raise _Refused
-        element = Element(name, attributes)
-        if self._open:
-            self._open[-1].children.append(element)
-        else:
-            self.root = element
-        self._open.append(element)
-
-    def _end(self, _: str) -> None:
-        self._open.pop()
-
-    def _text(self, text: str) -> None:
-        self._open[-1].texts.append(text)

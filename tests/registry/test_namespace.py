@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from registry.namespace import MAX_ELEMENTS, MAX_OCTETS, Namespace
+from registry.namespace import MAX_ELEMENTS, Namespace
+from registry.small_xml import MAX_OCTETS
 from registry.value import HandleValue
 
 BASE = (

@@ -1,16 +1,17 @@
 """10320/loc: several addresses of one handle, and which of them a visitor is sent to.
 
-The value is XML of a stranger: read by expat as UTF-8 with no DOCTYPE, so no entities, and bounded in size. Each
-method of `chooseby` narrows the set down; one that would leave nothing is undone; at the end chance decides by weight.
+Each method of `chooseby` narrows the set down; one that would leave nothing is undone; at the end chance decides by
+weight.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
-from xml.parsers import expat
 
-MAX_OCTETS: Final = 65_536  # A list of a thousand addresses fits; parsing it takes a millisecond or two.
-MAX_LOCATIONS: Final = 1_000
+from registry.small_xml import MAX_OCTETS, read
+
+MAX_LOCATIONS: Final = 1_000  # What fits into a value; parsing them takes a millisecond or two.
+MAX_ELEMENTS: Final = MAX_OCTETS // 4  # More do not fit, whatever is not an address among them.
 DEFAULT_METHODS: Final[tuple[str, ...]] = ("locatt", "country", "score", "weighted")
 
 
@@ -50,14 +51,17 @@ class Locations:
     @classmethod
     def from_xml(cls, document: bytes) -> "Locations | None":
         """None for what is not well-formed, too long, without an address, or has a DOCTYPE."""
-        if len(document) > MAX_OCTETS:
+        root = read(document, elements=MAX_ELEMENTS, depth=MAX_ELEMENTS)
+        if root is None or root.name != "locations":
             return None
-        reader = _Reader()
-        try:
-            reader.read(document)
-        except (expat.ExpatError, _Refused):
+        found = [one.attributes for one in root.children if one.name == "location" and one.attributes.get("href")]
+        if not 0 < len(found) <= MAX_LOCATIONS:
             return None
-        return cls(tuple(reader.locations), reader.methods) if reader.locations else None
+        methods = root.attributes.get("chooseby")
+        return cls(
+            tuple(Location(one["href"], {name: one[name] for name in one if name != "href"}) for one in found),
+            tuple(method.strip().lower() for method in methods.split(",")) if methods else DEFAULT_METHODS,
+        )
 
     def choose(self, wishes: "Wishes", chance: Chance) -> Location:
         """The address for a visitor."""
@@ -77,42 +81,6 @@ class Wishes:
 
     attributes: tuple[tuple[str, str], ...] = ()
     country: str = ""
-
-
-class _Refused(Exception):
-    """The document has what no list of locations needs."""
-
-
-class _Reader:
-    def __init__(self) -> None:
-        self.locations: list[Location] = []
-        self.methods = DEFAULT_METHODS
-        self._depth = 0
-
-    def read(self, document: bytes) -> None:
-        parser = expat.ParserCreate("utf-8")  # In place of what the document says of itself.
-        parser.StartDoctypeDeclHandler = self._refuse
-        parser.StartElementHandler = self._start
-        parser.EndElementHandler = self._end
-        parser.Parse(document, True)
-
-    def _refuse(self, *_: object) -> None:
-        raise _Refused
-
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        self._depth += 1
-        if self._depth == 1:
-            if name != "locations":
-                raise _Refused
-            if chooseby := attributes.get("chooseby"):
-                self.methods = tuple(method.strip().lower() for method in chooseby.split(","))
-        elif self._depth == 2 and name == "location" and attributes.get("href"):
-            if len(self.locations) == MAX_LOCATIONS:
-                raise _Refused
-            self.locations.append(Location(attributes.pop("href"), attributes))
-
-    def _end(self, _: str) -> None:
-        self._depth -= 1
 
 
 def _by_attributes(locations: Sequence[Location], wishes: Wishes) -> Sequence[Location]:

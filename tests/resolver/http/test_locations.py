@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.errors import ProtocolFault
-from resolver.listeners.http.locations import MAX_OCTETS, Location, Locations, Wishes
+from registry.small_xml import MAX_OCTETS
+from resolver.listeners.http.locations import Location, Locations, Wishes
 from resolver.listeners.http.target import MAX_TARGET, Destinations, path_of, target_of, with_query
 
 # As captured from the reference server's proxy.
