@@ -19,17 +19,13 @@ import aiohttp
 from yarl import URL
 
 from registry.errors import InvalidValue
+from registry.public_address import Address, is_public_address, meant_by
 
 MEDIA_TYPE: Final = "application/cloudevents-batch+json"
 SECRET_PREFIX: Final = "whsec_"  # noqa: S105  # how the standard has secrets begin
 MAX_URL: Final = 2000  # Characters; more do not pass through every proxy.
 TIMEOUT: Final = 15.0  # Seconds of one attempt: the standard asks for 15 to 30.
 MAX_ANSWER: Final = 1 << 14  # Octets of an answer, read so that the connection can be used again, and not looked at.
-# Addresses inside which an IPv4 address is hidden, which a gateway would go to.
-_TRANSLATED: Final = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052, section 2.1
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class NotPublic(OSError):
@@ -60,15 +56,9 @@ class Guard:
 
     def may_connect(self, address: Address) -> bool:
         """Whether messages may go to this address."""
-        if any(address in network for network in self._networks):
-            return True
-        if isinstance(address, ipaddress.IPv6Address):
-            inner = address.ipv4_mapped or address.sixtofour
-            if address in _TRANSLATED:
-                inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-            if inner is not None:
-                return self.may_connect(inner)
-        return address.is_global and not address.is_multicast
+        meant = meant_by(address)
+        named = any(address in network or meant in network for network in self._networks)
+        return named or is_public_address(meant)
 
     def connect(self, address_info: tuple[Any, ...]) -> socket.socket:
         """A socket for the address that is about to be connected. Raises NotPublic."""

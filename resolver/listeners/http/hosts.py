@@ -11,6 +11,8 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
 
+from registry.public_address import is_public_address
+
 # Names that never leave a network (RFC 6761, RFC 6762, RFC 8375, and the one that ICANN keeps for it).
 _LOCAL: Final = ("localhost", "local", "internal", "home.arpa", "intranet", "lan")
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
@@ -23,20 +25,17 @@ def is_public(authority: str) -> bool:
     """Whether the host of a web address, which may have a user in front and a port behind, is one of the Internet."""
     host = authority.rpartition("@")[2]
     if host.startswith("["):
-        return _is_public_address(host[1:].partition("]")[0])
+        return _is_public(host[1:].partition("]")[0])
     name = _DOTS.sub(".", unicodedata.normalize("NFKC", unquote(host.partition(":")[0]))).lower().removesuffix(".")
     last = name.rpartition(".")[2]
     if _NUMBER.fullmatch(last):
         # Browsers read 127.1, 0x7f000001 and 2130706433 as addresses too: only the usual writing can be judged.
-        return _DOTTED.fullmatch(name) is not None and _is_public_address(name)
+        return _DOTTED.fullmatch(name) is not None and _is_public(name)
     return bool(name) and not any(name == local or name.endswith(f".{local}") for local in _LOCAL)
 
 
-def _is_public_address(text: str) -> bool:
+def _is_public(text: str) -> bool:
     try:
-        address = ipaddress.ip_address(text)
+        return is_public_address(ipaddress.ip_address(text))
     except ValueError:
         return False
-    if isinstance(address, ipaddress.IPv6Address) and (inside := address.ipv4_mapped or address.sixtofour):
-        return inside.is_global
-    return address.is_global and not address.is_multicast

@@ -217,6 +217,7 @@ PRIVATE = [
     "http://[fd00::1]/",
     "http://[::ffff:127.0.0.1]/",
     "http://[2002:7f00:1::]/",
+    "http://[64:ff9b::7f00:1]/",
     "http://localhost/",
     "http://LOCALHOST./",
     "http://a.localhost/",
