@@ -5,12 +5,12 @@ import http.client
 import json
 import ssl
 from base64 import b64encode
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -31,6 +31,8 @@ SECRET = b"s3cret-key"
 TIMEOUT = 20.0
 URL = HandleValue(1, "URL", b"http://example.org/x")
 JSON = {"Content-Type": "application/json"}
+
+Outcome = TypeVar("Outcome")
 
 
 @cache
@@ -122,6 +124,19 @@ class Client:
 
     def close(self) -> None:
         self._connection.close()
+
+
+async def using(node: Node, use: Callable[[Client], Outcome]) -> Outcome:
+    """What comes of a conversation with a node, which goes on meanwhile."""
+
+    def run() -> Outcome:
+        client = Client(node.port)
+        try:
+            return use(client)
+        finally:
+            client.close()
+
+    return await asyncio.to_thread(run)
 
 
 def any_certificate() -> ssl.SSLContext:

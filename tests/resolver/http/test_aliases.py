@@ -1,7 +1,6 @@
 """Aliases over HTTP: the record of the target under the name asked for, whatever changes, and never in a circle."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 
 from registry.value import HandleValue
 from resolver.node import Node
-from tests.resolver.http.lab import URL, Client, basic, lab
+from tests.resolver.http.lab import URL, Client, basic, lab, using
 
 CAKE, BOX, FAR, SSCC = "88.118.1/CAKE", "88.118.1/BOX-LABEL", "88.118.1/FAR", "gs1/00/369012345678901239"
 COST = HandleValue(2, "COST", b"12.5", permissions=0b1100)
@@ -37,17 +36,6 @@ NAMES = (BOX, SSCC, "(00)369012345678901239", "88.118.1/TWICE")
 async def node(database_dsn: str, tmp_path: Path) -> AsyncIterator[Node]:
     async with lab(database_dsn, tmp_path, HANDLES, plain_authentication=True) as node:
         yield node
-
-
-async def using(node: Node, use: Callable[[Client], Any]) -> Any:
-    def run() -> Any:
-        client = Client(node.port)
-        try:
-            return use(client)
-        finally:
-            client.close()
-
-    return await asyncio.to_thread(run)
 
 
 def get(client: Client, name: str, query: str = "", **headers: str) -> Any:

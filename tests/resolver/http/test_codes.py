@@ -1,16 +1,14 @@
 """Codes of other systems asked of a running node: the record that is kept under the handle each of them is."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote
 
 import asyncpg
 import pytest
 
 from resolver.node import Node
-from tests.resolver.http.lab import URL, Client, lab
+from tests.resolver.http.lab import URL, Client, lab, using
 
 WRITINGS = {
     "oid/1.2.156.10001.5": ("1.2.156.10001.5", "urn:oid:1.2.156.10001.5", "/ISO/Member-Body/CN/10001/5"),
@@ -36,17 +34,6 @@ CODES = [(handle, code) for handle, codes in WRITINGS.items() for code in codes]
 async def node(database_dsn: str, tmp_path: Path) -> AsyncIterator[Node]:
     async with lab(database_dsn, tmp_path, dict.fromkeys(WRITINGS, (URL,))) as node:
         yield node
-
-
-async def using(node: Node, use: Callable[[Client], Any]) -> Any:
-    def run() -> Any:
-        client = Client(node.port)
-        try:
-            return use(client)
-        finally:
-            client.close()
-
-    return await asyncio.to_thread(run)
 
 
 def path_of(code: str) -> str:

@@ -1,7 +1,6 @@
 """?explain adds to an answer how it came about, and changes nothing else of it."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -10,7 +9,7 @@ import pytest
 
 from registry.value import HandleValue
 from resolver.node import Node
-from tests.resolver.http.lab import URL, Client, basic, lab
+from tests.resolver.http.lab import URL, Client, basic, lab, using
 
 PRIVATE = HandleValue(2, "COST", b"12.5", permissions=0b1100)
 HANDLES = {
@@ -23,17 +22,6 @@ HANDLES = {
 async def node(database_dsn: str, tmp_path: Path) -> AsyncIterator[Node]:
     async with lab(database_dsn, tmp_path, HANDLES, plain_authentication=True) as node:
         yield node
-
-
-async def using(node: Node, use: Callable[[Client], Any]) -> Any:
-    def run() -> Any:
-        client = Client(node.port)
-        try:
-            return use(client)
-        finally:
-            client.close()
-
-    return await asyncio.to_thread(run)
 
 
 def told(form: Any) -> list[str]:

@@ -2,9 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
@@ -17,9 +16,7 @@ from registry.transaction import begin
 from registry.value import HandleValue
 from resolver.node import Node
 from tests.resolver.http.gs1_suite import LINKSET_SCHEMA, Suite
-from tests.resolver.http.lab import Client, Reply, lab
-
-Outcome = TypeVar("Outcome")
+from tests.resolver.http.lab import Reply, lab, using
 
 GTIN = "09506000134352"
 PRODUCT = f"/01/{GTIN}"
@@ -71,27 +68,16 @@ async def node(database_dsn: str, tmp_path: Path) -> AsyncIterator[Node]:
         yield node
 
 
-async def at(node: Node, scene: Callable[[Client], Outcome]) -> Outcome:
-    """What a client of its own sees, in a thread of its own."""
-
-    def play() -> Outcome:
-        client = Client(node.port)
-        try:
-            return scene(client)
-        finally:
-            client.close()
-
-    return await asyncio.to_thread(play)
-
-
 async def get(node: Node, path: str, method: str = "GET", **headers: str) -> Reply:
-    return await at(node, lambda client: client.ask(method, path, headers={"Host": "id.example"} | headers))
+    return await using(node, lambda client: client.ask(method, path, headers={"Host": "id.example"} | headers))
 
 
 async def test_every_check_of_the_suite_of_gs1_passes(node):
     paths = (PRODUCT, BATCH, f"{BATCH}/21/S2", f"{PRODUCT}/21/S1", "/414/9506000117843", "/8004/95060001A%2FB")
     for path in paths:
-        verdicts = await at(node, lambda client, path=path: list(Suite(client, f"http://id.example{path}").verdicts()))
+        verdicts = await using(
+            node, lambda client, path=path: list(Suite(client, f"http://id.example{path}").verdicts())
+        )
         assert (path, [name for name, passed in verdicts if not passed]) == (path, [])
         assert len(verdicts) > 20
 
