@@ -32,7 +32,7 @@ from registry.preparers import Preparers
 from registry.refusal import Refusal
 from registry.run_parts import MayWrite, Suffixes, parts_of
 from registry.sheet_chunks import sheet_chunks
-from registry.standing import State, Wish
+from registry.standing import Wish
 from registry.store import Store
 from registry.template import Template, TemplateName
 from registry.templates import Templates
@@ -46,22 +46,20 @@ UNDER_WAY: Final = 3  # Chunks that may have been prepared before a new dictiona
 Outcome = TypeVar("Outcome")
 Kind = Literal["register", "update", "delete", "state"]
 
-NO_WISH: Final = Wish(State.ACTIVE)
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is done with the rows of a file.
 
     They are registered or replace what is there; their values are put into handles that are there; or these are
-    deleted, or put into a state. Rows that are `archived` were in a book before: rules of suffixes, which are for new
-    handles, do not hold for them. `all_or_none` writes nothing more once a row was refused, and goes on looking at the
-    others: what was written is for the caller to undo.
+    deleted, or put into a state: each row's own, or the one that is wished for all. Rows that are `archived` were in a
+    book before: rules of suffixes, which are for new handles, do not hold for them. `all_or_none` writes nothing more
+    once a row was refused, and goes on looking at the others: what was written is for the caller to undo.
     """
 
     kind: Kind = "register"
     all_or_none: bool = False
-    wish: Wish = NO_WISH
+    wish: Wish | None = None
     of_node: bool = False
     reading: Reading = VALUES
     archived: bool = False

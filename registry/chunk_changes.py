@@ -8,8 +8,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
+from registry import row_wishes
 from registry.chunk_writing import ChunkWriting, Refuse, Rows
 from registry.compulsory import check_named
 from registry.conformity import Conformity
@@ -60,6 +62,8 @@ INSERT INTO handle_expiry (prefix_id, suffix, at)
 SELECT * FROM unnest($1::int[], $2::text[], $3::timestamptz[])
 ON CONFLICT (prefix_id, suffix) DO UPDATE SET at = excluded.at
 """
+
+MAX_WISHES: Final = 100  # Of a chunk, remembered once they were checked: most rows of a file wish the same.
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,21 +243,22 @@ class Remove(Change):
 
 
 class Stand(Change):
-    """Puts handles into a state."""
+    """Puts handles into states: each row's own, or the one that is wished for all."""
 
-    def __init__(self, *whose: Any, wish: Wish, of_node: bool, **more: Any) -> None:
+    def __init__(self, *whose: Any, wish: Wish | None, of_node: bool, **more: Any) -> None:
         super().__init__(*whose, **more)
         self._wish = wish
         self._of_node = of_node
 
     async def _images(self, rows: Rows, there: Sequence[There]) -> list[Image]:
         now = int(self._at.timestamp())
-        wish = checked(self._wish, now)
+        wish_of = lru_cache(maxsize=MAX_WISHES)(lambda carried: checked(row_wishes.wish_of(carried, self._wish), now))
         images = []
         for one in there:
             prefix = self._store.prefixes.by_id(rows.prefix_ids[one.place])
             assert prefix is not None
             try:
+                wish = wish_of(rows.packed[one.place])
                 standing = stand(one.handle, one.standing, wish, self._by, now, of_node=self._of_node)
                 if begins_use(one.standing, wish):
                     check_named(prefix.rules, one.handle.suffix, unpack(one.packed, one.written_at))

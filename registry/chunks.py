@@ -14,8 +14,9 @@ from typing import Final, Literal, Protocol
 
 from registry.blocks import BLOCK_LINES, BLOCK_OCTETS, Block, BlockCutter
 from registry.errors import ProtocolFault
-from registry.preparation import Layout, Prepared, prepare, prepare_block
+from registry.preparation import Layout, Prepared, What, prepare, prepare_block
 from registry.row_readers import csv_text
+from registry.row_wishes import columns_of_wishes
 from registry.rows import LineCutter, Row, RowCutter, encoding_of
 from registry.tabular import Columns, cells_from_csv, columns_from_names, columns_of_handles
 
@@ -31,14 +32,15 @@ CHUNK_OCTETS: Final = BLOCK_OCTETS
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is read of a file: the values, too, or the handles only; and what the header of a table means."""
+    """What is read of a file beside the handles, and what the header of a table means."""
 
-    names_only: bool = False
+    what: What = "values"
     columns_of: Callable[[Sequence[str]], Columns] = columns_from_names
 
 
 VALUES: Final = Reading()
-NAMES: Final = Reading(names_only=True, columns_of=columns_of_handles)
+NAMES: Final = Reading("nothing", columns_of_handles)
+WISHES: Final = Reading("wishes", columns_of_wishes)
 
 
 class Chunk(Protocol):
@@ -168,7 +170,7 @@ async def line_chunks(
     octets: AsyncIterator[bytes], *, exact_suffixes: bool, reading: Reading = VALUES
 ) -> AsyncGenerator[Chunk, None]:
     """The chunks of an NDJSON file. Raises ProtocolFault when it is something else."""
-    layout = Layout(exact_suffixes, names_only=reading.names_only)
+    layout = Layout(exact_suffixes, what=reading.what)
     cutter = BlockCutter()
     number = count()
     async for piece in octets:
@@ -217,7 +219,7 @@ class _Tongue:
         encoding = self._encoding or "utf-8"
         delimiter = self._cutter.delimiter.decode()
         columns = self._reading.columns_of(cells_from_csv(csv_text(header.octets, encoding), delimiter))
-        self._layout = Layout(self._exact_suffixes, columns, encoding, delimiter, self._reading.names_only)
+        self._layout = Layout(self._exact_suffixes, columns, encoding, delimiter, self._reading.what)
         return self._layout
 
 

@@ -20,6 +20,18 @@ RULES: Final[Catalogue] = {
         "templates, ranges and states cannot be taken back: send an archive with onError=proceed",
         "模板、号段和状态无法撤销:提交归档文件时请使用 onError=proceed",
     ),
+    "load.state": (
+        "{value!r} is no state that can be chosen here: {states}",
+        "{value!r} 不是可选的状态:有效、冻结、注销、过期({states})",
+    ),
+    "load.state_missing": (
+        "neither the row nor the job says which state: give the column state (状态), or the job a state",
+        "该行没有写明状态,任务也没有指定:请填写“状态”列,或提交任务时指定状态",
+    ),
+    "load.expires": (
+        "{value!r} is no time as 2026-01-31T08:00:00+08:00",
+        "{value!r} 不是时间(如 2026-01-31T08:00:00+08:00)",
+    ),
     "mapping.too_many": ("{limit} mappings are kept already", "已保存 {limit} 个列映射,不能再增加"),
     "job.done": ("done", "完成"),
     "job.not_written": ("not written, because of other rows", "因其他行未通过,未写入"),

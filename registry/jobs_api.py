@@ -191,9 +191,10 @@ class JobHandlers:
         kind = _one_of(request, "kind", KINDS)
         source = request.query.get("source", "")[:MAX_SOURCE] or "-"
         wish = None
-        if kind == "state":
-            if "state" not in request.query:
-                raise asked.fault("state", "", f"is needed: {', '.join(STATES)}")
+        if kind == "state" and "state" not in request.query:
+            if given := request.query.keys() & {"reason", "expires"}:
+                raise asked.fault("state", "", f"is needed with {min(given)}: {', '.join(STATES)}")
+        elif kind == "state":
             state = State[_one_of(request, "state", STATES).upper()]
             expires = request.query.get("expires")
             wish = Wish(state, request.query.get("reason", ""), "", None if expires is None else _seconds(expires))
@@ -291,8 +292,13 @@ _SUBMIT: Final = (
         {"type": "string", "enum": list(ON_ERROR)},
     ),
     Parameter("source", "Name of the file, for people.", "文件名,供查看。"),
-    Parameter("state", "Of kind state: the new one.", "新状态。", {"type": "string", "enum": list(STATES)}),
-    Parameter("reason", "Of kind state: why.", "变更状态的原因。"),
+    Parameter(
+        "state",
+        "Of kind state: the new one, of rows that do not name their own (state, reason, successor, expires).",
+        "新状态;各行也可自行写明(状态、原因、后继标识、到期时间)。",
+        {"type": "string", "enum": list(STATES)},
+    ),
+    Parameter("reason", "Of kind state: why, of rows that do not say it.", "变更状态的原因(行中未写明时)。"),
     Parameter("expires", "Of kind state: when its time is over.", "到期时间。"),
     Parameter(
         "Idempotency-Key",

@@ -6,7 +6,7 @@ database: whether a prefix is homed here and whose it is, is asked later, once a
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from registry.blocks import Block
 from registry.conformity import Conformity
@@ -14,7 +14,15 @@ from registry.errors import HandleError, InvalidHandle, ProtocolFault
 from registry.handle import MAX_HANDLE, Handle, HandleKey, check_new, fold_prefix, fold_whole
 from registry.refusal import MAX_ROW_TEXT, Refusal
 from registry.relations import Said
-from registry.row_readers import LineReader, NameReader, RowReader, TableReader, csv_reader, sheet_reader
+from registry.row_readers import (
+    LineReader,
+    NameReader,
+    RowReader,
+    TableReader,
+    WishReader,
+    csv_reader,
+    sheet_reader,
+)
 from registry.rows import MAX_ROW
 from registry.schemes.gs1 import check_canonical
 from registry.schemes.recognition import recognise
@@ -25,6 +33,8 @@ from registry.tabular import Columns, cells_from_csv, cells_to_csv
 _GS1: Final = "gs1/"
 _CODES: Final = ("VAA0", "25SVAA", "MA.", "did:", "/", "urn:", "http", "(", "]", "hdl:")
 
+What = Literal["values", "nothing", "wishes"]
+
 _Entry = tuple[HandleKey, int, str, bytes]
 
 
@@ -32,18 +42,20 @@ _Entry = tuple[HandleKey, int, str, bytes]
 class Layout:
     """How the rows of one file are read. `columns` is None for NDJSON, `delimiter` empty for a sheet.
 
-    With `names_only` whatever a row says beside the handle is passed over.
+    `what` says what of a row is read beside the handle: its values, nothing, or the state that it wishes.
     """
 
     exact_suffixes: bool
     columns: Columns | None = None
     encoding: str = "utf-8"
     delimiter: str = ""
-    names_only: bool = False
+    what: What = "values"
 
     def reader(self) -> RowReader:
         reader = self._reader()
-        return NameReader(reader) if self.names_only else reader
+        if self.what == "values":
+            return reader
+        return NameReader(reader) if self.what == "nothing" else WishReader(reader)
 
     def _reader(self) -> LineReader | TableReader:
         if self.columns is None:

@@ -1,24 +1,39 @@
 """A row of each form of bulk file read as a handle's name and its packed values, and where in it a refusal points."""
 
 from collections.abc import Callable, Collection, Sequence
+from functools import cached_property
 from operator import itemgetter
 from typing import Any, Final, Protocol
 
+import msgspec
 import orjson
 
+from registry import row_wishes
 from registry.claims import check_claims
 from registry.data_forms import check_data
 from registry.errors import HandleError, ProtocolFault
 from registry.packing import pack
 from registry.record import check_values
-from registry.rest import name_from_json, record_forms, values_from_forms
+from registry.rest import form_from_json, name_from_json, record_forms, values_from_forms
 from registry.tabular import Columns, CsvCells
 from registry.usual_values import UsualValues
 from registry.value import DEFAULT_PERMISSIONS, HandleValue
 
 # What a table cannot say: who may read a secret key. Nobody but administrators.
 UNREADABLE: Final = {"HS_SECKEY": 0b1100}
-NOTHING: Final = pack((), 0)  # The values of a row of which only the handle is read.
+
+
+WISHED: Final = {name: f"$.{name}" for name in ("state", "reason", "successor", "expires")}
+
+
+class WishLine(msgspec.Struct):
+    """A line of a state job."""
+
+    handle: str
+    state: str = ""
+    reason: str = ""
+    successor: str = ""
+    expires: str = ""
 
 
 class RowReader(Protocol):
@@ -45,6 +60,12 @@ class LineReader:
     def name_of(self, octets: bytes) -> str:
         """The handle alone. Raises HandleError."""
         return name_from_json(octets)
+
+    def wish_of(self, octets: bytes) -> tuple[str, bytes]:
+        """The handle and what a row of a state job carries. Raises HandleError."""
+        line = form_from_json(WishLine, octets)
+        texts = {name: getattr(line, name) for name in WISHED}
+        return line.handle, row_wishes.said(texts, WISHED)
 
     def field_of(self, error: HandleError, octets: bytes) -> str:
         if "path" in error.culprit:
@@ -90,6 +111,13 @@ class TableReader:
         """The handle alone. Raises HandleError."""
         return self._cells(octets)[self._columns.handle]
 
+    def wish_of(self, octets: bytes) -> tuple[str, bytes]:
+        """The handle and what a row of a state job carries. Raises HandleError."""
+        cells = self._cells(octets)
+        texts = {name: cells[place] for name, place in self._wished.items()}
+        names = {name: self._columns.names[place] for name, place in self._wished.items()}
+        return cells[self._columns.handle], row_wishes.said(texts, names)
+
     def field_of(self, error: HandleError, octets: bytes) -> str:
         names = self._columns.names
         if "field" in error.culprit:
@@ -101,6 +129,10 @@ class TableReader:
         if error.rule.startswith(("handle.", "prefix.", "suffix.")) or "handle" in error.culprit:
             return names[self._columns.handle]
         return ""
+
+    @cached_property
+    def _wished(self) -> dict[str, int]:
+        return row_wishes.places(self._columns)
 
     def _cells(self, octets: bytes) -> Sequence[str]:
         cells = self._cells_of(octets)
@@ -119,6 +151,19 @@ class TableReader:
         )
 
 
+class WishReader:
+    """Reads the handles of rows and the states that they are to have."""
+
+    def __init__(self, reader: LineReader | TableReader) -> None:
+        self._reader = reader
+
+    def read(self, octets: bytes) -> tuple[str, bytes]:
+        return self._reader.wish_of(octets)
+
+    def field_of(self, error: HandleError, octets: bytes) -> str:
+        return str(error.culprit["field"]) if "field" in error.culprit else self._reader.field_of(error, octets)
+
+
 class NameReader:
     """Reads the handles of rows and nothing else."""
 
@@ -126,7 +171,7 @@ class NameReader:
         self._reader = reader
 
     def read(self, octets: bytes) -> tuple[str, bytes]:
-        return self._reader.name_of(octets), NOTHING
+        return self._reader.name_of(octets), row_wishes.NOTHING
 
     def field_of(self, error: HandleError, octets: bytes) -> str:
         return self._reader.field_of(error, octets)

@@ -34,7 +34,7 @@ async def sheet_chunks(
             file.write(piece)
         with Workbook(file) as workbook, closing(workbook.rows()) as rows:
             header = await _aside(lambda: next(rows, None))
-            layout = Layout(exact_suffixes, _sheet_columns(header, reading), names_only=reading.names_only)
+            layout = Layout(exact_suffixes, _sheet_columns(header, reading), what=reading.what)
             source = _Source(rows, Chunker(exact_suffixes))
             while await _aside(source.fill):
                 yield source.chunker.take(layout)

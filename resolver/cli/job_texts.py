@@ -44,8 +44,8 @@ MESSAGES: Final[Catalogue] = {
     "job.cancelled": ("job {number} is being ended", "正在取消任务 {number}"),
     "job.no_file": ("the file of job {number} is not on this machine", "本机没有任务 {number} 的文件"),
     "job.wish": (
-        "--kind state needs --state and, unless it is active, --reason",
-        "--kind state 需要 --state；除 active 外还需要 --reason",
+        "--kind state takes a state of each row, or --state for all and, unless it is active, --reason",
+        "--kind state 按各行写明的状态执行，或用 --state 统一指定；除 active 外还需要 --reason",
     ),
 }
 COLUMNS: Final[Catalogue] = {

@@ -186,7 +186,7 @@ def _order(file: Path, kind: str, on_error: str, state: str | None, reason: str)
     if form is None:
         raise Misused("load.form", path=file)
     wish = None
-    if kind == "state":
+    if kind == "state" and (state or reason):  # Otherwise each row names its own.
         if state is None or (state != "active" and not reason):
             raise Misused("job.wish")
         wish = Wish(State[state.upper()], reason)

@@ -178,6 +178,60 @@ async def test_rows_of_a_job_change_states(node: Node):
         assert (job["updated"], job["refused"]) == (0, 2)
 
 
+async def standing(node: Node, name: str) -> tuple[str, str, str, str]:
+    async with node.client.get(f"/api/state/{name}", headers=node.enterprise) as answer:
+        form = await answer.json()
+        return tuple(form.get(field, "") for field in ("state", "reason", "successor", "expires"))
+
+
+WISHES = [
+    ["标识", "状态", "原因", "后继标识", "到期时间"],
+    ["88.168.2/A", "注销", "换新", "88.168.2/B", ""],
+    ["88.168.2/B", "FROZEN", "", "", "2100-01-01T00:00:00+08:00"],
+    ["88.168.2/C", "", "", "", ""],
+    ["88.168.2/D", "丢失", "", "", ""],
+    ["88.168.2/E", "", "", "", "明天"],
+    ["88.168.2/F", "冻结", "", "", "2000-01-01"],
+]
+
+
+def wishes_of_json() -> bytes:
+    fields = ("handle", "state", "reason", "successor", "expires")
+    rows = (zip(fields, row, strict=True) for row in WISHES[1:])
+    return b"".join(orjson.dumps({field: text for field, text in row if text}) + b"\n" for row in rows)
+
+
+CELLS = ("状态", "到期时间", "标识")
+
+
+@pytest.mark.parametrize(
+    ("octets", "form", "fields"),
+    [
+        (table(WISHES), CSV, CELLS),
+        (written_by_openpyxl(WISHES), XLSX, CELLS),
+        (wishes_of_json(), NDJSON, ("$.state", "$.expires", "$.handle")),
+    ],
+)
+async def test_each_row_has_a_state_of_its_own_or_that_of_its_job(
+    node: Node, octets: bytes, form: dict[str, str], fields: tuple[str, ...]
+):
+    async with working(node.store):
+        await done(node, b"".join(line(f"88.168.2/{name}", "1") for name in "ABCDEF"))
+        job = await done(node, octets, "?kind=state&state=frozen&reason=召回", form)
+        assert (job["updated"], job["refused"]) == (3, 3), job
+        assert await standing(node, "88.168.2/A") == ("revoked", "换新", "88.168.2/B", "")
+        assert await standing(node, "88.168.2/B") == ("frozen", "召回", "", "2099-12-31T16:00:00Z")
+        assert await standing(node, "88.168.2/C") == ("frozen", "召回", "", "")
+        async with node.store.connection() as connection:
+            refused = await connection.fetch("SELECT field, rule FROM import_refusal ORDER BY line")
+        rules = ("load.state", "load.expires", "json.field")
+        assert [tuple(row) for row in refused] == list(zip(fields, rules, strict=True))
+        job = await done(node, octets, "?kind=state", form)
+        assert (job["updated"], job["refused"]) == (1, 5), job  # Now B and F give no reason, and C no state.
+        job = await done(node, table([["标识", "state", "状态"], ["88.168.2/A", "", ""]]), "?kind=state", CSV)
+        assert (job["state"], job["fault"]["rule"]) == ("failed", "load.header")
+
+
 async def test_a_workbook_comes_back_with_its_faulty_cells_marked(node: Node):
     body = written_by_openpyxl(
         [["handle", "1:URL", "2:重量"], ["88.168.2/A", "http://a", "1"], ["none", "http://b", "2"]]
@@ -210,7 +264,7 @@ async def test_enterprises_take_turns_chunk_by_chunk(node: Node):
 async def test_what_is_no_job_is_refused_before_anything_is_kept(node: Node):
     for query, headers, status in (
         ("?kind=eat", {}, 400),
-        ("?kind=state", {}, 400),
+        ("?kind=state&reason=召回", {}, 400),  # no state
         ("?kind=state&state=frozen", {}, 400),  # no reason
         ("?onError=panic", {}, 400),
         ("", {"Content-Type": "application/pdf"}, 415),
