@@ -73,4 +73,4 @@ async def test_what_makes_no_job_is_said_in_both_languages(node, tmp_path):
     file.write_text("handle\n88.168.1/A\n")
     submit = ("job", "submit", str(file), "--kind", "state", *node)
     assert "--reason" in filament(*submit, "--state", "frozen", code=2).stderr
-    assert "需要 --state" in filament(*submit, "--lang", "zh", code=2).stderr
+    assert "或用 --state 统一指定" in filament(*submit, "--reason", "召回", "--lang", "zh", code=2).stderr
