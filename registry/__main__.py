@@ -30,7 +30,14 @@ from registry.export import export_handles
 from registry.language import Catalogue, Language, of_locale, text
 from registry.migrate import migrate
 from registry.refusals import write_refusals
-from registry.settings import InvalidSettings, RegistrySettings, default_environment, read_file, read_section
+from registry.settings import (
+    InvalidSettings,
+    RegistrySettings,
+    default_environment,
+    primary_among,
+    read_file,
+    read_section,
+)
 from registry.start_checks import refuse_strange_book
 from registry.start_errors import StartRefused
 from registry.store import Store
@@ -106,7 +113,7 @@ def _text(error: Exception, settings: RegistrySettings, language: Language) -> s
 
 
 async def _migrate(settings: RegistrySettings, _: argparse.Namespace, language: Language) -> int:
-    applied = await migrate(settings.dsn, exact_suffixes=settings.exact_suffixes)
+    applied = await migrate(primary_among(settings.dsn), exact_suffixes=settings.exact_suffixes)
     names = ", ".join(applied)
     print(text(MESSAGES, "migrated", language, names=names) if applied else text(MESSAGES, "current", language))
     return DONE

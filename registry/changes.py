@@ -28,6 +28,7 @@ class Operation(IntEnum):
     DELETED = 3
     STATE = 4
     LINKED = 5  # Another handle said something of it, or no longer does.
+    PURGED = 6  # Nothing: only what was kept of it is to be forgotten.
 
 
 _NO_KEY = HandleKey(b"")
@@ -78,6 +79,11 @@ class Position:
 
     snapshot: str
     seen: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def oldest_running(self) -> int:
+        """Of the transactions below this number everything was heard."""
+        return int(self.snapshot.partition(":")[0])
 
     def unseen(self, look: Look) -> list[LoggedChange]:
         """The changes of a look that were not seen before."""

@@ -7,7 +7,7 @@ a request costs a transaction anyway; the resolver's reads use `connect`.
 import asyncpg
 
 from registry.errors import HandleError, ServerBusy, ServerReadOnly
-from registry.settings import RegistrySettings
+from registry.settings import RegistrySettings, primary_among
 
 CONNECT_TIMEOUT = 10.0  # Seconds; a reachable server answers in milliseconds, an unreachable one never does.
 
@@ -54,7 +54,7 @@ def _server_settings(settings: RegistrySettings, program: str) -> dict[str, str]
 async def open_pool(settings: RegistrySettings, program: str) -> asyncpg.Pool:
     """A pool for transactions. Raises what DATABASE_AWAY lists."""
     return await asyncpg.create_pool(
-        settings.dsn,
+        primary_among(settings.dsn),
         min_size=0,  # asyncpg would try to keep a floor while the database is away, with a traceback for each try
         max_size=settings.connections,
         timeout=CONNECT_TIMEOUT,
@@ -63,10 +63,16 @@ async def open_pool(settings: RegistrySettings, program: str) -> asyncpg.Pool:
     )
 
 
-async def connect(settings: RegistrySettings, program: str) -> asyncpg.Connection:
-    """A connection of one's own, for prepared reads. Raises what DATABASE_AWAY lists."""
+async def connect(
+    settings: RegistrySettings, program: str, dsn: str = "", address: tuple[str, int] | None = None
+) -> asyncpg.Connection:
+    """A connection of one's own, for prepared reads: to the primary, or to the host of another DSN that is at
+    `address`. Raises what DATABASE_AWAY lists."""
+    host, port = address or (None, None)
     return await asyncpg.connect(
-        settings.dsn,
+        dsn or primary_among(settings.dsn),
+        host=host,
+        port=port,
         timeout=CONNECT_TIMEOUT,
         command_timeout=settings.statement_timeout + 5,
         # Reads name their rows by key: an index answers them, whatever the statistics of a young table say.

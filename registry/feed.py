@@ -31,14 +31,14 @@ SPARE: Final = timedelta(minutes=30)
 LAST: Final = (1 << 63) - 1  # Above every sequence.
 _CURSOR = re.compile(r"([0-9]{1,19})-([0-9]{1,19})-([0-9a-f]{1,10})-([0-9a-f]{8})")
 
-# Without a row behind the cursor there is one row still, which says how far the feed reaches.
+# Purges (6) are no events. Without a row behind the cursor there is one row still, which says how far the feed reaches.
 READ: Final = """
 WITH s AS MATERIALIZED (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS horizon)
 SELECT s.horizon::text::bigint AS horizon, c.xid::text::bigint AS transaction, c.seq, c.at, c.kind, c.operation,
        c.prefix_id, c.suffix, c.suffix_to, c.version, c.batch_id
 FROM s LEFT JOIN change_log AS c
   ON (c.xid, c.seq) > ($1::bigint::text::xid8, $2::bigint) AND c.xid < s.horizon
-     AND ($3::int IS NULL OR c.prefix_id = $3)
+     AND ($3::int IS NULL OR c.prefix_id = $3) AND c.operation IS DISTINCT FROM 6
 ORDER BY c.xid, c.seq LIMIT $4
 """
 OLDEST: Final = "SELECT xid::text::bigint FROM change_log WHERE at >= $1 ORDER BY xid, seq LIMIT 1"

@@ -17,6 +17,7 @@ import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
 from registry.database import DATABASE_AWAY
+from registry.settings import hosts_of
 from registry.start_errors import AnotherBook, IdentityTaken
 
 log = logging.getLogger(__name__)
@@ -41,9 +42,9 @@ WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.classid::bigint = $1 AND 
 """
 
 
-async def recognise(dsn: str, data_directory: Path) -> None:
+async def recognise(dsn: str, data_directory: Path, nearest_dsn: str = "") -> None:
     """Refuses another registry than the data directory served before; remembers the first. Raises DATABASE_AWAY too."""
-    await _refuse_mixed_hosts(dsn)
+    await _refuse_mixed_hosts([*_servers(dsn), *_servers(nearest_dsn)] if nearest_dsn else _servers(dsn))
     connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT)
     try:
         found = await connection.fetchval(BOOK)
@@ -64,10 +65,15 @@ def _remember(file: Path, identity: str) -> None:
     file.write_text(identity + "\n", "ascii")
 
 
-async def _refuse_mixed_hosts(dsn: str) -> None:
-    """Every host of a DSN that answers must be of one cluster: a write to one would not be read from the other."""
+def _servers(dsn: str) -> list[tuple[str, str | None, int | None]]:
+    """Each server that a DSN names, and itself with no host where it names one."""
+    return [(dsn, host, port) for host, port in hosts_of(dsn)] or [(dsn, None, None)]
+
+
+async def _refuse_mixed_hosts(servers: list[tuple[str, str | None, int | None]]) -> None:
+    """Every server that answers must be of one cluster: a write to one would not be read from the other."""
     found: dict[str, str] = {}
-    for host, port in hosts_of(dsn):
+    for dsn, host, port in servers if len(servers) > 1 else ():
         try:
             connection = await asyncpg.connect(
                 dsn, host=host, port=port, timeout=HOST_TIMEOUT, target_session_attrs=SessionAttribute.any
@@ -76,22 +82,14 @@ async def _refuse_mixed_hosts(dsn: str) -> None:
             log.info("the database at %s does not answer: %s", host, error)
             continue
         try:
-            found[f"{host}:{port}"] = await connection.fetchval(CLUSTER)
+            name = f"{host}:{port}" if host else urlsplit(dsn).netloc.rpartition("@")[2]
+            found[name] = await connection.fetchval(CLUSTER)
         finally:
             await connection.close()
     first, *others = found.items() or [("", "")]
     for host, cluster in others:
         if cluster != first[1]:
             raise AnotherBook("hosts-differ", host=host, found=cluster, other=first[0], expected=first[1])
-
-
-def hosts_of(dsn: str) -> list[tuple[str, int]]:
-    """Host and port of each server, where a DSN names several; nothing where it names one."""
-    netloc = urlsplit(dsn).netloc.rpartition("@")[2]
-    if "," not in netloc:
-        return []
-    split = [urlsplit(f"//{host}") for host in netloc.split(",")]
-    return [(one.hostname or "localhost", one.port or 5432) for one in split]
 
 
 class Tenure:

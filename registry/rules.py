@@ -186,6 +186,10 @@ RULES: Catalogue = {
         "每个前缀最多 {limit} 个 webhook,全节点最多 {of_node} 个",
     ),
     "http.parameter": ("parameter {name}={value!r}: {rule}", "参数 {name}={value!r}:{rule}"),
+    "http.position": (
+        "X-Filament-Position: {value!r} is no position that a node gave",
+        "X-Filament-Position:{value!r} 不是节点给出的位置",
+    ),
     "http.method": ("Unknown method {method}", "未知方法 {method}"),
     "http.endpoint": ("Unknown HTTP API endpoint {method} {path}", "未知的接口 {method} {path}"),
     "http.parameters": ("more than {limit} parameters", "参数多于 {limit} 个"),
@@ -282,6 +286,10 @@ RULES: Catalogue = {
     ),
     "server.busy": ("the registry cannot be reached just now; try again", "暂时无法访问注册库,请稍后重试"),
     "server.read_only": ("the registry can only be read just now", "注册库目前只读"),
+    "server.behind": (
+        "the position was not reached within {seconds} seconds; try again, or ask where it was written",
+        "{seconds} 秒内未追上所要求的位置,请稍后重试,或向写入所在的节点查询",
+    ),
     "server.queue": ("too many requests are waiting; try again", "等待的请求过多,请稍后重试"),
     "server.overload": (
         "the node is overloaded and answers only what it holds; try again",

@@ -176,7 +176,7 @@ COMMENT ON COLUMN change_log.prefix_id IS 'Prefix of kinds 1 to 3.';
 COMMENT ON COLUMN change_log.suffix IS 'Suffix, or the first of a range.';
 COMMENT ON COLUMN change_log.suffix_to IS 'Last suffix of a range.';
 COMMENT ON COLUMN change_log.version IS 'Version that was written, of kind 1.';
-COMMENT ON COLUMN change_log.operation IS 'Of kind 1: 1 registered, 2 changed, 3 deleted, 4 put into a state, 5 linked to or no longer.';
+COMMENT ON COLUMN change_log.operation IS 'Of kind 1: 1 registered, 2 changed, 3 deleted, 4 put into a state, 5 linked to or no longer. Of any kind: 6 only to be forgotten by caches.';
 COMMENT ON COLUMN change_log.batch_id IS 'Of kind 2: the bulk load.';
 COMMENT ON COLUMN change_log.written_at IS 'Of kind 2: the time that the handles written carry.';
 

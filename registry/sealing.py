@@ -40,10 +40,12 @@ FETCHED: Final = 500  # Rows hashed at a time, some ten milliseconds, before the
 
 LOOK: Final = "SELECT history, transaction, sequence FROM sealing"
 PLACE: Final = f"{LOOK} FOR UPDATE"
+# Here and below, purges (6) are passed over: they change nothing.
 NEW: Final = """
 SELECT EXISTS (SELECT FROM sealed_day WHERE root IS NULL AND day < $3) OR EXISTS (
   SELECT FROM change_log
-  WHERE (xid, seq) > ($1::bigint::text::xid8, $2::bigint) AND xid < pg_snapshot_xmin(pg_current_snapshot()))
+  WHERE (xid, seq) > ($1::bigint::text::xid8, $2::bigint) AND xid < pg_snapshot_xmin(pg_current_snapshot())
+    AND operation IS DISTINCT FROM 6)
 """
 BEGIN: Final = "INSERT INTO sealing (history, transaction, sequence) VALUES ($1, 0, 0) ON CONFLICT DO NOTHING"
 MOVE: Final = "UPDATE sealing SET history = $1, transaction = $2, sequence = $3"
@@ -52,6 +54,7 @@ SELECT c.xid::text::bigint AS transaction, c.seq AS sequence, c.at, c.kind, c.op
        c.suffix_to, c.version, c.batch_id, c.written_at
 FROM change_log AS c
 WHERE (c.xid, c.seq) > ($1::bigint::text::xid8, $2::bigint) AND c.xid < pg_snapshot_xmin(pg_current_snapshot())
+  AND c.operation IS DISTINCT FROM 6
 ORDER BY c.xid, c.seq LIMIT $3
 """
 VERSIONS: Final = """

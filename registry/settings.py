@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final, TypeVar, get_type_hints
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
@@ -94,6 +95,23 @@ def setting(
 # One or several hosts with ports, as libpq has them; the rest is for the server to judge.
 _DSN: Final = re.compile(r"postgres(?:ql)?://(?:[^/@]*@)?(?P<hosts>[^/?]*)(?:[/?].*)?")
 _PORT: Final = re.compile(r"(?:[^:\[\]]*|\[[^]]*\])(?::(?P<port>[0-9]{0,5}))?")
+_CHOICE: Final = "target_session_attrs"  # libpq's word for which of several servers is meant
+
+
+def hosts_of(dsn: str) -> list[tuple[str, int]]:
+    """Host and port of each server, where a DSN names several; nothing where it names one."""
+    netloc = urlsplit(dsn).netloc.rpartition("@")[2]
+    if "," not in netloc:
+        return []
+    split = [urlsplit(f"//{host}") for host in netloc.split(",")]
+    return [(one.hostname or "localhost", one.port or 5432) for one in split]
+
+
+def primary_among(dsn: str) -> str:
+    """The DSN that leads to the primary of the hosts that this one names, unless it chooses among them itself."""
+    if not hosts_of(dsn) or _CHOICE in parse_qs(urlsplit(dsn).query):
+        return dsn
+    return f"{dsn}{'&' if urlsplit(dsn).query else '?'}{_CHOICE}=primary"
 
 
 def _check_dsn(dsn: str) -> str:
@@ -120,6 +138,21 @@ class RegistrySettings:
         "",
         "Postgres to use (15 to 18), as postgresql://user:password@host/database. Empty: an embedded one.",
         "使用的 Postgres(15 至 18),如 postgresql://user:password@host/database;留空则使用内嵌数据库。",
+        secret=True,
+        check=_check_dsn,
+    )
+    nearest_dsn: str = setting(
+        "",
+        "Postgres servers that resolutions are read from, the nearest first: replicas, or the primary. Empty: dsn.",
+        "用于解析读取的 Postgres,由近及远排列,可为只读副本或主库;留空则使用 dsn。",
+        secret=True,
+        check=_check_dsn,
+    )
+    change_log_dsn: str = setting(
+        "",
+        "Postgres that the change log is followed on: of a Citus cluster the coordinator, where resolutions are read "
+        "from its workers. Empty: the server that resolutions are read from, as replicas need it.",
+        "读取变更日志的 Postgres:在 Citus 工作节点上解析时填协调节点;留空则与解析读取同一服务器(只读副本必须如此)。",
         secret=True,
         check=_check_dsn,
     )

@@ -12,9 +12,8 @@ import asyncpg
 
 from registry import identity
 from registry.database import DATABASE_AWAY
-from registry.identity import hosts_of
 from registry.migrate import check
-from registry.settings import RegistrySettings
+from registry.settings import RegistrySettings, hosts_of, primary_among
 from registry.start_errors import DatabaseRefused, NoRoom
 
 log = logging.getLogger(__name__)
@@ -65,12 +64,12 @@ def refuse_for_good(error: BaseException, dsn: str) -> None:
 async def refuse_strange_book(settings: RegistrySettings) -> None:
     """Looks at what the DSN leads to; one that is away will be looked at by each process. Raises StartRefused."""
     try:
-        connection = await asyncpg.connect(settings.dsn, timeout=identity.CONNECT_TIMEOUT)
+        connection = await asyncpg.connect(primary_among(settings.dsn), timeout=identity.CONNECT_TIMEOUT)
         try:
             await check(connection, exact_suffixes=settings.exact_suffixes)
         finally:
             await connection.close()
-        await identity.recognise(settings.dsn, Path(settings.data_directory))
+        await identity.recognise(settings.dsn, Path(settings.data_directory), settings.nearest_dsn)
     except DATABASE_AWAY as error:
         refuse_for_good(error, settings.dsn)
         log.warning("the database cannot be reached, the node starts without it: %s", error)

@@ -13,15 +13,16 @@ import asyncpg
 
 from registry import migrate
 from registry.changes import Change, ChangeKind, LoggedChange, Look, Operation
-from registry.database import CONNECT_TIMEOUT, connect, open_pool
+from registry.database import CONNECT_TIMEOUT, DATABASE_AWAY, connect, open_pool
 from registry.dictionaries import Connection, Dictionaries
 from registry.errors import ServerBusy
 from registry.handle import Handle, HandleKey, KeyOf, fold_prefix, fold_whole
 from registry.handle_range import HandleRange
+from registry.nearest import Nearest, Reader
 from registry.packing import PackedRecord
 from registry.prefix import Prefix, PrefixTable
 from registry.record import HandleRecord
-from registry.settings import RegistrySettings
+from registry.settings import RegistrySettings, primary_among
 from registry.standing import standing_from_json
 from registry.suffixes import rule_from_json
 from registry.unit import Unit
@@ -94,28 +95,34 @@ SERVER: Final = """
 SELECT concat_ws(' ', s.system_identifier, c.timeline_id, inet_server_addr(), inet_server_port(), b.stats_reset)
 FROM pg_control_system() AS s, pg_control_checkpoint() AS c, pg_stat_bgwriter AS b
 """
+# Seconds for the primary where another server is read from: without it, the table of prefixes is read there, too.
+PRIMARY_PATIENCE: Final = 2.0
 
 
 class Store:
     """Reads the book. `open` may be called again after the database was away; everything raises DATABASE_AWAY then."""
 
-    def __init__(self, settings: RegistrySettings, program: str, readers: int = 2) -> None:
+    def __init__(
+        self, settings: RegistrySettings, program: str, readers: int = 2, nearest: Nearest | None = None
+    ) -> None:
+        """Without `nearest` all is read from the primary."""
         self.settings = settings
         self.key_of: KeyOf = fold_prefix if settings.exact_suffixes else fold_whole
         self.prefixes = PrefixTable()
         self.dictionaries = Dictionaries()
         self.program = program
+        self.nearest = nearest or Nearest(settings, primary_among(settings.dsn))
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
         self._units: dict[asyncio.Task[Any] | None, Unit] = {}
-        self._readers: asyncio.LifoQueue[_Reader] = asyncio.LifoQueue()
-        self._all_readers = [_Reader(settings, program) for _ in range(readers)]
+        self._readers: asyncio.LifoQueue[Reader] = asyncio.LifoQueue()
+        self._all_readers = [Reader(self.nearest, program) for _ in range(readers)]
         for reader in self._all_readers:
             self._readers.put_nowait(reader)
 
     async def open(self) -> None:
         """Connects, checks the schema and loads the prefixes. Raises DATABASE_AWAY or SchemaMismatch."""
-        async with self.connection() as connection:
+        async with self._nearby() as connection:
             await migrate.check(connection, exact_suffixes=self.settings.exact_suffixes)
         await self.load_prefixes()
 
@@ -142,6 +149,19 @@ class Store:
                     self._pool = await open_pool(self.settings, self.program)
         async with self._pool.acquire(timeout=CONNECT_TIMEOUT) as connection:
             yield connection
+
+    @asynccontextmanager
+    async def _nearby(self) -> AsyncIterator[Connection]:
+        """A connection to where handles are read."""
+        if not self.nearest.is_apart:
+            async with self.connection() as pooled:
+                yield pooled
+            return
+        connection = await self.nearest.connect(self.program)
+        try:
+            yield connection
+        finally:
+            connection.terminate()
 
     @property
     def unit(self) -> Unit | None:
@@ -181,8 +201,7 @@ class Store:
 
     async def load_prefixes(self) -> None:
         if (unit := self.unit) is None:
-            async with self.connection() as connection:
-                rows = await connection.fetch(PREFIXES)
+            rows = await self._prefix_rows()
         else:  # What is not in the book yet is nobody's to see: those in it are read, and again with the change.
             unit.changes_prefixes = True
             rows = await self._read(PREFIXES)
@@ -204,6 +223,18 @@ class Store:
             )
             for row in rows
         )
+
+    async def _prefix_rows(self) -> list[asyncpg.Record]:
+        """From the primary, so that who homed a prefix can write below it at once; without it, from where handles are
+        read."""
+        try:
+            async with asyncio.timeout(PRIMARY_PATIENCE if self.nearest.is_apart else None):
+                async with self.connection() as connection:
+                    return list(await connection.fetch(PREFIXES))
+        except DATABASE_AWAY:
+            if not self.nearest.is_apart:
+                raise
+            return await self._read(PREFIXES)
 
     async def fetch(self, key: HandleKey) -> HandleRecord | None:
         return (await self.fetch_many([key])).get(key)
@@ -231,7 +262,7 @@ class Store:
         """Stored values in form 1, read over this connection where dictionaries are not known yet."""
         unknown = self.dictionaries.unknown(stored)
         if unknown and connection is None:
-            async with self.connection() as another:
+            async with self._nearby() as another:
                 await self.dictionaries.learn(another, unknown)
         elif unknown and connection is not None:
             await self.dictionaries.learn(connection, unknown)
@@ -300,8 +331,7 @@ class Store:
 class ChangeReader:
     """Looks at the change log over a connection of its own. Everything raises DATABASE_AWAY."""
 
-    def __init__(self, settings: RegistrySettings, program: str, store: Store) -> None:
-        self._settings = settings
+    def __init__(self, program: str, store: Store) -> None:
         self._program = program
         self._store = store
         self._connection: asyncpg.Connection | None = None
@@ -309,7 +339,10 @@ class ChangeReader:
     async def open(self) -> str:
         """Connects and says which server and history answers; a changed answer means: forget everything."""
         await self.close()
-        self._connection = await connect(self._settings, self._program)
+        self._connection = await self._store.nearest.follow(self._program)
+        if elsewhere := self._store.settings.change_log_dsn:
+            self._connection.terminate()
+            self._connection = await connect(self._store.settings, self._program, elsewhere)
         return str(await self._connection.fetchval(SERVER))
 
     async def close(self) -> None:
@@ -352,32 +385,3 @@ class ChangeReader:
             return Change(ChangeKind.HANDLE, first)
         last = HandleKey(base + row["suffix_to"].encode())
         return Change(ChangeKind.RANGE, first, last, row["operation"] == Operation.CREATED)
-
-
-class _Reader:
-    """One connection with the statements that read handles, connected when first needed."""
-
-    def __init__(self, settings: RegistrySettings, program: str) -> None:
-        self._settings = settings
-        self._program = program
-        self._connection: asyncpg.Connection | None = None
-        self._statements: dict[str, asyncpg.prepared_stmt.PreparedStatement] = {}
-
-    async def fetch(self, statement: str, *arguments: Any) -> list[asyncpg.Record]:
-        if self._connection is None or self._connection.is_closed():
-            await self.close()
-            self._connection = await connect(self._settings, self._program)
-        try:
-            prepared = self._statements.get(statement)
-            if prepared is None:
-                prepared = self._statements[statement] = await self._connection.prepare(statement)
-            return await prepared.fetch(*arguments)
-        except BaseException:
-            # Given up or refused half-way: whatever state the connection is in, the next read has a new one.
-            await self.close()
-            raise
-
-    async def close(self) -> None:
-        if self._connection is not None:
-            connection, self._connection, self._statements = self._connection, None, {}
-            connection.terminate()

@@ -30,6 +30,7 @@ from registry.standing import Standing, State, fixed, shown, standing_from_json,
 from registry.store import Store
 from registry.unit import count_slot
 from registry.value import HandleValue
+from registry.written import note
 
 NOTHING_MORE: Final[Mapping[str, Any]] = {}
 
@@ -93,11 +94,15 @@ WHERE excluded.enterprise_id IS NULL OR prefix.enterprise_id IS NULL
 RETURNING prefix_id
 """
 UNHOME: Final = "UPDATE prefix SET homed = false WHERE prefix = $1 AND homed RETURNING prefix_id"
-LOG: Final = "INSERT INTO change_log (kind, prefix_id, suffix, suffix_to, version) VALUES ($1, $2, $3, $4, $5)"
+LOG: Final = """
+INSERT INTO change_log (kind, prefix_id, suffix, suffix_to, version) VALUES ($1, $2, $3, $4, $5)
+RETURNING xid::text::bigint
+"""
 # The change for those who follow changes, the act for those who ask afterwards: two rows, and one way to the server.
 LOG_HANDLE: Final = f"""
 WITH kept AS (INSERT INTO act ({COLUMNS}) VALUES ($5, $6, $7, $8, $9, $10, $11))
 INSERT INTO change_log (kind, prefix_id, suffix, version, operation) VALUES (1, $1, $2, $3, $4)
+RETURNING xid::text::bigint
 """  # noqa: S608  # our own columns
 
 
@@ -297,10 +302,10 @@ class Transaction:
     ) -> None:
         act = Act(OF_HANDLE[operation], str(handle), prefix.prefix_id, {"version": version, **more})
         row = row_of(act, self.at, self._by, self._store.program)
-        await self.connection.execute(LOG_HANDLE, prefix.prefix_id, suffix, version, operation, *row)
+        note(await self.connection.fetchval(LOG_HANDLE, prefix.prefix_id, suffix, version, operation, *row))
 
     async def _log_prefix(self, act: str, prefix: str, prefix_id: int) -> None:
-        await self.connection.execute(LOG, ChangeKind.PREFIX, prefix_id, None, None, None)
+        note(await self.connection.fetchval(LOG, ChangeKind.PREFIX, prefix_id, None, None, None))
         await self.keep(Act(act, prefix, prefix_id))
 
 

@@ -22,6 +22,7 @@ from registry.authentication import Authenticator
 from registry.certificate import Certificate
 from registry.exchanges import Exchanges
 from registry.inheritance import Inheritance, inherit
+from registry.nearest import nearest_of
 from registry.port import Port, listen
 from registry.registration import Registration
 from registry.sessions import Sessions
@@ -152,7 +153,7 @@ async def running(settings: Settings, *, worker: int = 0, predecessor: int | Non
     ours = settings.resolver
     program = f"resolver {worker}" if worker else "resolver"
     async with AsyncExitStack() as stack:
-        store = Store(settings.registry, program, ours.readers)
+        store = Store(settings.registry, program, ours.readers, nearest_of(settings.registry))
         stack.push_async_callback(store.close)
         metrics = Metrics(Tally(lambda: store.prefixes))
         reporter = Reporter(metrics.tally, Statistics(store))
@@ -166,8 +167,8 @@ async def running(settings: Settings, *, worker: int = 0, predecessor: int | Non
             deadline=ours.miss_deadline,
             overload=Overload(ours.overload_wait),
         )
-        resolver = Resolver(store, cache, misses, metrics, max_staleness=ours.max_staleness)
-        reader = ChangeReader(settings.registry, f"{program} {READER_PROGRAM}", store)
+        resolver = Resolver(store, cache, misses, metrics, max_staleness=ours.max_staleness, quarantine=ours.quarantine)
+        reader = ChangeReader(f"{program} {READER_PROGRAM}", store)
         stack.push_async_callback(reader.close)
         follower = Follower(reader, store, resolver, metrics, settings.registry.change_log_hours * 3600.0)
         certificate = _certificate(settings)
@@ -244,6 +245,8 @@ async def _listening(node: Node, store: Store, inheritance: Inheritance | None) 
         node_key=key,
         signer=node.signer,
         position=node.follower.cursor,
+        position_of=node.follower.position_of,
+        reach=node.follower.reach,
     )
     server = create_server(parts)
     port = Port(sockets, server, lambda: node.certificate.context)

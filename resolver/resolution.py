@@ -18,6 +18,7 @@ from resolver.answer import MISSING, NOT_RESPONSIBLE, Answer, found
 from resolver.cache import Cache
 from resolver.metrics import Metrics
 from resolver.misses import Misses, Told
+from resolver.quarantine import Quarantine
 
 NEVER: Final = float("-inf")
 FOREVER: Final = float("inf")
@@ -36,6 +37,7 @@ class Resolver:
         metrics: Metrics,
         *,
         max_staleness: float = 2.0,
+        quarantine: float = 0.0,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self.store = store
@@ -46,6 +48,7 @@ class Resolver:
         self._max_staleness = max_staleness
         self._clock = clock
         self._heard_at = NEVER
+        self._quarantine = Quarantine(quarantine, clock)
         self._others: list[Callable[[Sequence[Change]], None]] = []
         misses.deliver_to(self._learn)
 
@@ -180,6 +183,7 @@ class Resolver:
     def forget_all(self, changes: Sequence[Change]) -> None:
         changes = self._misses.widened(changes)
         self._misses.disown(changes)
+        self._quarantine.add(changes)
         for forget in self._others:
             forget(changes)
         for change in changes:
@@ -246,6 +250,6 @@ class Resolver:
 
     def _learn(self, key: HandleKey, packed: PackedRecord | None, owned: bool) -> Answer:
         answer = MISSING if packed is None else found(packed, int(time() + self._cache.found_ttl))
-        if owned and self._heard_at != NEVER:
+        if owned and self._heard_at != NEVER and not self._quarantine.holds(key):
             self._cache.put(key, answer)
         return answer

@@ -101,6 +101,14 @@ class ResolverSettings:
         low=1,
         high=86_400 * 31,
     )
+    quarantine: float = setting(
+        0.0,
+        "Seconds for which a changed name is read anew for each question and not kept. 2 on a Citus cluster, where a "
+        "change may be heard before it can be read; 0 elsewhere.",
+        "标识变更后不缓存其结果的秒数。Citus 集群设为 2(变更日志可能先于数据可见),其他情况为 0。",
+        low=0,
+        high=60,
+    )
     poll_interval: float = setting(
         0.03, "Seconds between two looks at the change log.", "读取变更日志的间隔秒数。", low=0.005, high=10
     )

@@ -27,6 +27,7 @@ from resolver.cli.naming import register, resolve
 from resolver.cli.options import language_option
 from resolver.cli.people import application, person, token
 from resolver.cli.promises import probe, promises
+from resolver.cli.purging import purge
 from resolver.cli.ranges import handle_range
 from resolver.cli.running import reload, renew, status, up, upgrade
 from resolver.cli.searching import search
@@ -64,6 +65,7 @@ for command in (
     renew,
     upgrade,
     doctor,
+    purge,
     backup,
     restore,
     probe,

@@ -5,6 +5,15 @@ from typing import Final
 from registry.language import Catalogue
 
 HELP: Final[Catalogue] = {
+    "purge": (
+        "Have every resolver forget what it keeps of these names; nothing of the book is changed.",
+        "让所有解析进程清除这些标识的缓存；注册内容不变。",
+    ),
+    "purge.prefix": ("All names of this prefix; may be given again.", "该前缀下的全部标识；可重复给出。"),
+    "purge.beginning": (
+        "All names that begin like this, such as 88.168.1/LOT7-; may be given again.",
+        "以此开头的全部标识，如 88.168.1/LOT7-；可重复给出。",
+    ),
     "reload": (
         "Have a running node read its settings and certificates again: log level, limits, certificates; a file with a "
         "fault changes nothing. Homed prefixes need nothing.",
@@ -145,6 +154,8 @@ MESSAGES: Final[Catalogue] = {
         "Probing every {seconds:g} s. Ctrl-C stops it.",
         "每 {seconds:g} 秒探测一次，按 Ctrl-C 停止。",
     ),
+    "purge.nothing": ("Name a handle, --prefix or --beginning.", "请给出标识、--prefix 或 --beginning。"),
+    "purge.done": ("Forgotten within moments: {count} orders.", "已下达 {count} 项清除，即刻生效。"),
     "reload.refused": ("Nothing is changed: {reason}", "未作任何改变：{reason}"),
     "reload.applied": ("In effect: {names}; certificates are read again.", "已生效：{names}；证书已重新读取。"),
     "reload.nothing": (

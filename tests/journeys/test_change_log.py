@@ -68,7 +68,7 @@ async def hear(dsn: str, torture: Torture) -> tuple[Counter[str], int]:
     settings = RegistrySettings(dsn=dsn)
     store = Store(settings, "torture")
     await store.open()
-    reader = ChangeReader(settings, "torture", store)
+    reader = ChangeReader("torture", store)
     await reader.open()
     position = start(await reader.first_look())
     heard: Counter[str] = Counter()

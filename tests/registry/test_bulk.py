@@ -64,7 +64,7 @@ async def test_a_changed_line_updates_its_handle_and_keeps_what_it_said_before(s
 
 
 async def test_who_follows_the_changes_is_told_where_a_load_only_registered(store: Store):
-    reader = ChangeReader(store.settings, "test", store)
+    reader = ChangeReader("test", store)
     await reader.open()
     first = await reader.first_look()
     await loaded(store, line("88.168.1/A", "1") + line("88.168.1/C", "1"))

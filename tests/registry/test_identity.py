@@ -7,8 +7,9 @@ import asyncpg
 import pytest
 
 from registry import identity
-from registry.identity import Tenure, held, hosts_of, recognise
+from registry.identity import Tenure, held, recognise
 from registry.migrate import migrate
+from registry.settings import hosts_of, primary_among
 from registry.start_errors import AnotherBook, IdentityTaken
 
 NODE = hashlib.sha256(b"a key").digest()
@@ -69,3 +70,16 @@ async def test_an_identity_is_held_again_after_its_connection_broke(database_dsn
 )
 def test_the_hosts_of_a_dsn_are_those_that_libpq_tries(dsn, hosts):
     assert hosts_of(dsn) == hosts
+
+
+@pytest.mark.parametrize(
+    ("dsn", "chosen"),
+    [
+        ("postgresql://u:p@a/d", "postgresql://u:p@a/d"),
+        ("postgresql://a,b/d", "postgresql://a,b/d?target_session_attrs=primary"),
+        ("postgresql://a,b/d?sslmode=require", "postgresql://a,b/d?sslmode=require&target_session_attrs=primary"),
+        ("postgresql://a,b/d?target_session_attrs=any", "postgresql://a,b/d?target_session_attrs=any"),
+    ],
+)
+def test_of_several_hosts_the_primary_is_written_to(dsn, chosen):
+    assert primary_among(dsn) == chosen

@@ -57,7 +57,7 @@ class Core:
         self.resolver = AttentiveResolver(
             self.store, self.cache, self.misses, self.metrics, max_staleness=limits.get("max_staleness", 2.0)
         )
-        self.reader = ChangeReader(self.settings, "test changes", self.store)
+        self.reader = ChangeReader("test changes", self.store)
         self.follower = Follower(self.reader, self.store, self.resolver, self.metrics, kept=86_400.0)
 
     async def ask(self, name: str) -> Answer:

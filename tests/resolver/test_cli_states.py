@@ -1,4 +1,4 @@
-"""`filament state` and `filament audit` on a database of the test."""
+"""`filament state`, `filament audit` and `filament purge` on a database of the test."""
 
 import json
 
@@ -57,3 +57,15 @@ async def test_the_log_names_every_act_and_shows_who_touched_it(database_dsn):
     await connection.close()
     assert "act 2 was edited" in filament("audit", "verify", *dsn, code=1).stderr
     assert "第 2 条被修改" in filament("audit", "verify", *dsn, "--lang", "zh", code=1).stderr
+
+
+async def test_the_operator_has_kept_answers_forgotten_and_it_is_written_down(database_dsn):
+    dsn = prepared(database_dsn)
+    said = filament("purge", CAKE, "--prefix", "88.168.1", "--beginning", "88.168.1/LOT7-", *dsn)
+    assert "3 orders" in said.stderr
+    acts = json.loads(filament("audit", "list", *dsn, "--output", "json", "--limit", "3").stdout)
+    assert {(act["act"], act["subject"], act["by"]) for act in acts} == {
+        ("cache.purged", subject, "filament purge") for subject in (CAKE, "88.168.1", "88.168.1/LOT7-*")
+    }
+    assert "--beginning" in filament("purge", *dsn, code=2).stderr
+    assert "缓存" in filament("purge", "--help", "--lang", "zh").stdout

@@ -127,7 +127,7 @@ class OtherServer(ChangeReader):
 
 async def test_a_follower_that_meets_another_server_forgets_everything_and_follows_that(database_dsn):
     made = Core(database_dsn)
-    made.reader = made.follower._reader = OtherServer(made.settings, "test changes", made.store)
+    made.reader = made.follower._reader = OtherServer("test changes", made.store)
     async with core(database_dsn, made):
         await made.register("0.NA/88.1", "one")
         await made.resolver.caught_up()

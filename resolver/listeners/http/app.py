@@ -22,6 +22,7 @@ from registry.routes import Route, Router, raw_path
 from registry.tokens import INVALID_TOKEN
 from resolver.listeners.http.authorization import BASIC_CHALLENGE, Authorization, UnknownSession
 from resolver.listeners.http.connection import Connection
+from resolver.listeners.http.freshness import Freshness
 from resolver.listeners.http.link_answers import opening_headers
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.ready import ReadyAnswers
@@ -44,12 +45,18 @@ class Dispatcher:
     """Serves requests from the table of routes. What is under /api/ is never left to the proxy."""
 
     def __init__(
-        self, table: Sequence[Route], authorization: Authorization, observe: Callable[[float], None], tally: Tally
+        self,
+        table: Sequence[Route],
+        authorization: Authorization,
+        freshness: Freshness,
+        observe: Callable[[float], None],
+        tally: Tally,
     ) -> None:
         """`observe` is told the seconds that each request took."""
         self._api = Router([route for route in table if route.path.startswith(API)])
         self._other = Router([route for route in table if not route.path.startswith(API)])
         self._authorization = authorization
+        self._freshness = freshness
         self._observe = observe
         self._tally = tally
         self.retiring = False  # Whether each answer is the last of its connection.
@@ -60,7 +67,7 @@ class Dispatcher:
         begun = monotonic()
         path = raw_path(request)
         try:
-            response = await self._serve(request, path)
+            response = await self._freshness.serve(request, self._serve)
         except HandleError as error:
             response = await self._refuse(request, error)
         except DATABASE_AWAY as error:
@@ -80,7 +87,8 @@ class Dispatcher:
             self._tally.count(protocol, request.remote or "", HandleKey(asked), found=request.get(FOUND, False))
         return response
 
-    async def _serve(self, request: web.Request, path: str) -> web.StreamResponse:
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        path = raw_path(request)
         router = self._api if path.startswith(API) else self._other
         route, placeholders, methods = router.match(request.method, path)
         if route is None:
@@ -136,7 +144,11 @@ class HttpServer(web.Server):
     def __init__(self, parts: Parts) -> None:
         metrics = parts.metrics
         self._dispatcher = dispatcher = Dispatcher(
-            routes(parts), Authorization(parts), metrics.latency.observe, metrics.tally
+            routes(parts),
+            Authorization(parts),
+            Freshness(parts.position_of, parts.reach),
+            metrics.latency.observe,
+            metrics.tally,
         )
         super().__init__(dispatcher.serve, request_factory=self._request)
         self._keepalive = parts.settings.resolver.keepalive

@@ -29,6 +29,7 @@ TELLING: Final = frozenset(
         b"trailer",
         b"transfer-encoding",
         b"upgrade",
+        b"x-filament-position",
     }
 )
 # Headers that change the answer in a way that is known here.

@@ -1,6 +1,6 @@
 """What the HTTP listener is made of: everything it needs from the node, handed to it once."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
@@ -11,6 +11,7 @@ from registry.registration import Registration
 from registry.sessions import Sessions
 from registry.signing import Signer
 from registry.site import SiteInfo
+from registry.written import WritePosition
 from resolver.metrics import Metrics
 from resolver.operations import Operations
 from resolver.resolution import Resolver
@@ -20,7 +21,8 @@ from resolver.settings import Settings
 @dataclass(frozen=True, slots=True)
 class Parts:
     """`site` is asked for each time, because it changes; `node_key` signs what the server says of itself, and `signer`
-    what it answers; `position` is how far the change log was heard."""
+    what it answers; `position` is how far the change log was heard, `position_of` where a transaction stands in it,
+    and `reach` waits until it was heard up to there."""
 
     resolver: Resolver
     registration: Registration
@@ -33,3 +35,5 @@ class Parts:
     node_key: RSAPrivateKey
     signer: Signer
     position: Callable[[], Cursor | None]
+    position_of: Callable[[int], WritePosition | None]
+    reach: Callable[[WritePosition], Awaitable[None]]

@@ -10,6 +10,7 @@ from aiohttp import web
 from registry.errors import HandleError, ProtocolFault, ResponseCode
 from registry.language import Language, preferred
 from registry.rest import INTERNAL_ERROR, STATUS, refusal_to_json
+from registry.written import POSITION
 from resolver.listeners.http.query import Query
 
 JSON: Final = "application/json;charset=utf-8"
@@ -22,7 +23,7 @@ METHODS: Final = ("GET", "POST", "HEAD", "PUT", "DELETE")
 CORS_HEADERS: Final[Mapping[str, str]] = {
     "Access-Control-Max-Age": "86400",
     "Access-Control-Allow-Methods": ",".join(METHODS),
-    "Access-Control-Allow-Headers": "X-Requested-With,Authorization,Origin,Accept,Content-Type",
+    "Access-Control-Allow-Headers": f"X-Requested-With,Authorization,Origin,Accept,Content-Type,{POSITION}",
 }
 # Where a request keeps the name that it asks for, in the spelling of a refusal.
 HANDLE: Final = web.RequestKey("handle", str)
@@ -126,7 +127,7 @@ def origin_headers(origin: str, method: str = "GET") -> dict[str, str]:
     allowed = {"Access-Control-Allow-Origin": origin if origin.isascii() else "*"}
     if method == "OPTIONS":
         return {**allowed, **CORS_HEADERS}
-    return {**allowed, "Access-Control-Expose-Headers": "Content-Length"}
+    return {**allowed, "Access-Control-Expose-Headers": f"Content-Length, {POSITION}"}
 
 
 def _script(callback: str, body: bytes) -> bytes:

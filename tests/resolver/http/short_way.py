@@ -66,7 +66,7 @@ class Bout:
         parts = Parts(
             made.resolver,
             Registration(made.book, []),
-            *(None, None, settings, made.metrics, None, lambda: None, None, None, lambda: None),
+            *(None, None, settings, made.metrics, None, lambda: None, None, None, lambda: None, None, None),
         )
         self.long, self.short = HttpServer(parts), HttpServer(parts)
 

@@ -17,6 +17,7 @@ from registry.routes import Route
 from resolver.listeners.http.app import Dispatcher
 from resolver.listeners.http.body import read_body
 from resolver.listeners.http.connection import Connection
+from resolver.listeners.http.freshness import Freshness
 from resolver.listeners.http.responses import refusal
 from resolver.node import Node
 from resolver.tally import Tally
@@ -146,7 +147,7 @@ async def test_a_fault_of_ours_is_logged_with_its_traceback_and_told_without(cap
 
     table = [Route("GET", "/api/broken", broken, "broken", "Break.", "损坏。")]
     observed: list[float] = []
-    dispatcher = Dispatcher(table, None, observed.append, Tally())
+    dispatcher = Dispatcher(table, None, Freshness(lambda _: None, None), observed.append, Tally())
     async with serving(dispatcher.serve, head=10.0) as port:
         answer = await say(port, b"GET /api/broken HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
     assert status_and_code(answer) == (500, 2)
