@@ -106,6 +106,25 @@ async def test_nobody_writes_under_the_prefix_of_another(node):
     assert (await values(node, by, "88.168.1/A"))[2000] == "B1"
 
 
+async def test_every_call_that_writes_leaves_an_act(node):
+    by = await member(node)
+    calls = [
+        ("POST", "/identity/token", {"username": "member-88.168.2", "password": PASSWORD}, "token.issued"),
+        ("POST", TEMPLATE, template(ITEM), "template.published"),
+        ("PUT", TEMPLATE, template(ITEM | {"required": True}), "template.published"),
+        ("POST", DATA, identifier("A"), "handle.created"),
+        ("PUT", DATA, identifier("A", "B2"), "handle.updated"),
+        ("POST", f"{DATA}/batchCreate", [identifier("B")], "handle.created"),
+        ("PUT", f"{DATA}/batchUpdate", [identifier("B", "B2")], "handle.updated"),
+        ("DELETE", f"{DATA}/batchDelete", ["88.168.2/B"], "handle.deleted"),
+        ("DELETE", DATA, {"handle": "88.168.2/A"}, "handle.deleted"),
+    ]
+    for method, target, body, act in calls:
+        assert (await ask(node, method, target, by, body))["status"] == 1
+        async with node.store.connection() as connection:
+            assert await connection.fetchval("SELECT act FROM act ORDER BY seq DESC LIMIT 1") == act, target
+
+
 async def test_one_of_several_is_refused_and_the_others_are_there(node):
     by = await member(node)
     await ask(node, "POST", TEMPLATE, by, template(ITEM))
