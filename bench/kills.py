@@ -41,7 +41,8 @@ async def measure(kills: int, seconds: float, writers: int, directory: Path) -> 
         while killed.total() < kills and time.monotonic() - begun < seconds:
             await asyncio.sleep(random.uniform(*PAUSE))
             victim = random.choice(VICTIMS)
-            running.signal(victim, signal.SIGKILL)
+            if not running.signal(victim, signal.SIGKILL):
+                continue  # It has not been started again yet.
             killed[victim.partition(" ")[0]] += 1
             notes.heard.clear()
             await asyncio.wait_for(notes.heard.wait(), PATIENCE)

@@ -104,12 +104,16 @@ class Running:
         except (OSError, ValueError):
             return None
 
-    def signal(self, name: str, number: signal.Signals) -> None:
-        """To the process that has this name now; one that is not there is passed over."""
+    def signal(self, name: str, number: signal.Signals) -> bool:
+        """To the process that has this name now; whether there is one."""
         process = self.process(name)
-        if process is not None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, number)
+        if process is None:
+            return False
+        try:
+            os.kill(process, number)
+        except ProcessLookupError:
+            return False
+        return True
 
 
 @asynccontextmanager

@@ -23,9 +23,8 @@ from resolver.listeners.status import Reason
 
 log = logging.getLogger(__name__)
 
-FIRST_DELAY: Final = 0.5  # Seconds before a crashed process is started again; doubled each time
+FIRST_DELAY: Final = 0.5  # Seconds before a crashed process is started again; doubled while it does not become ready
 LAST_DELAY: Final = 30.0
-STEADY: Final = 60.0  # Seconds up after which a crash is a new one and not the same again
 SILENCE: Final = 10.0  # Seconds without a report (there is one a second) after which a process counts as unready
 STUCK: Final = 120.0  # Seconds without a report after which it is killed: no request waits that long for an answer
 MAX_LINE: Final = 1 << 16  # Octets of a report; it names at most a few reasons
@@ -72,6 +71,7 @@ class Child:
         self._keeper: asyncio.Task[None] | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._ready = asyncio.Event()
+        self._was_ready = False
         self._stopping = False
 
     @property
@@ -133,13 +133,13 @@ class Child:
     async def _keep(self) -> None:
         delay = FIRST_DELAY
         while True:
-            began = self._clock()
+            self._was_ready = False
             status = await self._live()
             if self._stopping:
                 return
             self.restarts += 1
             self._changed()
-            if self._clock() - began > STEADY:
+            if self._was_ready:
                 delay = FIRST_DELAY
             log.error("%s ended with status %s; it is started again in %.1f s", self.order.name, status, delay)
             await asyncio.sleep(delay)
@@ -202,4 +202,5 @@ class Child:
         self._reasons = [Reason(rule, self.order.name, culprit) for rule, culprit in report["reasons"]]
         self.notices = [Reason(rule, self.order.name, culprit) for rule, culprit in report.get("notices", ())]
         (self._ready.clear if self._reasons else self._ready.set)()
+        self._was_ready = self._was_ready or not self._reasons
         self._changed()

@@ -54,6 +54,9 @@ async def test_a_killed_worker_comes_back_and_the_others_answer_meanwhile(book_d
             assert resolved(url)
         shown = text_of(f"{status}/metrics")
         assert 'filament_process_restarts_total{process="worker 1"} 1.0' in shown
+        os.kill(node.pid_of("worker 1", count=2), signal.SIGKILL)
+        # One that became ready is not kept waiting for having ended before.
+        node.hear("worker 1 ended with status -9; it is started again in 0.5 s", count=2)
         assert "filament_resolutions_total" in shown
 
 
