@@ -11,11 +11,10 @@ what has expired. A changed range makes every missing name doubtful, so those al
 only registered makes nothing else doubtful.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Sequence
+from itertools import islice
 from typing import Final
-
-from cachetools import TTLCache
 
 from registry.changes import Change, ChangeKind
 from registry.handle import HandleKey
@@ -68,8 +67,9 @@ class Cache:
         self._new = _Ring()
         self._proven = _Ring()
         self._dead: dict[HandleKey, int] = {}  # How many places of a key stand for answers that were forgotten.
-        self._missing_limits = (missing_entries, missing_ttl)
-        self._missing = self._no_missing()
+        self._missing_entries = missing_entries
+        self._missing_ttl = missing_ttl
+        self._missing: OrderedDict[HandleKey, float] = OrderedDict()  # Until when each is held, the oldest first.
         self._ranges = ChangedRanges()
         self._number = 0  # Of the newest range.
         self._swept_to = 0  # All other entries were checked against the ranges up to this number.
@@ -86,7 +86,7 @@ class Cache:
 
     @property
     def missing(self) -> int:
-        """How many names are held as not registered."""
+        """How many names are held as not registered, those included that have expired."""
         return len(self._missing)
 
     @property
@@ -108,7 +108,8 @@ class Cache:
         """★ The answer held for a key: found, or MISSING, or None when nothing is held."""
         answer = self._found.get(key)
         if answer is None:
-            return self._missing.get(key)
+            expires = self._missing.get(key)
+            return None if expires is None or expires <= self._now else MISSING
         if answer.expires < self._now or (answer.checked != self._number and self._is_changed(key, answer)):
             self._bury(key, answer)
             return None
@@ -131,7 +132,7 @@ class Cache:
         short."""
         self.forget_key(key)
         if answer is MISSING:
-            self._missing[key] = answer
+            self._put_missing(key)
             return
         if answer.name == key:
             answer.name = key  # Most are: one string for both.
@@ -144,6 +145,15 @@ class Cache:
         self._found[key] = answer
         self._new.places.append(key)
         self.octets += size
+
+    def _put_missing(self, key: HandleKey) -> None:
+        """One comes and two that have expired go, so that all of them go soon and no put holds up the loop."""
+        missing = self._missing
+        missing[key] = self._now + self._missing_ttl
+        for oldest in [*islice(missing, 2)]:
+            if missing[oldest] > self._now and len(missing) <= self._missing_entries:
+                return
+            del missing[oldest]
 
     def wire_of(self, answer: Answer) -> bytes:
         """The octets of an answer in the native protocol, made when they are first asked for."""
@@ -165,7 +175,7 @@ class Cache:
         if change.kind is ChangeKind.HANDLE:
             self.forget_key(change.key)
         elif change.kind is ChangeKind.RANGE and change.created:
-            self._missing = self._no_missing()
+            self._missing = OrderedDict()
         elif change.kind is ChangeKind.RANGE:
             self._forget_range(change.key, change.last)
         elif change.kind is ChangeKind.PREFIX:
@@ -208,7 +218,7 @@ class Cache:
         self._sweep_due = self._now + self.found_ttl / SWEEPS
 
     def _forget_range(self, first: HandleKey, last: HandleKey) -> None:
-        self._missing = self._no_missing()
+        self._missing = OrderedDict()
         self._number += 1
         if not self._found:
             return
@@ -260,10 +270,6 @@ class Cache:
         del self._found[key]
         self.octets -= _size(key, answer)
         answer.expires = NOT_KEPT
-
-    def _no_missing(self) -> "TTLCache[HandleKey, Answer]":
-        entries, ttl = self._missing_limits
-        return TTLCache(entries, ttl, timer=lambda: self._now)
 
 
 def _size(key: HandleKey, answer: Answer) -> int:

@@ -100,6 +100,19 @@ class Resolver:
             counts.found += 1
         return answer
 
+    def still_gives(self, answers: Iterable[tuple[HandleKey, Answer]]) -> bool:
+        """★ Whether all of them are what is kept, and known to be fresh; they are counted as one, that was found."""
+        if self._clock() - self._heard_at > self._max_staleness:
+            return False
+        get = self._cache.get
+        for key, answer in answers:
+            if get(key) is not answer:
+                return False
+        counts = self._metrics.counts
+        counts.hits += 1
+        counts.found += 1
+        return True
+
     async def resolve(self, key: HandleKey) -> Answer:
         """The answer, kept or read. Raises ServerBusy."""
         return self.peek(key) or await self._read(key, self._misses.read)

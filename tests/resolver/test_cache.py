@@ -271,6 +271,25 @@ def test_missing_names_are_bounded_in_number():
     assert cache.missing == 10
 
 
+def test_missing_names_that_have_expired_give_way_to_new_ones_before_there_are_too_many():
+    cache = small(missing=100)
+    for number in range(90):
+        cache.put(key(f"88.1/{number}"), MISSING)
+    cache.advance(31.0)
+    for number in range(90, 180):
+        cache.put(key(f"88.1/{number}"), MISSING)
+    assert cache.missing == 90
+    assert all(cache.get(key(f"88.1/{number}")) is MISSING for number in range(90, 180))
+
+
+def test_without_a_time_to_live_nothing_is_kept_as_missing():
+    cache = Cache(10_000, 100, TTL, 0.0)
+    for number in range(3):
+        cache.put(key(f"88.1/{number}"), MISSING)
+        assert cache.get(key(f"88.1/{number}")) is None
+    assert cache.missing == 0
+
+
 def test_chunks_of_a_load_that_cover_each_other_are_remembered_as_one_range():
     cache = small()
     cache.put(key("88.2/A"), answer())

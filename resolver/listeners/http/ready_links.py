@@ -4,6 +4,7 @@ What a redirect was made of is asked for again at every question: it is given wh
 the cache gives. What headers choose between, and what an alias or a tombstone says, is left to the long way.
 """
 
+from collections.abc import Iterable
 from typing import Final, Protocol
 
 from registry.errors import HandleError
@@ -34,11 +35,13 @@ class Source(Protocol):
 
     def peek_fresh(self, key: HandleKey) -> Answer | None: ...
 
+    def still_gives(self, answers: Iterable[tuple[HandleKey, Answer]]) -> bool: ...
+
 
 class ReadyLinks:
     def __init__(self, source: Source, allowed: Destinations) -> None:
-        self._source = source
         self._peek = source.peek_fresh
+        self._still_gives = source.still_gives
         self._store = source.store
         self._allowed = allowed
         self._paths: dict[bytes, Found] = {}
@@ -51,13 +54,9 @@ class ReadyLinks:
             self._prefixes = self._store.prefixes
         found = self._paths.get(path)
         if found is not None:
-            peek = self._peek
-            for key, answer in found[0]:
-                if peek(key) is not answer:
-                    del self._paths[path]
-                    break
-            else:
+            if self._still_gives(found[0]):
                 return found
+            del self._paths[path]
         return self._make(path)
 
     def _make(self, path: bytes) -> Found | None:
