@@ -79,6 +79,18 @@ RULES: Catalogue = {
         "{enterprise!r} 每分钟最多注册 {limit} 个标识",
     ),
     "quota.prefixes": ("{enterprise!r} may have {limit} prefixes", "{enterprise!r} 最多可有 {limit} 个前缀"),
+    "limit.client": (
+        "you ask more than {limit} times a second; ask again in {seconds} s",
+        "您的请求超过每秒 {limit} 次，请 {seconds} 秒后重试",
+    ),
+    "limit.prefix": (
+        "handles of this prefix are asked for more than {limit} times a second; ask again in {seconds} s",
+        "该前缀的解析请求超过每秒 {limit} 次，请 {seconds} 秒后重试",
+    ),
+    "limit.enterprise": (
+        "handles of this enterprise are asked for more than {limit} times a second; ask again in {seconds} s",
+        "该企业的解析请求超过每秒 {limit} 次，请 {seconds} 秒后重试",
+    ),
     "quota.limit": ("the limit {name} cannot be {limit}", "{name} 的限额不能为 {limit}"),
     "log_in.needed": ("log in first", "请先登录"),
     "log_in.expired": ("the log-in has expired; log in again", "登录已过期,请重新登录"),

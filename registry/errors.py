@@ -180,6 +180,12 @@ class SessionMessageRejected(HandleError):
 class TooManyRequests(HandleError):
     code = ResponseCode.TOO_MANY_REQUESTS
 
+    @property
+    def seconds(self) -> int:
+        """After how many it may be asked again; limits that do not say it are those of a minute."""
+        seconds = self.culprit.get("seconds")
+        return seconds if isinstance(seconds, int) else 60
+
 
 class TooManyHandles(HandleError):
     code = ResponseCode.TOO_MANY_HANDLES

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from registry.callers import CHALLENGE
 from registry.database import DATABASE_AWAY, refusal_of
-from registry.errors import HandleError, ResponseCode
+from registry.errors import HandleError, ResponseCode, TooManyRequests
 from registry.language import Language
 from registry.refusal import Refusal
 from registry.rest import INTERNAL_ERROR, STATUS
@@ -54,6 +54,8 @@ def problem(error: Exception, language: Language, allowed: tuple[str, ...] = ())
         headers["WWW-Authenticate"] = CHALLENGE if refusal.rule != "token.unknown" else INVALID_TOKEN
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = RETRY_AFTER
+    if isinstance(refusal, TooManyRequests):
+        headers["Retry-After"] = str(refusal.seconds)
     if allowed:
         headers["Allow"] = ", ".join(allowed)
     form = {

@@ -122,7 +122,7 @@ def _check_dsn(dsn: str) -> str:
     return "" if good else "no_dsn"
 
 
-def _check_networks(networks: tuple[str, ...]) -> str:
+def check_networks(networks: tuple[str, ...]) -> str:
     try:
         _ = [ip_network(network) for network in networks]
     except ValueError:
@@ -230,7 +230,7 @@ class RegistrySettings:
         (),
         "Networks that webhooks may be sent into although their addresses are not public, such as 10.0.0.0/8.",
         "允许 webhook 发往的非公网网段,如 10.0.0.0/8。",
-        check=_check_networks,
+        check=check_networks,
     )
 
 

@@ -16,6 +16,15 @@ def address_from_text(text: str | None) -> IpAddress | None:
     return getattr(address, "ipv4_mapped", None) or address
 
 
+def address_from_octets(octets: bytes) -> IpAddress | None:
+    """As `address_from_text`, of four or sixteen octets."""
+    try:
+        address = ipaddress.ip_address(octets)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
 def networks_from(texts: Collection[str]) -> tuple[IpNetwork, ...]:
     """Raises ValueError for what is no address and no network."""
     return tuple(ipaddress.ip_network(text.strip(), strict=False) for text in texts)

@@ -12,6 +12,7 @@ from typing import Final
 from registry.errors import HandleError, ResponseCode
 from registry.handle import HandleKey
 from resolver.answer import NOT_RESPONSIBLE, Answer
+from resolver.limits import Excess
 from resolver.misses import Told
 from resolver.queries import NO_FILTERS, PUBLIC_ONLY, Queries
 from resolver.replies import Replies, refusal
@@ -27,6 +28,12 @@ FORMS: Final = 1024
 NO_CREDENTIAL: Final = bytes(4)
 ENDING: Final = NO_FILTERS + NO_CREDENTIAL
 
+
+class _Silence(bytes):
+    """No octets, and not the same as no other octets."""
+
+
+SILENCE: Final = _Silence()  # In place of an answer: too much was asked for, and whoever did hears nothing.
 NOT_KEPT: Final = b""  # In place of an answer: the query is familiar, and what it asks for must be read.
 
 _BODY: Final = ENVELOPE + HEADER
@@ -54,7 +61,7 @@ class FamiliarQueries:
         self._forms: dict[bytes, Form] = {}
 
     def answer(self, octets: bytes, cell: Cell) -> bytes | None:
-        """★ The answer. NOT_KEPT and None leave the octets to the ordinary way; nothing was counted then."""
+        """★ The answer, or SILENCE. NOT_KEPT and None leave them to the ordinary way; nothing was counted then."""
         if octets[-12:] != ENDING:
             return None
         if self._clock() >= self._until:
@@ -70,6 +77,8 @@ class FamiliarQueries:
         answer = self._peek(key)
         if answer is None:
             return NOT_KEPT
+        if cell.allowance is not None and (excess := cell.allowance.excess(key[:slash])) is not None:
+            return SILENCE if cell.allowance.silent else self._refused(octets, excess)
         values = answer.wire
         if not values or (answer.restricted and not only_public):
             return self._answer_otherwise(octets, key, answer, cell)
@@ -93,6 +102,14 @@ class FamiliarQueries:
         )  # Strangers may make up as many prefixes as they like.
         cell.count(key.partition(b"/")[0] if known else b"", found=False)
         return self._replies.answer(Message.from_wire(octets), refusal(outcome)).to_wire()
+
+    def is_excess(self, octets: bytes, cell: Cell) -> bool:
+        """Whether a familiar query is too much; else it is counted."""
+        prefix = self._key_of(octets[48:-12]).partition(b"/")[0]
+        return cell.allowance is not None and cell.allowance.excess(prefix) is not None
+
+    def _refused(self, octets: bytes, excess: Excess) -> bytes:
+        return self._replies.answer(Message.from_wire(octets), refusal(excess.error())).to_wire()
 
     def _answer_otherwise(self, octets: bytes, key: HandleKey, answer: Answer, cell: Cell) -> bytes | None:
         message = self._queries.respond_with(Message.from_wire(octets), octets[48:-12], answer)

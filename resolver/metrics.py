@@ -13,6 +13,7 @@ from typing import Final, Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client import Histogram as PrometheusHistogram
 
+from resolver.limits import LIMITED
 from resolver.tally import Tally
 
 LATENCY_BUCKETS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
@@ -54,12 +55,16 @@ class Counts:
     evictions: int = 0
     overloads: int = 0
     shed: int = 0
+    limited_client: int = 0
+    limited_prefix: int = 0
+    limited_enterprise: int = 0
     native_udp: int = 0
     native_tcp: int = 0
     native_http: int = 0
     dropped_nonsense: int = 0
     dropped_budget: int = 0
     dropped_queue: int = 0
+    dropped_limit: int = 0
     closed_nonsense: int = 0
     closed_idle: int = 0
     closed_slow: int = 0
@@ -86,6 +91,10 @@ COUNTERS: Final[dict[str, tuple[str, str, dict[str, str]]]] = {
     "overloads": ("filament_overloads", "Times that a process began to refuse what it does not keep.", {}),
     "shed": ("filament_overload_refusals", "Names refused in overload because they were not kept.", {}),
     **{
+        f"limited_{limited}": ("filament_limited", "Questions refused because there were too many.", {"by": limited})
+        for limited in LIMITED
+    },
+    **{
         f"native_{transport}": (
             "filament_native_messages",
             "Messages of the native protocol that were taken.",
@@ -99,7 +108,7 @@ COUNTERS: Final[dict[str, tuple[str, str, dict[str, str]]]] = {
             "Datagrams that were not taken, and answers that were not sent.",
             {"reason": reason},
         )
-        for reason in ("nonsense", "budget", "queue")
+        for reason in ("nonsense", "budget", "queue", "limit")
     },
     **{
         f"closed_{reason}": (

@@ -27,10 +27,13 @@ from registry.port import Port, listen
 from registry.registration import Registration
 from registry.sessions import Sessions
 from registry.signing import Signer
+from registry.sources import networks_from
 from registry.statistics import Statistics
 from registry.store import ChangeReader, Store
 from resolver.cache import Cache
 from resolver.invalidation import Follower, follow_changes, sweep
+from resolver.limit_settings import LimitSettings
+from resolver.limits import Limits
 from resolver.listeners.dns import answering
 from resolver.listeners.http.app import create_server
 from resolver.listeners.http.parts import Parts
@@ -124,6 +127,7 @@ class Node:
         self.certificate.use(ours.certificate, ours.private_key, ours.client_ca)
         self._misses.limit(ours.miss_queue, ours.miss_deadline)
         self._misses.overload.bound = ours.overload_wait
+        limit_questions(self.metrics.tally.limits, settings.limits)
         for limit in self.bounded:
             limit(ours)
 
@@ -155,7 +159,7 @@ async def running(settings: Settings, *, worker: int = 0, predecessor: int | Non
     async with AsyncExitStack() as stack:
         store = Store(settings.registry, program, ours.readers, nearest_of(settings.registry))
         stack.push_async_callback(store.close)
-        metrics = Metrics(Tally(lambda: store.prefixes))
+        metrics = Metrics(Tally(lambda: store.prefixes, limits=_limits(settings, store)))
         reporter = Reporter(metrics.tally, Statistics(store))
         stack.push_async_callback(reporter.close)
         cache = Cache(ours.cache_megabytes * MEGABYTE, ours.missing_entries, ours.found_ttl, ours.missing_ttl)
@@ -277,6 +281,21 @@ async def _listening(node: Node, store: Store, inheritance: Inheritance | None) 
             group.create_task(server.shutdown(DRAIN))
 
 
+def _limits(settings: Settings, store: Store) -> Limits:
+    limits = Limits(lambda: store.prefixes, networks_from(settings.registry.trusted_proxies))
+    limit_questions(limits, settings.limits)
+    return limits
+
+
+def limit_questions(limits: Limits, ours: LimitSettings) -> None:
+    limits.limit(
+        client=ours.client_rate,
+        prefix=ours.prefix_rate,
+        enterprise=ours.enterprise_rate,
+        exempt=ours.unlimited_clients,
+    )
+
+
 def _certificate(settings: Settings) -> Certificate:
     ours = settings.resolver
     return Certificate(
@@ -308,6 +327,8 @@ async def _flush(metrics: Metrics, cache: Cache, misses: Misses, resolver: Resol
                 overload.times,
                 overload.shed,
             )
+            for limited, times in metrics.tally.limits.refused.items():
+                setattr(metrics.counts, f"limited_{limited}", times)
             metrics.staleness = resolver.staleness
             exposition.flush()
             await asyncio.sleep(FLUSH_INTERVAL)

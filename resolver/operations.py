@@ -36,13 +36,14 @@ from resolver.certification import Answer, Protection
 from resolver.challenges import Challenges
 from resolver.conversation import Conversation, Transport
 from resolver.familiar import FamiliarQueries
+from resolver.limits import Address, Excess
 from resolver.log_in import LogIns, is_of_sdk
 from resolver.native_sessions import WITHOUT_SESSION, NativeSessions, administrator_of
 from resolver.queries import Queries
 from resolver.referral import Referrals, with_prefix
 from resolver.replies import Replies, Reply, refusal
 from resolver.resolution import Resolver
-from resolver.tally import Address, Protocol, Tally
+from resolver.tally import Protocol, Tally
 from resolver.wire.codes import OpCode, OpFlag
 from resolver.wire.envelope import ProtocolError
 from resolver.wire.message import AUTHORITATIVE, Message
@@ -115,6 +116,8 @@ class Operations:
         except (Truncated, HandleError) as error:
             answer = self._replies.answer(request, _refusal(request, error))
         if answer is not None and request.op_code == _RESOLUTION:
+            if (excess := self._excess(request, transport, address)) is not None:
+                return self._replies.answer(request, refusal(excess.error()))
             found = answer.response_code == ResponseCode.SUCCESS
             self._tally.count(_PROTOCOLS[transport], address, self._key_asked(request), found=found)
         return answer
@@ -154,6 +157,8 @@ class Operations:
             _check(request, conversation.transport)
         elif (at_once := self.respond_now(request, conversation.transport, conversation.peer)) is not None:
             return (at_once,)
+        if (excess := self._excess(request, conversation.transport, conversation.peer)) is not None:
+            raise excess.error()
         if request.op_code == _RESOLUTION:  # It may still be refused, or asked again who it is from.
             protocol = _PROTOCOLS[conversation.transport]
             self._tally.count(protocol, conversation.peer, self._key_asked(request), found=False)
@@ -285,6 +290,15 @@ class Operations:
         if session is not None and request.op_code == OpCode.SESSION_TERMINATE:
             await self._sessions.end(session)
         return protected
+
+    def _excess(self, request: Message, transport: Transport, address: Address) -> Excess | None:
+        """What a request is too much of; it is counted where it is not."""
+        allowance = self._tally.cells[_PROTOCOLS[transport]][address].allowance
+        if allowance is None:
+            return None
+        if request.op_code != _RESOLUTION:
+            return allowance.client_excess()
+        return allowance.excess(self._key_asked(request).partition(b"/")[0])
 
     def _key_asked(self, request: Message) -> HandleKey:
         """The key of the name in a query, or in what is meant to be one."""

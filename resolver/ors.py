@@ -16,13 +16,14 @@ from typing import Final
 from cachetools import TTLCache
 
 from registry.database import DATABASE_AWAY
-from registry.errors import HandleError
+from registry.errors import HandleError, TooManyRequests
 from registry.handle import Handle, HandleKey
 from registry.record import public
 from registry.schemes import oid
 from registry.value import HandleValue
 from resolver.aliases import follow
 from resolver.answer import MISSING_TTL, NOT_RESPONSIBLE, Answer
+from resolver.limits import Allowance
 from resolver.metrics import Metrics
 from resolver.resolution import Resolver
 from resolver.wire.dns import (
@@ -48,6 +49,7 @@ PREFERENCE: Final = 10  # and each is preferred to the next by this much.
 BELOW: Final = 4096
 BELOW_SECONDS: Final = 10.0
 LOOKS: Final = 2  # At a time.
+SLIP: Final = 2  # Of so many datagrams that are too many one is answered.
 DEADLINE: Final = 3.0  # Seconds for an answer; whoever asks has asked again by then.
 
 _SERVICES: Final = frozenset({"CINF", "RINF", "MINF", "UINF", "LINF"})  # X.672 (2022), annex A.
@@ -72,6 +74,7 @@ class Ors:
         self._clock = clock
         self._below: TTLCache[HandleKey, bool] = TTLCache(BELOW, BELOW_SECONDS, timer=clock)
         self._looks = asyncio.Semaphore(LOOKS)
+        self._over = 0  # Datagrams that were too many.
 
     async def respond(self, octets: bytes, asker: str, *, datagram: bool) -> bytes | None:
         """The answer to a message; None for what deserves none."""
@@ -79,15 +82,26 @@ class Ors:
             question = question_from_wire(octets)
         except NoQuestion:
             return None
+        allowance = self._tally.limits.allowance("udp" if datagram else "tcp", asker)
         try:
             async with asyncio.timeout(DEADLINE):
-                rcode, answers, authorities = await self._find(question, asker)
+                rcode, answers, authorities = await self._find(question, asker, allowance)
+        except TooManyRequests:
+            return self._limited(question, datagram=datagram)
         except (HandleError, *DATABASE_AWAY):  # A time-out is one of them.
             rcode, answers, authorities = Rcode.SERVFAIL, (), ()
         limits = {"limit": question.limit} if datagram else {}
         return answer_to_wire(question, rcode, answers, authorities, zone_labels=len(self._zone), **limits)
 
-    async def _find(self, question: Question, asker: str) -> Found:
+    def _limited(self, question: Question, *, datagram: bool) -> bytes | None:
+        """Every other datagram that is too much is told to ask over TCP, where addresses cannot be made up; the others
+        hear nothing (as by the response rate limiting of BIND, Knot and NSD)."""
+        if not datagram:
+            return answer_to_wire(question, Rcode.REFUSED, zone_labels=len(self._zone))
+        self._over += 1
+        return None if self._over % SLIP else answer_to_wire(question, Rcode.NOERROR, limit=0)
+
+    async def _find(self, question: Question, asker: str, allowance: Allowance | None) -> Found:
         if question.fault:
             return question.fault, (), ()
         labels, zone = question.labels, len(self._zone)
@@ -102,11 +116,14 @@ class Ors:
         if handle is None:
             # A root arc alone is no OID, and all OIDs are below it.
             return self._nothing(Rcode.NOERROR if own in (("0",), ("1",), ("2",)) else Rcode.NXDOMAIN)
-        return await self._find_oid(question, handle, asker)
+        return await self._find_oid(question, handle, asker, allowance)
 
-    async def _find_oid(self, question: Question, handle: Handle, asker: str) -> Found:
+    async def _find_oid(self, question: Question, handle: Handle, asker: str, allowance: Allowance | None) -> Found:
+        """Raises TooManyRequests among others."""
         resolver = self._resolver
         key = resolver.names.plain(handle.octets)
+        if allowance is not None and (excess := allowance.excess(key.partition(b"/")[0])) is not None:
+            raise excess.error()
         answer = await follow(resolver, resolver.peek(key) or await resolver.resolve(key))
         if answer is NOT_RESPONSIBLE:
             return Rcode.REFUSED, (), ()

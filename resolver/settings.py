@@ -1,4 +1,4 @@
-"""Settings of a node: [registry], [resolver] and [status], read once from TOML, the environment and the command line.
+"""Settings of a node: [registry], [resolver], [limits], [status], read from TOML, the environment and the command line.
 
 Every fault of every source is reported at once. deploy/node.toml is what `node_toml` makes of the fields below.
 """
@@ -17,6 +17,7 @@ from registry.errors import InvalidHandle
 from registry.handle import Handle
 from registry.language import Catalogue
 from registry.settings import Fault, InvalidSettings, RegistrySettings, read_file, read_section, setting
+from resolver.limit_settings import LimitSettings
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 LOG_FORMATS: Final = ("text", "json")
@@ -231,17 +232,20 @@ class Settings:
 
     registry: RegistrySettings = field(default_factory=RegistrySettings)
     resolver: ResolverSettings = field(default_factory=ResolverSettings)
+    limits: LimitSettings = field(default_factory=LimitSettings)
     status: StatusSettings = field(default_factory=StatusSettings)
 
 
 SECTIONS: Final[Mapping[str, type[Any]]] = {
     "registry": RegistrySettings,
     "resolver": ResolverSettings,
+    "limits": LimitSettings,
     "status": StatusSettings,
 }
 TITLES: Final[Mapping[str, tuple[str, str]]] = {
     "registry": ("The book and its programs.", "注册库及其程序。"),
     "resolver": ("What answers the public.", "对外解析服务。"),
+    "limits": ("What may be asked of the resolvers; 0 is without a limit.", "对外解析服务的限流;0 表示不限。"),
     "status": ("What the operator sees.", "运维接口。"),
 }
 

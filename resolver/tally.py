@@ -21,6 +21,7 @@ from registry.database import DATABASE_AWAY
 from registry.handle import HandleKey
 from registry.prefix import PrefixTable
 from registry.statistics import Counted, Pair, Statistics, add_pair, day_of
+from resolver.limits import Address, Allowance, Limits
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +45,13 @@ _IPV6_NETWORK: Final = 8  # Octets of a /64: the hosts of one link.
 
 
 class Cell:
-    """What was asked from one address since the cells were last taken: how often, by key of the prefix."""
+    """What was asked from one address since the cells were last taken: how often, by key of the prefix; and what may
+    still be, if that is limited."""
 
-    __slots__ = ("found", "missed")
+    __slots__ = ("allowance", "found", "missed")
 
-    def __init__(self) -> None:
+    def __init__(self, allowance: Allowance | None = None) -> None:
+        self.allowance = allowance
         self.found: dict[bytes, int] = {}
         self.missed: dict[bytes, int] = {}
 
@@ -57,27 +60,34 @@ class Cell:
         counts[prefix] = counts.get(prefix, 0) + times
 
 
-Address = str | bytes
-"""As text or, where datagrams come by in bursts, as octets."""
-
-
 class Cells(dict[Address, Cell]):
     """The cells of one protocol, by address. Nobody keeps one longer than for a burst: they are taken and forgotten."""
 
-    __slots__ = ()
+    __slots__ = ("_limits", "_protocol")
+
+    def __init__(self, protocol: Protocol, limits: Limits) -> None:
+        super().__init__()
+        self._protocol = protocol
+        self._limits = limits
 
     def __missing__(self, address: Address) -> Cell:
         if len(self) >= MAX_SOURCES and address != OTHER:
-            return self[OTHER]
-        cell = self[address] = Cell()
+            return self[OTHER]  # Of so many strangers in a second none can be held to a limit of his own.
+        cell = self[address] = Cell(self._limits.allowance(self._protocol, address))
         return cell
 
 
 class Tally:
     """The counts of one worker. The hot path increments in a cell itself; everybody else calls `count`."""
 
-    def __init__(self, prefixes: Callable[[], PrefixTable] = PrefixTable, clock: Callable[[], float] = time) -> None:
-        self.cells: dict[Protocol, Cells] = {protocol: Cells() for protocol in PROTOCOLS}
+    def __init__(
+        self,
+        prefixes: Callable[[], PrefixTable] = PrefixTable,
+        clock: Callable[[], float] = time,
+        limits: Limits | None = None,
+    ) -> None:
+        self.limits = limits = limits or Limits(prefixes)
+        self.cells: dict[Protocol, Cells] = {protocol: Cells(protocol, limits) for protocol in PROTOCOLS}
         self._prefixes = prefixes
         self._clock = clock
         self._since = int(clock())

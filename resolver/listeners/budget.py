@@ -8,42 +8,16 @@ asks again over TCP, where an address cannot be made up.
 """
 
 import socket
-from typing import Final, Generic, TypeVar
+from typing import Final
+
+from resolver.recent import STRANGERS, Recent
 
 FACTOR: Final = 8  # An ordinary answer is two to six times its request; the answer to a session set-up is twice.
 TRICKLE: Final = 4096.0  # Octets a second.
 BURST: Final = 16_384.0  # Octets that an account holds at most, and one that is new begins with half.
-NETWORKS: Final = 65_536  # Accounts; those unused for longest give way to new ones.
+NETWORKS: Final = STRANGERS
 IPV4_NETWORK: Final = 3  # Octets: a /24, the smallest network that the Internet routes.
 IPV6_NETWORK: Final = 7  # Octets: a /56, which is what one customer is given.
-
-Kept = TypeVar("Kept")
-
-
-class Recent(Generic[Kept]):
-    """What is kept of networks: of so many at least as were used last, and of no more than twice those."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._young: dict[bytes, Kept] = {}
-        self._old: dict[bytes, Kept] = {}
-
-    def __len__(self) -> int:
-        return len(self._young.keys() | self._old.keys())
-
-    def get(self, network: bytes) -> Kept | None:
-        """★"""
-        kept = self._young.get(network)
-        if kept is None:
-            kept = self._old.get(network)
-            if kept is not None:
-                self.put(network, kept)
-        return kept
-
-    def put(self, network: bytes, kept: Kept) -> None:
-        if len(self._young) >= self._most:
-            self._old, self._young = self._young, {}
-        self._young[network] = kept
 
 
 class Account:
@@ -75,7 +49,7 @@ class Budget:
 
     def __init__(self, rate: float, networks: int = NETWORKS) -> None:
         self._rate = rate
-        self._accounts: Recent[Account] = Recent(networks // 2)
+        self._accounts: Recent[bytes, Account] = Recent(networks // 2)
 
     def limit(self, rate: float) -> None:
         self._rate = rate

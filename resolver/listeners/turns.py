@@ -8,7 +8,7 @@ now are dropped, as their sender may be made up; connections wait.
 from collections.abc import Callable
 from typing import Final
 
-from resolver.listeners.budget import NETWORKS, Recent
+from resolver.recent import STRANGERS, Recent
 from resolver.wire.codes import OpCode, OpFlag
 from resolver.wire.message import Message, SealedMessage
 
@@ -23,9 +23,9 @@ _COSTLY: Final = frozenset({OpCode.SESSION_SETUP, OpCode.SESSION_KEY_EXCHANGE})
 class Turns:
     """When a network may have its next costly request done."""
 
-    def __init__(self, clock: Callable[[], float], networks: int = NETWORKS) -> None:
+    def __init__(self, clock: Callable[[], float], networks: int = STRANGERS) -> None:
         self._clock = clock
-        self._next: Recent[float] = Recent(networks // 2)
+        self._next: Recent[bytes, float] = Recent(networks // 2)
 
     def wait(self, network: bytes, patience: float) -> float | None:
         """Seconds until the turn that is taken herewith; None when it would take longer than that, and is not taken."""

@@ -13,17 +13,18 @@ from typing import Any, Final, Protocol
 
 from cachetools import TTLCache
 
-from registry.errors import HandleError, ServerBusy
+from registry.errors import HandleError, ResponseCode, ServerBusy
 from resolver.answer import Answer
 from resolver.conversation import Conversation
-from resolver.familiar import NOT_KEPT
+from resolver.familiar import NOT_KEPT, SILENCE
+from resolver.limits import Address
 from resolver.listeners import burst
 from resolver.listeners.budget import Account, Budget
 from resolver.listeners.datagrams import SingleDatagrams
 from resolver.listeners.turns import Turns, is_costly
 from resolver.metrics import Metrics
 from resolver.operations import Operations
-from resolver.tally import Address
+from resolver.tally import Cell
 from resolver.wire.codes import OpCode
 from resolver.wire.datagram import MAX_DATAGRAM, Reassembly, split
 from resolver.wire.envelope import ENVELOPE, TRUNCATED, ProtocolError
@@ -131,8 +132,11 @@ class UdpListener:
             answer = ready(octets, cell)
             if answer:
                 counts.native_udp += 1
+            elif answer is SILENCE:
+                counts.dropped_limit += 1
+                continue
             elif answer is NOT_KEPT:
-                self._read(octets, source, now)
+                self._read(octets, source, now, cell)
                 continue
             elif (answer := self._answer_read(octets, source, now)) is None:
                 continue
@@ -149,13 +153,16 @@ class UdpListener:
         if answers:
             counts.dropped_queue += way.send(answers, places)
 
-    def _read(self, octets: bytes, source: Source, now: float) -> None:
+    def _read(self, octets: bytes, source: Source, now: float, cell: Cell) -> None:
         """Has read what a familiar query asks for, unless too many wait."""
         place = (source, octets[4:12])
         if place in self._reading:  # asked again before it was answered
             return
         if len(self._waiting) + len(self._reading) >= MAX_WAITING:
             self._counts.dropped_queue += 1
+            return
+        if cell.allowance is not None and self._operations.familiar.is_excess(octets, cell):
+            self._counts.dropped_limit += 1
             return
         self._counts.native_udp += 1
         account = self._reading[place] = self._account(source, now)
@@ -211,10 +218,18 @@ class UdpListener:
             assert self._datagrams is not None
             answer = self._operations.respond_now(message, "udp", self._datagrams.host_of(source))
             if answer is not None:
-                return answer.to_wire()
+                return self._unless_limited(answer)
         account = self._account(source, now)
         account.earn(len(octets))
         self._wait_for(message, source, account)
+        return None
+
+    def _unless_limited(self, answer: Message | SealedMessage) -> bytes | None:
+        """The octets of an answer, unless it says that too much was asked: that is not worth a datagram, whose address
+        may be made up."""
+        if isinstance(answer, SealedMessage) or answer.response_code != ResponseCode.TOO_MANY_REQUESTS:
+            return answer.to_wire()
+        self._counts.dropped_limit += 1
         return None
 
     def _message(self, octets: bytes, source: Source, now: float) -> Message | SealedMessage | None:
@@ -257,7 +272,7 @@ class UdpListener:
         except Exception:
             log.exception("a native request met a fault of ours")
             return
-        written = [answer.to_wire() for answer in answers]
+        written = [octets for answer in answers if (octets := self._unless_limited(answer)) is not None]
         if isinstance(message, Message):
             self._keep(message, source, written)
         self._send(written, source, account)

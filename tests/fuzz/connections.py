@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from resolver.limits import Limits
 from resolver.listeners.connection import Connection
 from resolver.listeners.turns import Turns
 from resolver.tally import Cell, Cells
@@ -53,7 +54,7 @@ class Listener:
     def __init__(self) -> None:
         self.loop = self.operations = self
         self.turns = Turns(lambda: self.now)
-        self.cells = Cells()
+        self.cells = Cells("tcp", Limits())
         self._later: deque[Callable[[], object]] = deque()
 
     def ready(self, octets: bytes, cell: Cell) -> bytes | None:

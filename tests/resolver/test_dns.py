@@ -90,3 +90,25 @@ async def test_what_is_registered_is_said_at_once(node: Node, database_dsn: str)
     async with asyncio.timeout(DEADLINE):
         while (await over_tcp(node, asked))[0][3] & 0xF:  # noqa: ASYNC110  # the change log is read by another task
             await asyncio.sleep(0.01)
+
+
+async def test_datagrams_that_are_too_many_hear_nothing_but_every_other_that_it_goes_on_over_tcp(
+    database_dsn: str, tmp_path: Path
+):
+    limits = {"client_rate": 1, "unlimited_clients": ()}
+    async with lab(database_dsn, tmp_path, HANDLES, dns_zone=ZONE, dns_port=0, **limits) as node:
+        asked = [question(f"5.10001.156.2.1.{ZONE}", number) for number in range(12)]
+        loop = asyncio.get_running_loop()
+        place = ("127.0.0.1", node.settings.resolver.dns_port)
+        transport, listener = await loop.create_datagram_endpoint(Listener, remote_addr=place)
+        async with asyncio.timeout(DEADLINE):
+            for one in asked:
+                transport.sendto(one)
+            heard = [await listener.heard.get() for _ in range(2 + 5 - 1)]  # a second may pass meanwhile
+        transport.close()
+        truncated = [answer for answer in heard if answer[2] & 0x02]
+        assert len(truncated) >= 3
+        assert all(len(answer) <= len(asked[0]) for answer in truncated)
+        answers = await over_tcp(node, *asked[:4])
+        assert [answer[3] & 0x0F for answer in answers[:2]] == [0, 0]
+        assert answers[3][3] & 0x0F == 5

@@ -20,6 +20,7 @@ from registry.errors import AuthenticationNeeded, HandleError, ProtocolFault
 from registry.handle import HandleKey
 from registry.routes import Route, Router, raw_path
 from registry.tokens import INVALID_TOKEN
+from resolver.listeners.http.asking import ALLOWANCE
 from resolver.listeners.http.authorization import BASIC_CHALLENGE, Authorization, UnknownSession
 from resolver.listeners.http.connection import Connection
 from resolver.listeners.http.freshness import Freshness
@@ -67,6 +68,7 @@ class Dispatcher:
         begun = monotonic()
         path = raw_path(request)
         try:
+            self._count_in(request)
             response = await self._freshness.serve(request, self._serve)
         except HandleError as error:
             response = await self._refuse(request, error)
@@ -86,6 +88,15 @@ class Dispatcher:
             protocol: Protocol = "https" if request.secure else "http"
             self._tally.count(protocol, request.remote or "", HandleKey(asked), found=request.get(FOUND, False))
         return response
+
+    def _count_in(self, request: web.Request) -> None:
+        """Counts a request for its client. Raises TooManyRequests."""
+        allowance = self._authorization.allowance(request)
+        if allowance is None:
+            return
+        request[ALLOWANCE] = allowance
+        if (excess := allowance.client_excess()) is not None:
+            raise excess.error()
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         path = raw_path(request)

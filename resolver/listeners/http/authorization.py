@@ -6,6 +6,7 @@ there. Behind a front that ends TLS, the front says what the client used, if it 
 
 import base64
 import binascii
+import hashlib
 import ipaddress
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
@@ -23,6 +24,7 @@ from registry.once import claim
 from registry.sessions import Session
 from registry.sources import IpAddress, address_from_text, source_of
 from registry.tokens import SCHEME, Tokens
+from resolver.limits import Allowance
 from resolver.listeners.http.parts import Parts
 
 BASIC_CHALLENGE: Final = 'Basic realm="handle"'
@@ -78,6 +80,15 @@ class Authorization:
         """Whether the request brings nothing that could say who asks."""
         return "Authorization" not in request.headers and self._certificate(request) is None
 
+    def allowance(self, request: web.Request) -> Allowance | None:
+        """What the client of a request may still ask for: whoever was known by what he shows, or his address."""
+        limits = self._parts.metrics.tally.limits
+        token = request.headers.get("Authorization")
+        if token is not None and (known := limits.allowance_of_token(_digest(token))) is not None:
+            return known
+        source = self._source(request) if self._is_front(request) else None
+        return limits.allowance("http", request.remote or "" if source is None else str(source))
+
     async def administrator(self, request: web.Request, *scopes: Scope) -> Administrator | None:
         """Who asks; None for a stranger. Raises HandleError for a claim that does not hold.
 
@@ -85,6 +96,8 @@ class Authorization:
         """
         by = await self._found(request, *scopes)
         if by is not None:
+            if "Authorization" in request.headers:
+                self._parts.metrics.tally.limits.vouch(_digest(request.headers["Authorization"]))
             await claim(request, by)
         return by
 
@@ -174,6 +187,10 @@ def cnonce_of(fields: Mapping[str, Any]) -> bytes:
     if not 0 < len(cnonce) <= MAX_CNONCE:
         raise ProtocolFault("authentication.malformed", reason="cnonce is not base64")
     return cnonce
+
+
+def _digest(proof: str) -> bytes:
+    return hashlib.blake2b(proof.encode("utf-8", "surrogateescape"), digest_size=16).digest()
 
 
 def _peer(request: web.Request) -> IpAddress | None:

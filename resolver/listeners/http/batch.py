@@ -23,6 +23,7 @@ from registry.record import public
 from registry.views import Audience
 from resolver.aliases import follow_many
 from resolver.answer import NOT_RESPONSIBLE, Alias, Answer, Followed
+from resolver.listeners.http.asking import ALLOWANCE, charge, charge_client
 from resolver.listeners.http.authorization import LOOKING, Authorization
 from resolver.listeners.http.batch_forms import LIST, Framing, accepted_framing, cut, framing_of, names_of
 from resolver.listeners.http.batch_names import heads_of, joined, key_or_refusal, keys_of, prefixes_of
@@ -121,6 +122,7 @@ class Batch:
             names = names_of(await read_body(request, MAX_BODY, BODY_SECONDS), asked)
             if query.flag(EXPLAIN, False):
                 return await self._explain(request, names, query)
+            self._charge(request, names)
             selection = await self._selection(request, query)
             response = web.StreamResponse(headers=self._headers(selection))
             framing = accepted_framing(request, asked)
@@ -129,6 +131,13 @@ class Batch:
                 open_to_scripts(request, response)
             await self._send(request, response, self._pieces(names, selection, framing))
             return response
+
+    def _charge(self, request: web.Request, names: Sequence[str]) -> None:
+        """Counts every name as if it had been asked for alone. Raises TooManyRequests."""
+        if ALLOWANCE not in request:
+            return
+        charge_client(request, len(names) - 1)
+        charge(request, {self._key_of(prefix.encode()): times for prefix, times in prefixes_of(names, None).items()})
 
     async def _explain(self, request: web.Request, names: Sequence[str], query: Query) -> web.StreamResponse:
         if len(names) != 1:
@@ -144,6 +153,7 @@ class Batch:
     async def answers(self, request: web.Request, names: Sequence[str], most: int) -> bytes:
         """What anybody may read of many handles, as one JSON document of at most so many octets. Raises ServerBusy when
         one of them cannot be read just now, and ProtocolFault for what is too long."""
+        self._charge(request, names)
         language = preferred(request.headers.get("Accept-Language"))
         nobody = Selection(frozenset(), frozenset(), True, False, None, request.remote or "", language)
         gathered = bytearray()

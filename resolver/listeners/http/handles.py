@@ -26,6 +26,7 @@ from registry.views import AUDIENCES, Audience
 from registry.writing import Written
 from resolver.aliases import follow
 from resolver.answer import Alias, Answer, Followed
+from resolver.listeners.http.asking import ask_for
 from resolver.listeners.http.authorization import LOOKING, Authorization
 from resolver.listeners.http.body import expect_json, read_body, read_object
 from resolver.listeners.http.conditional import caching_headers, etag_of, private_headers, unchanged
@@ -167,7 +168,8 @@ class Handles:
         request[ASKED] = b""
         name = Name.from_path(placeholders["handle"])
         request[HANDLE] = name.text
-        request[ASKED] = key = self._names.key_of(name.octets)
+        key = self._names.key_of(name.octets)
+        ask_for(request, key)
         return name.text, key
 
     def _is_ordinary(self, request: web.Request) -> bool:

@@ -21,6 +21,7 @@ from registry.standing import closed
 from resolver.aliases import follow_many
 from resolver.answer import Answer
 from resolver.listeners.http import resolver_description
+from resolver.listeners.http.asking import ask_for
 from resolver.listeners.http.authorization import Authorization
 from resolver.listeners.http.front import without_scheme
 from resolver.listeners.http.link_answers import CONTEXT_PARAMETER, LINK_TYPE, LinkAnswers, Question
@@ -118,7 +119,7 @@ class Links:
         return await self._answer(request, question.of_key(), asked, raw)
 
     async def _answer(self, request: web.Request, question: Question, asked: Asked, raw: str) -> web.StreamResponse:
-        request[ASKED] = asked.keys[0]
+        ask_for(request, asked.keys[0])
         answers = await self._resolver.resolve_many(asked.keys)
         await follow_many(self._resolver.names, answers, self._resolver.resolve_many)
         try:

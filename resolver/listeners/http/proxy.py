@@ -23,6 +23,7 @@ from registry.rest import INTERNAL_ERROR, STATUS
 from registry.routes import Handler, Route, percent_decode
 from registry.value import HandleValue
 from resolver.answer import Answer
+from resolver.listeners.http.asking import ask_for
 from resolver.listeners.http.background import Background
 from resolver.listeners.http.conditional import caching_headers
 from resolver.listeners.http.front import without_scheme
@@ -31,7 +32,7 @@ from resolver.listeners.http.pages.layout import POLICY, Reader, redirect_body
 from resolver.listeners.http.pages.missing import missing_page, refusal_page, tombstone_page
 from resolver.listeners.http.pages.record import Freshness, Origin, RecordPage, record_page
 from resolver.listeners.http.pages.response import page_response
-from resolver.listeners.http.responses import ASKED, BASE_HEADERS, FOUND, RETRY_AFTER, STATUS_OF_RULE
+from resolver.listeners.http.responses import ASKED, BASE_HEADERS, FOUND, STATUS_OF_RULE, retry_after
 from resolver.listeners.http.target import Destinations, path_of, target_of
 from resolver.listeners.http.visit import PARAMETERS, Visit, prefers_json
 from resolver.resolution import Resolver
@@ -85,9 +86,10 @@ class Proxy:
         request[ASKED] = b""
         try:
             asked = _decoded(raw)
-            key = request[ASKED] = self._names.key_of(asked.encode())
+            key = self._names.key_of(asked.encode())
+            ask_for(request, key)
             visit = Visit.from_request(request)
-            answer = await self._resolve(asked, HandleKey(key), authoritative=visit.authoritative)
+            answer = await self._resolve(asked, key, authoritative=visit.authoritative)
             if (record := answer.record) is None:
                 return self._bury(visit.language, asked, answer)
             request[FOUND] = bool(public(record.select(visit.indexes, visit.types)))
@@ -169,8 +171,8 @@ class Proxy:
         shown = asked.encode(errors="replace").decode()  # A path may hold octets that are no text.
         page = refusal_page(status, error.text(language), shown, self._reader(language, path_of(shown)))
         response = page_response(status, page.encode(errors="replace").decode(), language)
-        if status == STATUS[ResponseCode.SERVER_BUSY]:
-            response.headers["Retry-After"] = RETRY_AFTER
+        if after := retry_after(error):
+            response.headers["Retry-After"] = after
         return response
 
     def _reader(self, language: Language, path: str) -> Reader:

@@ -8,6 +8,7 @@ A name that is not kept is asked for, and its answer, or its refusal, is made he
 """
 
 import re
+from asyncio import get_running_loop
 from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from http import HTTPStatus
@@ -89,8 +90,10 @@ class ReadyAnswers:
         tail = answer.tail
         if len(tail) <= _NOTHING or manner.known is not None:
             return self._answer_peeked(name.decode("ascii"), key, manner, cell, answer)
-        counts = cell.found
         prefix = key.partition(b"/")[0]
+        if cell.allowance is not None and (excess := cell.allowance.excess(prefix)) is not None:
+            return self._render_outcome(name.decode("ascii"), excess.error(), manner)
+        counts = cell.found
         counts[prefix] = counts.get(prefix, 0) + 1
         before, behind = self._heads.get(answer.ttl) or self._learn_head(answer.ttl)
         if int(time()) != self._second:
@@ -115,6 +118,8 @@ class ReadyAnswers:
         if found is None:
             return None
         _, prefix, ttl, lines = found
+        if cell.allowance is not None and (excess := cell.allowance.excess(prefix)) is not None:
+            return self._render_outcome(path.decode("ascii", "replace"), excess.error(), manner)
         counts = cell.found
         counts[prefix] = counts.get(prefix, 0) + 1
         before = self._redirects.get(ttl) or self._learn_redirect(ttl)
@@ -139,6 +144,11 @@ class ReadyAnswers:
             key = self._names.key_of(octets)
         except HandleError:
             return False
+
+        allowance = asker.cells[asker.address].allowance
+        if allowance is not None and (excess := allowance.excess(key.partition(b"/")[0])) is not None:
+            get_running_loop().call_soon(told, self._render_outcome(asked, excess.error(), manner))
+            return True
 
         def render_and_tell(outcome: Answer | HandleError) -> None:
             asker.count(key, found=not isinstance(outcome, HandleError) and shows(outcome))
@@ -202,7 +212,10 @@ class ReadyAnswers:
             answer = self._aliases.peek(answer)
         if answer is None:
             return None
-        cell.count(key.partition(b"/")[0], found=shows(answer))
+        prefix = key.partition(b"/")[0]
+        if cell.allowance is not None and (excess := cell.allowance.excess(prefix)) is not None:
+            return self._render_outcome(asked, excess.error(), manner)
+        cell.count(prefix, found=shows(answer))
         return self._render(asked, answer, manner)
 
     def _answer_escaped(self, name: bytes, manner: Manner, cell: Cell) -> bytes | None:

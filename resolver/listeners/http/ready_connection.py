@@ -91,6 +91,8 @@ class ReadyConnection(Connection):
         if self._ready is not None:
             address = (transport.get_extra_info("peername") or ("",))[0]
             self._asker = Asker(self._ready.tally, "https" if is_private else "http", address)
+            if self._ready.tally.limits.hides_client(address):
+                self._ready = None
         if self._guarded and is_private:
             self._ready = None
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from registry.errors import HandleError, ProtocolFault, ResponseCode
+from registry.errors import HandleError, ProtocolFault, ResponseCode, TooManyRequests
 from registry.language import Language, preferred
 from registry.rest import INTERNAL_ERROR, STATUS, refusal_to_json
 from registry.written import POSITION
@@ -104,9 +104,16 @@ def refusal_head(error: HandleError, language: Language) -> tuple[int, dict[str,
     headers = {"Cache-Control": "no-store"}
     if error.code not in _SILENT:
         headers |= {"Vary": "Accept-Language", "Content-Language": language}
-    if error.code is ResponseCode.SERVER_BUSY:
-        headers["Retry-After"] = RETRY_AFTER
+    if after := retry_after(error):
+        headers["Retry-After"] = after
     return STATUS_OF_RULE.get(error.rule) or STATUS.get(error.code, INTERNAL_ERROR), headers
+
+
+def retry_after(error: HandleError) -> str:
+    """After how many seconds it may be asked again; nothing where asking again changes nothing."""
+    if isinstance(error, TooManyRequests):
+        return str(error.seconds)
+    return RETRY_AFTER if error.code is ResponseCode.SERVER_BUSY else ""
 
 
 def refusal_form(error: HandleError, language: Language, handle: str | None) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from registry.routes import Parameter, Route, percent_decode
 from resolver.aliases import follow_many
 from resolver.answer import Alias, Answer, Followed
 from resolver.contents import Contents, Inside
+from resolver.listeners.http.asking import ask_for
 from resolver.listeners.http.conditional import caching_headers, private_headers
 from resolver.listeners.http.handles import shows, values_body, whole_body
 from resolver.listeners.http.parts import Parts
@@ -69,7 +70,8 @@ class Trees:
         request[ASKED] = b""
         name = _name(placeholders["handle"])
         request[HANDLE] = name
-        request[ASKED] = key = self._resolver.names.key_of(name.encode())
+        key = self._resolver.names.key_of(name.encode())
+        ask_for(request, key)
         question = _question(request)
         with self._places.one():
             staleness = self._resolver.staleness

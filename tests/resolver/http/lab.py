@@ -22,6 +22,7 @@ from registry.settings import RegistrySettings
 from registry.store import Store
 from registry.transaction import begin
 from registry.value import HandleValue, Reference
+from resolver.limit_settings import LimitSettings
 from resolver.node import Node, running
 from resolver.settings import ResolverSettings, Settings
 
@@ -72,17 +73,20 @@ async def write(dsn: str, handles: Mapping[str, tuple[HandleValue, ...]], *, exa
 async def lab(
     dsn: str, directory: Path, handles: Mapping[str, tuple[HandleValue, ...]] | None = None, **settings: Any
 ) -> AsyncIterator[Node]:
-    """`settings` are those of the resolver, or of the registry where it has them."""
+    """`settings` are those of the resolver, or of the registry or the limits where they have them."""
     registry = RegistrySettings(dsn=dsn, data_directory=str(directory), administrators=(ADMINISTRATOR,))
     ours = ResolverSettings(listen=("127.0.0.1",), port=0, native_port=0)
+    limits = LimitSettings()
     for name, value in settings.items():
         if hasattr(registry, name):
             registry = replace(registry, **{name: value})
+        elif hasattr(limits, name):
+            limits = replace(limits, **{name: value})
         else:
             ours = replace(ours, **{name: value})
     given = {f"0.NA/{PREFIX}": prefix_values(), f"{PREFIX}/READ": (URL,), **(handles or {})}
     await write(dsn, given, exact_suffixes=registry.exact_suffixes)
-    async with running(Settings(registry, ours)) as node:
+    async with running(Settings(registry, ours, limits)) as node:
         async with asyncio.timeout(TIMEOUT):
             while node.unready():  # noqa: ASYNC110  # readiness is asked for and told to nobody
                 await asyncio.sleep(0.01)
