@@ -21,7 +21,7 @@ from registry.members import range_keys
 from registry.packing import unpack
 from registry.prefix import Prefix
 from registry.record import MAX_TYPE
-from registry.search_keys import search_key, search_keys
+from registry.search_keys import is_found_by, search_key, search_keys
 from registry.store import Store
 from registry.transaction import LOG
 from registry.value import HandleValue
@@ -152,4 +152,4 @@ async def _give_keys_to_ranges(store: Store, prefix: Prefix) -> None:
 
 
 def _says(values: Iterable[HandleValue], value_type: str, data: bytes) -> bool:
-    return any(value.type == value_type and value.data == data and value.is_public for value in values)
+    return any(value.type == value_type and is_found_by(value.data, data) and value.is_public for value in values)

@@ -15,7 +15,7 @@ import click
 from bench.enterprises import ENTERPRISES, SECONDARY_NODE
 from bench.forms import ndjson_blocks
 from bench.identifiers import SEED, records
-from bench.vocabulary import BATCH, MACHINE, ROLL
+from bench.vocabulary import BATCH, MACHINE, MEMBERS, ROLL
 from registry.bulk import load
 from registry.enterprise import add_enterprise, list_enterprises
 from registry.language import text
@@ -35,7 +35,8 @@ from resolver.supervisor import Supervisor
 OPERATOR: Final = "filament demo"  # Who a handle's history names.
 CREDENTIALS: Final = "credentials.json"
 FIRST_RECORDS: Final = 1000  # Among them is a pallet, with all that it links to before it.
-SEARCHABLE: Final = (BATCH, MACHINE, ROLL)  # What was spun of a batch, wound by a machine, sewn of a roll.
+# What was spun of a batch, made on a machine, sewn of a roll; and what something is packed in.
+SEARCHABLE: Final = (BATCH, MACHINE, ROLL, MEMBERS)
 LINKS: Final = ("MEMBERS", "BATCH", "SPINDLE", "MACHINE")  # From a pallet down to what made it.
 STEPS: Final = 5
 SHOWN: Final = 4  # Values in a line about a handle.

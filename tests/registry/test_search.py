@@ -66,6 +66,17 @@ async def test_what_a_load_registers_is_found_by_its_value_under_its_prefix_alon
     assert await found(store, "L") == []
 
 
+async def test_a_list_is_found_whole_and_by_each_of_its_lines(store):
+    await loaded(
+        store, cake("88.168.1/BOX", "88.168.1/C1\\n88.168.1/C2") + cake("88.168.1/LONG", "\\n".join("x" * 2001))
+    )
+    for searched in ("88.168.1/C1", "88.168.1/C2", "88.168.1/C1\n88.168.1/C2"):
+        assert await found(store, searched) == ["88.168.1/BOX"]
+    assert await found(store, "88.168.1/C") == []
+    assert await found(store, "x") == []
+    assert await found(store, "\n".join("x" * 2001)) == ["88.168.1/LONG"]
+
+
 async def test_pages_follow_each_other_without_gap_and_end_without_a_cursor(store):
     names = [f"88.168.1/C{number:03}" for number in range(25)]
     await loaded(store, b"".join(cake(name, "L1") for name in names))

@@ -6,6 +6,7 @@ come without it and resolution goes on.
 
 import asyncio
 from collections.abc import Collection, Sequence
+from itertools import islice
 from typing import Final
 
 from cachetools import LRUCache
@@ -30,6 +31,7 @@ from resolver.listeners.http.pages.record import Origin
 
 AT_ONCE: Final = 2  # Reads over the pool, which writes and log-ins need too.
 MAX_TYPES: Final = 4  # Searchable types that are looked up; each is a millisecond or some.
+MAX_PREFIXES: Final = 64  # Others that are looked into: those of one chain of supply.
 PATIENCE: Final = 0.5  # Seconds; each read takes about a millisecond, and a page is of use without it.
 
 
@@ -77,9 +79,16 @@ class Background:
         prefix = self._store.prefixes.of(key)
         if prefix is not None and self._shows_names(prefix):
             for value_type in prefix.searchable[:MAX_TYPES]:
-                named = await naming(self._store, prefix, value_type, str(handle))
-                found += [(value_type, one) for one in named]
+                # Its own prefix apart: a batch's many cakes leave room for a weaver's few rolls.
+                for prefixes in ([prefix], self._others(prefix, value_type)):
+                    named = await naming(self._store, prefixes, value_type, str(handle)) if prefixes else ()
+                    found += [(value_type, one) for one in named]
         return tuple(found)
+
+    def _others(self, own: Prefix, value_type: str) -> list[Prefix]:
+        """Other prefixes whose handles are found by values of a type, and whose names are no secret."""
+        found = (one for one in self._store.prefixes.homed() if value_type in one.searchable and self._shows_names(one))
+        return list(islice((one for one in found if one is not own), MAX_PREFIXES))
 
     async def _template(self, values: Sequence[HandleValue]) -> Template | None:
         """Raises InvalidValue for what names none."""

@@ -73,7 +73,7 @@ async def test_handles_that_belong_to_another_are_found_on_its_page_where_names_
         prefix = store.prefixes.find(b"88.118.1")
         assert prefix is not None
         assert await declare(store, prefix, "PRODUCT", settling=0) == 3
-        assert await naming(store, store.prefixes.by_id(prefix.prefix_id), "PRODUCT", "POY") == [
+        assert await naming(store, [store.prefixes.by_id(prefix.prefix_id)], "PRODUCT", "POY") == [
             *("88.118.1/C.1", "88.118.1/C.3", "88.118.1/P.1")
         ]
         await store.close()

@@ -55,7 +55,10 @@ def referring(by: Sequence[tuple[str, str]], own: str, reader: Reader) -> Iterat
 def _heading(relation: str, reader: Reader) -> str:
     if relation in RELATIONS:
         return reader.say(f"relation.{relation}")
-    return reader.say("relation.other", name=attribute_of(relation, reader.language).name)
+    attribute = attribute_of(relation, reader.language)
+    if attribute.kind is Kind.MEMBERS:
+        return reader.say("relation.inside")
+    return reader.say("relation.other", name=attribute.name)
 
 
 def _link(line: str, target: str, own: str, name: str = "") -> str:

@@ -55,6 +55,7 @@ TEXTS: Final[Catalogue] = {
     "relation.PART_OF": ("Its parts", "组成部件"),
     "relation.MADE_FROM": ("Made from it", "由此制成"),
     "relation.PACKED_IN": ("Packed in it", "内装"),
+    "relation.inside": ("What holds it", "所在单元"),
     "relation.other": ("With this as {name}", "以此为{name}"),
     "relation.ON_MACHINE": ("Made on it", "由此设备生产"),
     "record.old": ("May be out of date", "可能不是最新"),
