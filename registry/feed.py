@@ -102,9 +102,10 @@ class Page:
 class Feed:
     """Reads the feed. Everything raises DATABASE_AWAY."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, kept: timedelta | None = None) -> None:
+        """`kept` is how far back the log reaches for this reader: as far as for all, unless it is kept for him."""
         self._store = store
-        self._kept = timedelta(hours=store.settings.change_log_hours)
+        self._kept = kept or timedelta(hours=store.settings.change_log_hours)
 
     async def cursor(self, text: str) -> Cursor:
         """A place as it is asked for: a cursor, 'oldest' or 'now'. Raises ProtocolFault."""

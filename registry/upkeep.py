@@ -1,7 +1,8 @@
 """What the registry does by itself: it looks whether the database is there, ends handles whose time is over, chains the
 audit log, and takes out what is over.
 
-The change log is kept as long as a resolver may be away and still catch up; sessions are kept until they end,
+The change log is kept as long as a resolver may be away and still catch up, and longer where a webhook has not heard of
+all of it; sessions are kept until they end,
 minutes of the statistics until nobody looks at them any more.
 """
 
@@ -62,8 +63,7 @@ class Upkeep:
     async def trim(self) -> int:
         """Takes out changes older than the settings say, receipts and sessions that are over, and counts and dead
         letters of long ago; says how many changes."""
-        hours = self._store.settings.change_log_hours + SPARE_HOURS
-        oldest = datetime.now(UTC) - timedelta(hours=hours)
+        oldest = await self._oldest_kept(datetime.now(UTC) - timedelta(hours=SPARE_HOURS))
         trimmed = 0
         while True:
             async with self._store.connection() as connection:
@@ -79,6 +79,13 @@ class Upkeep:
         await Tokens(self._store).purge()
         await Statistics(self._store).trim(datetime.now(UTC))
         return trimmed
+
+    async def _oldest_kept(self, now: datetime) -> datetime:
+        """Since when changes are kept: for the hours of the settings, and for webhooks that have not heard of them."""
+        oldest = now - timedelta(hours=self._store.settings.change_log_hours)
+        async with self._store.connection() as connection:
+            heard = await webhooks.last_heard(connection)
+        return oldest if heard is None else min(oldest, max(heard, now - webhooks.held(self._store)))
 
     async def _look(self) -> tuple[str, Mapping[str, Any]] | None:
         try:

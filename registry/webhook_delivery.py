@@ -24,7 +24,7 @@ from registry.migrate import check
 from registry.start_errors import SchemaMismatch
 from registry.store import Store
 from registry.webhook_sending import Guard, Sender
-from registry.webhooks import MAX_DEAD_LETTERS, MAX_WEBHOOKS, Webhook, Webhooks
+from registry.webhooks import MAX_DEAD_LETTERS, MAX_WEBHOOKS, Webhook, Webhooks, held
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ class Deliverer:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._webhooks = Webhooks(store)
-        self._feed = Feed(store)
+        self._feed = Feed(store, held(store))
         self._reading = asyncio.Semaphore(READING)
         # Half of what the log holds: whoever is given up is given up while all he missed can still be read.
         self.patience = timedelta(hours=store.settings.change_log_hours) / 2
@@ -169,6 +169,8 @@ class Deliverer:
                 page = await self._feed.read(cursor, prefix, MAX_EVENTS)
             except ProtocolFault as refused:
                 subject = "" if prefix is None else prefix.spelling
+                if not webhook.failures:
+                    log.warning("webhook %d has lost its place and is told so: %s", webhook.webhook_id, refused)
                 return _begin_anew(webhook, await self._feed.oldest(), subject, str(refused))
         if page.events:
             return _message(webhook, page.events, page.cursor)

@@ -1,11 +1,12 @@
 """Webhooks as the book has them: where to, how far each has heard, and what could not be delivered in time.
 
 The cursor of a subscription is moved only from the place at which its deliverer read it, so of two deliverers, or of a
-deliverer and somebody who asks for a replay, one wins.
+deliverer and somebody who asks for a replay, one wins. The log is kept as far back as the subscriptions have heard, so
+that nothing is lost on them while the node is away, unless it is away for longer than HELD.
 """
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -13,7 +14,7 @@ import asyncpg
 
 from registry.acts import Act
 from registry.errors import HandleNotFound, InvalidValue
-from registry.feed import Cursor
+from registry.feed import SPARE, Cursor
 from registry.store import Store
 from registry.transaction import begin
 
@@ -22,6 +23,8 @@ MAX_OF_PREFIX: Final = 8  # So that one enterprise does not take the places of a
 SECRET_OCTETS: Final = 32  # The standard asks for 24 to 64.
 MAX_DEAD_LETTERS: Final = 1000  # Of a subscription; behind that it is stopped, before it fills the disk.
 DEAD_LETTERS_KEPT: Final = timedelta(days=30)
+# How far back the log is kept for a subscription to which nobody delivers: the longest public holidays have eight days.
+HELD: Final = timedelta(days=10)
 MAX_LISTED: Final = 100  # Dead letters of one answer.
 _NONE: Final = "UPDATE 0"
 
@@ -40,6 +43,7 @@ SELECT w.*, (SELECT count(*) FROM webhook_dead_letter AS d WHERE d.webhook_id = 
 FROM webhook AS w WHERE ($1::int IS NULL OR w.prefix_id = $1) AND ($2::int IS NULL OR w.webhook_id = $2)
 ORDER BY w.webhook_id
 """
+PLACES_HEARD: Final = "SELECT cursor FROM webhook WHERE NOT stopped"
 REMOVE: Final = "DELETE FROM webhook WHERE webhook_id = $1"
 REPLAY: Final = """
 UPDATE webhook SET cursor = coalesce($2, cursor), failures = 0, failing_since = NULL, retry_at = $3, reason = NULL,
@@ -119,7 +123,8 @@ class Webhooks:
 
     async def add(self, prefix_id: int | None, url: str, cursor: Cursor, by: str) -> Webhook:
         """Raises InvalidValue when there are enough of them."""
-        row = (prefix_id, url, secrets.token_bytes(SECRET_OCTETS), str(cursor), by, datetime.now(UTC))
+        begins = str(self._within_log(cursor))
+        row = (prefix_id, url, secrets.token_bytes(SECRET_OCTETS), begins, by, datetime.now(UTC))
         async with begin(self._store, by) as transaction:
             connection = transaction.connection
             await connection.execute(PLACES)
@@ -151,7 +156,9 @@ class Webhooks:
 
     async def replay(self, webhook: Webhook, cursor: Cursor | None, *, dead_letters: bool, by: str) -> None:
         """Begins again at once: from a cursor or from where it stands, and with its dead letters if asked."""
-        webhook_id, begins = webhook.webhook_id, None if cursor is None else str(cursor)
+        if cursor is None and webhook.stopped:
+            cursor = Cursor.from_text(webhook.cursor)  # The log was not kept for it.
+        webhook_id, begins = webhook.webhook_id, None if cursor is None else str(self._within_log(cursor))
         async with begin(self._store, by) as transaction:
             await transaction.connection.execute(REPLAY, webhook_id, begins, datetime.now(UTC))
             if dead_letters:
@@ -197,9 +204,26 @@ class Webhooks:
             await connection.execute(PUT_ASIDE, *row)
         return True
 
+    def _within_log(self, cursor: Cursor) -> Cursor:
+        """A place to begin at. One behind which the log may have lost something is over, however old it will be."""
+        kept = timedelta(hours=self._store.settings.change_log_hours)
+        return replace(cursor, at=0) if cursor.is_older(datetime.now(UTC) - kept - SPARE) else cursor
+
     async def _change(self, statement: str, *parameters: object) -> str:
         async with self._store.connection() as connection:
             return str(await connection.execute(statement, *parameters))
+
+
+def held(store: Store) -> timedelta:
+    """How far back the log reaches for subscriptions."""
+    return max(HELD, timedelta(hours=store.settings.change_log_hours))
+
+
+async def last_heard(connection: asyncpg.pool.PoolConnectionProxy) -> datetime | None:
+    """Since when changes may stand that the subscription has not heard of which is farthest behind, of those that are
+    delivered to."""
+    heard = [Cursor.from_text(row["cursor"]).at for row in await connection.fetch(PLACES_HEARD)]
+    return datetime.fromtimestamp(min(heard), UTC) - SPARE if heard else None
 
 
 async def trim(connection: asyncpg.pool.PoolConnectionProxy) -> None:

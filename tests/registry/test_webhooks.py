@@ -10,14 +10,15 @@ import pytest
 
 from registry.enterprise import add_enterprise
 from registry.errors import InvalidValue
-from registry.feed import Feed
+from registry.feed import Cursor, Feed
 from registry.handle import Handle
 from registry.registration import Registration
 from registry.settings import RegistrySettings
 from registry.store import Store
+from registry.upkeep import Upkeep
 from registry.value import HandleValue
 from registry.webhook_delivery import Deliverer
-from registry.webhooks import MAX_OF_PREFIX, Webhooks
+from registry.webhooks import HELD, MAX_OF_PREFIX, Webhooks
 from tests.registry.books import NODE
 from tests.registry.receiver import Receiver
 
@@ -228,8 +229,60 @@ async def test_a_place_of_another_history_tells_the_subscriber_to_begin_anew(boo
     async with delivering(book.store):
         await receiver.attempts(2)
         events = await receiver.events(2)
-    assert (events[0]["type"], events[0]["subject"]) == ("filament.everything.changed", "88.168.1")
+    assert (events[0]["type"], events[0]["subject"]) == (ANEW, "88.168.1")
     assert subjects(events)[-1] == NAMES[0]
+
+
+async def let_pass(book, webhook, time):
+    """Has everything be so much older: the log, and where a subscription stands in it."""
+    there = await book.webhooks.find(webhook.webhook_id)
+    cursor = Cursor.from_text(there.cursor)
+    older = replace(cursor, at=cursor.at - int(time.total_seconds()))
+    async with book.store.connection() as connection:
+        await connection.execute("UPDATE change_log SET at = at - $1::interval", time)
+        await connection.execute("UPDATE webhook SET cursor = $2 WHERE webhook_id = $1", webhook.webhook_id, str(older))
+
+
+LONGER_THAN_THE_LOG = timedelta(days=3)
+ANEW = "filament.everything.changed"
+
+
+async def test_a_node_that_was_away_longer_than_the_log_is_kept_sends_everything(book, receiver):
+    webhook = await book.subscribe(receiver)
+    await book.write(*NAMES)
+    await let_pass(book, webhook, LONGER_THAN_THE_LOG)
+    await Upkeep(book.store).trim()
+    async with delivering(book.store):
+        events = await receiver.events(len(NAMES))
+        await book.until(webhook, lambda there: there.delivered_at is not None)
+    assert subjects(events) == NAMES
+    await Upkeep(book.store).trim()
+    async with book.store.connection() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM change_log WHERE prefix_id = $1", book.prefix_id) == 0
+
+
+async def test_a_subscription_away_for_too_long_is_told_so_and_written_down(book, receiver, caplog):
+    webhook = await book.subscribe(receiver)
+    await book.write(NAMES[0])
+    await let_pass(book, webhook, HELD + timedelta(hours=3))
+    assert await Upkeep(book.store).trim() > 0
+    async with delivering(book.store):
+        assert [one["type"] for one in await receiver.events(1)] == [ANEW]
+    assert "has lost its place" in caplog.text
+
+
+@pytest.mark.parametrize("begins", ["where it stands", "from a cursor"])
+async def test_the_log_is_not_kept_for_what_is_stopped_and_its_return_is_told_so(book, receiver, begins):
+    webhook = await book.subscribe(receiver)
+    await book.write(NAMES[0])
+    await book.webhooks.fail(webhook, datetime.now(UTC), "status 410", stop=True)
+    await let_pass(book, webhook, LONGER_THAN_THE_LOG)
+    assert await Upkeep(book.store).trim() > 0
+    stopped = await book.webhooks.find(webhook.webhook_id)
+    cursor = None if begins == "where it stands" else Cursor.from_text(stopped.cursor)
+    await book.webhooks.replay(stopped, cursor, dead_letters=False, by="test")
+    async with delivering(book.store):
+        assert [one["type"] for one in await receiver.events(1)] == [ANEW]
 
 
 async def test_a_redirection_is_not_followed(book, receiver):
