@@ -4,6 +4,7 @@
     ├── ProtocolFault            4    a request that contradicts itself
     ├── OperationNotSupported    5
     ├── TooManyAliases           6    aliases of aliases, or a circle of them
+    ├── RecursionLimit           6    too many servers have passed the question on
     ├── ServerBusy               3    try again: the database is away or too much is waiting
     ├── HandleNotFound         100    ├── HandleAlreadyExists    101    ├── InvalidHandle        102
     ├── ValuesNotFound         200    ├── ValueAlreadyExists     201    ├── InvalidValue         202
@@ -82,6 +83,10 @@ class OperationNotSupported(HandleError):
 
 
 class TooManyAliases(HandleError):
+    code = ResponseCode.RECURSION_LIMIT
+
+
+class RecursionLimit(HandleError):
     code = ResponseCode.RECURSION_LIMIT
 
 

@@ -29,14 +29,21 @@ class HandleRecord:
 
     def select(self, indexes: Collection[int] = (), types: Collection[str] = ()) -> tuple[HandleValue, ...]:
         """The union of the values at some index and of some type; all of them when nothing is asked for."""
-        if not indexes and not types:
-            return self.values
-        # Both lists are a stranger's, as long as a message: 60,000 filters must not meet 2,000 values one by one.
-        wanted, asked = frozenset(indexes), frozenset([name.upper() for name in types])
-        return tuple(value for value in self.values if value.index in wanted or _is_asked(value.type.upper(), asked))
+        return select(self.values, indexes, types)
 
     def at(self, index: int) -> HandleValue | None:
         return next((value for value in self.values if value.index == index), None)
+
+
+def select(
+    values: tuple[HandleValue, ...], indexes: Collection[int], types: Collection[str]
+) -> tuple[HandleValue, ...]:
+    """As `HandleRecord.select`, of values alone."""
+    if not indexes and not types:
+        return values
+    # Both lists are a stranger's, as long as a message: 60,000 filters must not meet 2,000 values one by one.
+    wanted, asked = frozenset(indexes), frozenset([name.upper() for name in types])
+    return tuple(value for value in values if value.index in wanted or _is_asked(value.type.upper(), asked))
 
 
 def _is_asked(folded: str, asked: frozenset[str]) -> bool:

@@ -1,11 +1,12 @@
 """What refusals say, in English and Chinese: the rule that was broken, with the culprit's place in the sentence."""
 
-from registry import enterprise_rules, job_rules, snms_rules, template_rules
+from registry import elsewhere_rules, enterprise_rules, job_rules, snms_rules, template_rules
 from registry.language import Catalogue
 from registry.scheme_rules import SCHEME_RULES
 
 RULES: Catalogue = {
     **enterprise_rules.RULES,
+    **elsewhere_rules.RULES,
     **template_rules.RULES,
     **job_rules.RULES,
     **snms_rules.RULES,

@@ -44,6 +44,10 @@ FAULTS: Final[Catalogue] = {
         "[{section}] {name}: not networks such as 10.0.0.0/8",
         "[{section}] {name}：应写作网段，如 10.0.0.0/8",
     ),
+    "no_server": (
+        "[{section}] {name}: not written HOST:PORT, or tcp://HOST:PORT",
+        "[{section}] {name}：应写作 主机:端口 或 tcp://主机:端口",
+    ),
 }
 
 
@@ -128,6 +132,17 @@ def check_networks(networks: tuple[str, ...]) -> str:
     except ValueError:
         return "no_network"
     return ""
+
+
+# As a client of the native protocol is told whom to ask; the port may be the usual one.
+_SERVER: Final = re.compile(
+    r"(?:(?:tcp|udp|https?)://)?(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
+)
+
+
+def check_servers(servers: tuple[str, ...]) -> str:
+    matches = [_SERVER.fullmatch(server) for server in servers]
+    return "" if all(match and int(match["port"] or 1) in range(1, 65536) for match in matches) else "no_server"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

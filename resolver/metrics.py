@@ -71,6 +71,14 @@ class Counts:
     closed_crowd: int = 0
     http_slow: int = 0
     http_crowd: int = 0
+    recursion_found: int = 0
+    recursion_missing: int = 0
+    recursion_kept: int = 0
+    recursion_silent: int = 0
+    recursion_bad: int = 0
+    recursion_forbidden: int = 0
+    recursion_loops: int = 0
+    circuits_opened: int = 0
 
 
 # Field of Counts -> (name, help, labels). Label values are fixed here, so that the number of series is.
@@ -122,6 +130,19 @@ COUNTERS: Final[dict[str, tuple[str, str, dict[str, str]]]] = {
         f"http_{reason}": ("filament_http_closed", "Connections of HTTP that the node gave up.", {"reason": reason})
         for reason in ("slow", "crowd")
     },
+    **{
+        f"recursion_{outcome}": (
+            "filament_recursion",
+            "Questions that were passed on to other nodes, and those answered by what such a one said before.",
+            {"outcome": outcome},
+        )
+        for outcome in ("found", "missing", "kept", "silent", "bad", "forbidden", "loops")
+    },
+    "circuits_opened": (
+        "filament_upstream_circuits_opened",
+        "Times that another node was left alone because it had failed again and again.",
+        {},
+    ),
 }
 GAUGES: Final[dict[str, tuple[str, str]]] = {
     "cache_octets": ("filament_cache_bytes", "Memory that kept answers stand for."),
@@ -136,6 +157,7 @@ GAUGES: Final[dict[str, tuple[str, str]]] = {
         "filament_overloaded_workers",
         "Processes that answer only what they keep, for they are overloaded.",
     ),
+    "circuits_open": ("filament_upstream_circuits_open", "Servers of other nodes that are left alone just now."),
     "staleness": ("filament_staleness_seconds", "Seconds since changes were last heard; 0 while they are."),
 }
 HISTOGRAMS: Final[dict[str, tuple[str, str, Sequence[float]]]] = {
@@ -168,6 +190,7 @@ class Metrics:
         self.ready_way = 0
         self.burst_way = 0
         self.overloaded = 0
+        self.circuits_open = 0
         self.staleness = 0.0
 
 

@@ -44,6 +44,8 @@ from resolver.misses import Misses
 from resolver.operations import Operations
 from resolver.overload import Overload
 from resolver.own_site import OwnSite
+from resolver.recursion import Recursion
+from resolver.referral import Referrals
 from resolver.resolution import Resolver
 from resolver.settings import ResolverSettings, Settings
 from resolver.succession import DATAGRAMS, HTTP, STREAMS, Succession
@@ -178,6 +180,8 @@ async def running(settings: Settings, *, worker: int = 0, predecessor: int | Non
         certificate = _certificate(settings)
         names = Path(settings.registry.data_directory) / NAMES.format(worker)
         node = Node(settings, resolver, misses, follower, certificate, metrics)
+        recursion = Recursion(resolver, Referrals(resolver), settings.recursion, node.site.current, metrics)
+        stack.push_async_callback(recursion.close)
         await stack.enter_async_context(
             _tasks(
                 misses.run(),
@@ -186,14 +190,14 @@ async def running(settings: Settings, *, worker: int = 0, predecessor: int | Non
                 sweep(cache),
                 Warmth(names, resolver, cache, _leave_answers_alone).run(),
                 _tend_memory(cache),
-                _flush(metrics, cache, misses, resolver),
+                _flush(metrics, cache, misses, resolver, recursion),
                 reporter.take(),
                 reporter.run(),
                 certificate.watch(),
             )
         )
         inheritance = None if predecessor is None else await _inherit(node, predecessor)
-        await stack.enter_async_context(_listening(node, store, inheritance))
+        await stack.enter_async_context(_listening(node, store, recursion, inheritance))
         await stack.enter_async_context(_tasks(node.site.publish(store)))
         log.info("listening on port %s, and %s for the native protocol", node.port, node.native_port)
         try:
@@ -223,41 +227,22 @@ async def _tasks(*coroutines: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def _listening(node: Node, store: Store, inheritance: Inheritance | None) -> AsyncIterator[None]:
+async def _listening(
+    node: Node, store: Store, recursion: Recursion, inheritance: Inheritance | None
+) -> AsyncIterator[None]:
     ours = node.settings.resolver
     taken = (lambda _: []) if inheritance is None else inheritance.listening
     sockets = taken(HTTP) or listen(ours.listen, ours.port)
     native = NativePort(ours.listen, ours.native_port, (taken(STREAMS), taken(DATAGRAMS)))
     bound = replace(ours, port=sockets[0].getsockname()[1], native_port=native.port)
     node.settings = replace(node.settings, resolver=bound)
-    registration = Registration(store, node.settings.registry.administrators)
-    authenticator = Authenticator(store)
-    key = node.certificate.node_key
-    exchanges = Exchanges(store, _secret(key))
-    operations = Operations(
-        node.resolver, registration, authenticator, exchanges, node.site.current, key, tally=node.metrics.tally
-    )
-    parts = Parts(
-        resolver=node.resolver,
-        registration=registration,
-        authenticator=authenticator,
-        sessions=Sessions(store),
-        settings=node.settings,
-        metrics=node.metrics,
-        operations=operations,
-        site=node.site.current,
-        node_key=key,
-        signer=node.signer,
-        position=node.follower.cursor,
-        position_of=node.follower.position_of,
-        reach=node.follower.reach,
-    )
+    parts = _parts(node, store, recursion)
     server = create_server(parts)
     port = Port(sockets, server, lambda: node.certificate.context)
     port.open()
     node.bounded = [server.limit, native.limit]
     # Never cut short, should another part fail meanwhile: uvloop waits for ever for a socket that is half open.
-    opening = asyncio.create_task(native.open(operations, node.metrics, bound))
+    opening = asyncio.create_task(native.open(parts.operations, node.metrics, bound))
     succession = Succession(port, server, native)
     try:
         await server.shorten()
@@ -296,6 +281,40 @@ def limit_questions(limits: Limits, ours: LimitSettings) -> None:
     )
 
 
+def _parts(node: Node, store: Store, recursion: Recursion) -> Parts:
+    """What answers over all protocols."""
+    registration = Registration(store, node.settings.registry.administrators)
+    authenticator = Authenticator(store)
+    key = node.certificate.node_key
+    exchanges = Exchanges(store, _secret(key))
+    operations = Operations(
+        node.resolver,
+        registration,
+        authenticator,
+        exchanges,
+        node.site.current,
+        key,
+        tally=node.metrics.tally,
+        recursion=recursion,
+    )
+    return Parts(
+        recursion=recursion,
+        resolver=node.resolver,
+        registration=registration,
+        authenticator=authenticator,
+        sessions=Sessions(store),
+        settings=node.settings,
+        metrics=node.metrics,
+        operations=operations,
+        site=node.site.current,
+        node_key=key,
+        signer=node.signer,
+        position=node.follower.cursor,
+        position_of=node.follower.position_of,
+        reach=node.follower.reach,
+    )
+
+
 def _certificate(settings: Settings) -> Certificate:
     ours = settings.resolver
     return Certificate(
@@ -312,7 +331,7 @@ def _secret(key: RSAPrivateKey) -> bytes:
     return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 
 
-async def _flush(metrics: Metrics, cache: Cache, misses: Misses, resolver: Resolver) -> None:
+async def _flush(metrics: Metrics, cache: Cache, misses: Misses, resolver: Resolver, recursion: Recursion) -> None:
     exposition = Exposition(metrics)
     shown = _Shown(exposition)
     REGISTRY.register(shown)
@@ -330,6 +349,7 @@ async def _flush(metrics: Metrics, cache: Cache, misses: Misses, resolver: Resol
             for limited, times in metrics.tally.limits.refused.items():
                 setattr(metrics.counts, f"limited_{limited}", times)
             metrics.staleness = resolver.staleness
+            metrics.circuits_open = recursion.breakers.opened
             exposition.flush()
             await asyncio.sleep(FLUSH_INTERVAL)
     finally:

@@ -40,6 +40,7 @@ from resolver.limits import Address, Excess
 from resolver.log_in import LogIns, is_of_sdk
 from resolver.native_sessions import WITHOUT_SESSION, NativeSessions, administrator_of
 from resolver.queries import Queries
+from resolver.recursion import Recursion
 from resolver.referral import Referrals, with_prefix
 from resolver.replies import Replies, Reply, refusal
 from resolver.resolution import Resolver
@@ -86,12 +87,13 @@ class Operations:
         node_key: RSAPrivateKey,
         clock: Callable[[], float] = time,
         tally: Tally | None = None,
+        recursion: Recursion | None = None,
     ) -> None:
         self._tally = tally or Tally()
         self._key_of = resolver.store.key_of
         self._replies = Replies(site, clock)
         trust = Trust(resolver.store, registration.rights, clock)
-        self._queries = Queries(resolver, registration, self._replies, Referrals(resolver), trust)
+        self._queries = Queries(resolver, registration, self._replies, Referrals(resolver), trust, recursion)
         self.familiar = FamiliarQueries(self._queries, self._replies, resolver)
         self.ready = self.familiar.answer
         self._challenges = Challenges(exchanges, authenticator, self._replies)
@@ -219,7 +221,7 @@ class Operations:
         if request.op_code == OpCode.SESSION_SETUP:
             return await self._set_up(request)
         try:
-            replies = await self._replies_to(request, by, session)
+            replies = await self._replies_to(request, by, session, conversation.peer)
             if request.op_code == _RESOLUTION and replies[0].code == ResponseCode.SUCCESS:
                 protocol = _PROTOCOLS[conversation.transport]
                 self._tally.count_later_success(protocol, conversation.peer, self._key_asked(request))
@@ -232,13 +234,13 @@ class Operations:
         return await self._written(request, replies, session, answer)
 
     async def _replies_to(
-        self, request: Message, by: Administrator | None, session: NativeSession | None
+        self, request: Message, by: Administrator | None, session: NativeSession | None, asker: str
     ) -> Sequence[Reply]:
         """Raises Truncated, HandleError, DATABASE_AWAY."""
         if request.op_code == OpCode.RESOLUTION:
             # In a session as the book has it now: what it wrote at one worker, another has perhaps not heard of.
             asked = request if session is None else request._replace(op_flags=request.op_flags | AUTHORITATIVE)
-            return (await self._resolve(asked, by),)
+            return (await self._resolve(asked, by, asker),)
         if request.op_code == OpCode.SESSION_TERMINATE:
             if session is None:
                 raise SessionUnknown("session.unknown")
@@ -247,10 +249,10 @@ class Operations:
             return (await self._sessions.take_key(request),)
         return await self._operations[request.op_code](request, by)
 
-    async def _resolve(self, request: Message, by: Administrator | None) -> Reply:
+    async def _resolve(self, request: Message, by: Administrator | None, asker: str) -> Reply:
         """Raises AuthenticationNeeded among others, but for a client that would not understand it."""
         try:
-            reply = await self._queries.respond(request, by)
+            reply = await self._queries.respond(request, by, asker=asker)
         except (AuthenticationNeeded, InvalidAdministrator, InsufficientPermission):
             if not is_of_sdk(request):
                 raise

@@ -8,14 +8,15 @@ from dataclasses import replace
 from typing import Final
 
 from registry.authentication import Administrator
-from registry.errors import HandleNotFound, InvalidHandle, PrefixNotHomed, ResponseCode, ValuesNotFound
+from registry.errors import HandleNotFound, InvalidHandle, PrefixNotHomed, ResponseCode, ServerBusy, ValuesNotFound
 from registry.handle import MAX_HANDLE
-from registry.record import HandleRecord, public, values_to_wire
+from registry.record import HandleRecord, public, select, values_to_wire
 from registry.registration import Registration
 from registry.standing import closed
 from registry.trust import Trust
 from registry.value import HandleValue
 from resolver.answer import Answer
+from resolver.recursion import Question, Recursion
 from resolver.referral import Referrals, is_prefix_handle, with_prefix
 from resolver.replies import Replies, Reply, refusal
 from resolver.resolution import Resolver
@@ -37,6 +38,11 @@ REFERRAL_FROM: Final[Version] = (2, 10)
 
 NO_FILTERS: Final = bytes(8)  # An empty list of indexes and one of types: all values.
 
+_PASSABLE: Final = int(OpFlag.RECURSIVE) | PUBLIC_ONLY
+# Of these, a question that is passed on has those two and no others.
+_PASSED_ON: Final = _PASSABLE | DO_NOT_REFER | TRUSTED_QUERY | int(OpFlag.CERTIFY | OpFlag.ENCRYPT)
+_REFERRALS: Final = (ResponseCode.SERVICE_REFERRAL, ResponseCode.PREFIX_REFERRAL)
+
 _SILENT: Final = Refusal().to_wire()
 _NOT_FOUND: Final = Reply(_SILENT, HandleNotFound.code)  # Without a sentence, as the reference: the commonest refusals.
 _NO_VALUES: Final = Reply(_SILENT, ValuesNotFound.code)
@@ -47,7 +53,13 @@ class Queries:
     """Answers queries."""
 
     def __init__(
-        self, resolver: Resolver, registration: Registration, replies: Replies, referrals: Referrals, trust: Trust
+        self,
+        resolver: Resolver,
+        registration: Registration,
+        replies: Replies,
+        referrals: Referrals,
+        trust: Trust,
+        recursion: Recursion | None = None,
     ) -> None:
         self._resolver = resolver
         self._key_of = resolver.store.key_of
@@ -55,6 +67,7 @@ class Queries:
         self._replies = replies
         self._referrals = referrals
         self._trust = trust
+        self._recursion = recursion
 
     def respond_now(self, request: Message) -> Message | None:
         """★ The answer, when none has to be waited for. Raises Truncated, InvalidHandle."""
@@ -81,8 +94,13 @@ class Queries:
         reply = self._at_once(request, Query(name), answer)
         return None if reply is None else self._replies.answer(request, reply)
 
-    async def respond(self, request: Message, by: Administrator | None, *, only_public: bool = False) -> Reply:
-        """The answer. Raises Truncated, InvalidHandle, ServerBusy, AuthenticationNeeded and the refusals of rights."""
+    async def respond(
+        self, request: Message, by: Administrator | None, *, only_public: bool = False, asker: str = ""
+    ) -> Reply:
+        """The answer for somebody who asks from the address `asker`.
+
+        Raises Truncated, InvalidHandle, ServerBusy, AuthenticationNeeded and the refusals of rights.
+        """
         query = Query.from_wire(request.body)
         key = self._key_of(_checked(query.handle))
         if request.op_flags & AUTHORITATIVE:
@@ -94,7 +112,7 @@ class Queries:
         reply = self._at_once(request, query, answer)
         record = answer.record
         if record is None:
-            return reply or await self.refer(request, query.handle, answer.code)
+            return reply or await self._lead_on(request, query, answer.code, asker)
         if reply is None:
             values = await self._registration.readable(record, by, record.select(query.indexes, query.types))
             reply = Reply(_body(query.handle, values), private=True) if values else _NO_VALUES
@@ -106,6 +124,29 @@ class Queries:
             return reply
         trusted = await self._trust.vouches(record, HandleValues.from_wire(reply.body).values)
         return replace(reply, flags=reply.flags | TRUSTED_RESULT) if trusted else reply
+
+    async def _lead_on(self, request: Message, query: Query, code: int, asker: str) -> Reply:
+        """What another node says of a name that is not here, or where to ask it. Raises ServerBusy, RecursionLimit."""
+        recursion = self._recursion
+        if recursion is None or not self._recurses(request):
+            return await self.refer(request, query.handle, code)
+        try:
+            elsewhere = await recursion.resolve(_question(request, query, asker, self._replies.clock()))
+        except ServerBusy:
+            reply = await self.refer(request, query.handle, code)
+            if reply.code not in _REFERRALS:
+                raise
+            return reply  # He may have more luck.
+        if elsewhere is None or elsewhere.code == ResponseCode.SERVER_NOT_RESPONSIBLE:
+            return await self.refer(request, query.handle, code)
+        if elsewhere.code == ResponseCode.HANDLE_NOT_FOUND:
+            return replace(_NOT_FOUND, flags=0)
+        values = select(elsewhere.values, query.indexes, query.types)
+        return Reply(_body(query.handle, values), flags=0) if values else replace(_NO_VALUES, flags=0)
+
+    def _recurses(self, request: Message) -> bool:
+        """Whether a question may be passed on. Others are not made to vouch for what we say, nor we for them."""
+        return self._recursion is not None and self._recursion.is_on and request.op_flags & _PASSED_ON == _PASSABLE
 
     async def refer(self, request: Message, name: bytes, code: int) -> Reply:
         """Where to ask instead for a name that is not here, or that it is not here. Raises ServerBusy."""
@@ -124,10 +165,12 @@ class Queries:
         if answer.tombstone is not None:
             return refusal(closed(query.handle.decode(errors="replace"), answer.tombstone))
         if answer.code == ResponseCode.HANDLE_NOT_FOUND:
-            return None if _may_refer(request, with_prefix(query.handle)) else _NOT_FOUND
+            name = with_prefix(query.handle)
+            waits = _may_refer(request, name) or (is_prefix_handle(name) and self._recurses(request))
+            return None if waits else _NOT_FOUND
         record = answer.record
         if record is None:
-            final = request.op_flags & DO_NOT_REFER or self._referrals.none_for(with_prefix(query.handle))
+            final = request.op_flags & DO_NOT_REFER or self._is_foreign_to_all(request, query.handle)
             return _NOT_HOMED if final else None
         values = record.select(query.indexes, query.types)
         if request.op_flags & PUBLIC_ONLY:
@@ -135,6 +178,20 @@ class Queries:
         elif not all(value.is_public for value in values):
             return None
         return Reply(_body(query.handle, values)) if values else _NO_VALUES
+
+    def _is_foreign_to_all(self, request: Message, name: bytes) -> bool:
+        """Whether it is known without waiting that nobody is known who could be asked for a name."""
+        if self._recursion is not None and self._recursion.knows_more and self._recurses(request):
+            return False
+        return self._referrals.none_for(with_prefix(name))
+
+
+def _question(request: Message, query: Query, asker: str, now: float) -> Question:
+    # Clocks differ, and the reference client writes half a day: a time that is over says nothing.
+    left = request.expiration - now
+    authoritative = bool(request.op_flags & AUTHORITATIVE)
+    seconds = left if left > 0 else float("inf")
+    return Question(with_prefix(query.handle), asker, request.recursion, seconds, authoritative)
 
 
 def _checked(name: bytes) -> bytes:

@@ -137,7 +137,8 @@ class Resolver:
 
     async def resolve_authoritative(self, key: HandleKey) -> Answer:
         """The answer as the book has it now; what is kept gives way to it. Raises ServerBusy."""
-        return await self._read(key, self._misses.read_anew)
+        answer = await self._read(key, self._misses.read_anew)
+        return NOT_RESPONSIBLE if self._is_foreign(key, answer) else answer
 
     def peek_many(self, keys: Sequence[HandleKey]) -> list[Answer | None]:
         """★ As `peek` for each key."""
@@ -173,7 +174,9 @@ class Resolver:
 
     async def resolve_many_authoritative(self, keys: Sequence[HandleKey]) -> list[Answer | HandleError]:
         """As `resolve_authoritative` for each key."""
-        return await self._read_many(keys, self._misses.read_many_anew)
+        answers = await self._read_many(keys, self._misses.read_many_anew)
+        pairs = zip(keys, answers, strict=True)
+        return [NOT_RESPONSIBLE if self._is_foreign(key, answer) else answer for key, answer in pairs]
 
     def wire_of(self, answer: Answer) -> bytes:
         """What ends the body of a native answer, kept from then on; empty when there is nothing to show."""
@@ -213,6 +216,10 @@ class Resolver:
         """Forgets everything, and keeps nothing until changes are heard again."""
         self._heard_at = NEVER
         self.forget(Change(ChangeKind.EVERYTHING))
+
+    def _is_foreign(self, key: HandleKey, outcome: Answer | HandleError) -> bool:
+        """Whether nothing was found because the prefix lives elsewhere, by the prefixes as they are after the read."""
+        return outcome is MISSING and self.store.prefixes.of(key) is None
 
     async def _read(self, key: HandleKey, read: Callable[[HandleKey], Awaitable[Answer]]) -> Answer:
         self._metrics.counts.misses += 1

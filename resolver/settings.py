@@ -18,6 +18,7 @@ from registry.handle import Handle
 from registry.language import Catalogue
 from registry.settings import Fault, InvalidSettings, RegistrySettings, read_file, read_section, setting
 from resolver.limit_settings import LimitSettings
+from resolver.other_nodes import RecursionSettings
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 LOG_FORMATS: Final = ("text", "json")
@@ -234,18 +235,21 @@ class Settings:
     resolver: ResolverSettings = field(default_factory=ResolverSettings)
     limits: LimitSettings = field(default_factory=LimitSettings)
     status: StatusSettings = field(default_factory=StatusSettings)
+    recursion: RecursionSettings = field(default_factory=RecursionSettings)
 
 
 SECTIONS: Final[Mapping[str, type[Any]]] = {
     "registry": RegistrySettings,
     "resolver": ResolverSettings,
     "limits": LimitSettings,
+    "recursion": RecursionSettings,
     "status": StatusSettings,
 }
 TITLES: Final[Mapping[str, tuple[str, str]]] = {
     "registry": ("The book and its programs.", "注册库及其程序。"),
     "resolver": ("What answers the public.", "对外解析服务。"),
     "limits": ("What may be asked of the resolvers; 0 is without a limit.", "对外解析服务的限流;0 表示不限。"),
+    "recursion": ("What is asked of other nodes for who wants that.", "代为查询其他节点。"),
     "status": ("What the operator sees.", "运维接口。"),
 }
 

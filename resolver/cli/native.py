@@ -10,8 +10,9 @@ from registry.rest import values_to_json
 from registry.site import SiteInfo
 from resolver.cli.client import Answer
 from resolver.cli.invocation import Failed, Misused
-from resolver.client.client import Client, Resolved
+from resolver.client.client import Client
 from resolver.client.errors import ClientError
+from resolver.client.messages import Resolved
 from resolver.client.servers import Server
 
 

@@ -8,6 +8,7 @@ import contextlib
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Final
 from urllib.parse import quote
 
@@ -34,13 +35,14 @@ Exchange = Callable[[str, int, Message], Awaitable[list[Message]]]
 
 
 class Transports:
-    """`tls` is what HTTPS trusts; by default what the system trusts."""
+    """`tls` is what HTTPS trusts; by default what the system trusts. No message may have more than `most` octets."""
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None, most: int = MAX_ANSWER) -> None:
         self._tls = tls
+        self._most = most
         self._by: Mapping[Protocol, Exchange] = {
             Protocol.UDP: exchange_udp,
-            Protocol.TCP: exchange_tcp,
+            Protocol.TCP: partial(exchange_tcp, most=most),
             Protocol.HTTP: self._http,
             Protocol.HTTPS: self._https,
         }
@@ -71,20 +73,20 @@ class Transports:
         ):
             if response.status != 200 or response.content_type != MEDIA_TYPE:
                 raise BadAnswer(f"{url} answered with HTTP {response.status} and {response.content_type}")
-            answer = _Answer(request)
+            answer = _Answer(request, self._most)
             async for octets in response.content.iter_any():
                 if answer.feed(octets):
                     break
             return answer.messages
 
 
-async def exchange_tcp(host: str, port: int, request: Message) -> list[Message]:
+async def exchange_tcp(host: str, port: int, request: Message, *, most: int = MAX_ANSWER) -> list[Message]:
     """Over a connection of its own. Raises OSError, NoAnswer or ProtocolError."""
     async with asyncio.timeout(TIMEOUT):
         reader, writer = await asyncio.open_connection(host, port)
         try:
             writer.write(request.to_wire())
-            answer = _Answer(request)
+            answer = _Answer(request, most)
             while octets := await reader.read(READ_SIZE):
                 if answer.feed(octets):
                     return answer.messages
@@ -114,10 +116,10 @@ async def exchange_udp(host: str, port: int, request: Message) -> list[Message]:
 class _Answer:
     """Messages of a stream that answer one request, until the last of them."""
 
-    def __init__(self, request: Message) -> None:
+    def __init__(self, request: Message, most: int) -> None:
         self.messages: list[Message] = []
         self._request = request
-        self._stream = MessageStream(MAX_ANSWER)
+        self._stream = MessageStream(most)
 
     def feed(self, octets: bytes) -> bool:
         """Whether the answer is whole. Raises ProtocolError."""

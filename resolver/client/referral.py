@@ -3,6 +3,7 @@
 Where referrals lead is written by strangers. So a trail remembers what was asked of whom, and its length is bounded.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,9 +19,12 @@ LOCATING_TYPES: Final = ("HS_SITE", "HS_SITE.6", "HS_SERV")
 
 @dataclass(slots=True)
 class Trail:
-    """The questions that led here."""
+    """The questions that led here, passed on by so many servers until it `ends`, and to nobody whom it excludes."""
 
     servers: list[Server] = field(default_factory=list)
+    passed_on: int = 0
+    ends: float = 0.0
+    excludes: Callable[[Server], bool] = lambda _: False
     _asked: set[tuple[Server, bytes]] = field(default_factory=set)
 
     def step(self, server: Server, handle: bytes) -> None:

@@ -41,6 +41,11 @@ class Server:
         protocols = (Protocol[scheme.upper()],) if scheme else (Protocol.UDP, Protocol.TCP)
         return cls(parts.hostname, tuple((protocol, port) for protocol in protocols))
 
+    @property
+    def name(self) -> str:
+        """The server among others of its host."""
+        return f"{self}:{self.interfaces[0][1]}"
+
     def __str__(self) -> str:
         return f"[{self.host}]" if ":" in self.host else self.host
 

@@ -8,6 +8,14 @@ from resolver.wire.credential import Credential, SignaturePublicKey, signature_i
 from resolver.wire.message import Message
 
 
+def can_verify(public_key: bytes) -> bool:
+    """Whether this is a key, in the form of HS_PUBKEY data, with which signatures can be held against answers."""
+    try:
+        return _usable(PublicKey.from_wire(public_key)) is not None
+    except (Truncated, ValueError):
+        return False
+
+
 def is_signed_with(message: Message, public_key: bytes) -> bool:
     """Whether the holder of this key, in the form of HS_PUBKEY data, signed a message."""
     if not message.credential:

@@ -23,6 +23,7 @@ from registry.tokens import INVALID_TOKEN
 from resolver.listeners.http.asking import ALLOWANCE
 from resolver.listeners.http.authorization import BASIC_CHALLENGE, Authorization, UnknownSession
 from resolver.listeners.http.connection import Connection
+from resolver.listeners.http.elsewhere import leads_on
 from resolver.listeners.http.freshness import Freshness
 from resolver.listeners.http.link_answers import opening_headers
 from resolver.listeners.http.parts import Parts
@@ -167,7 +168,7 @@ class HttpServer(web.Server):
         self._metrics = parts.metrics
         self._most = parts.settings.resolver.http_connections
         links = ReadyLinks(parts.resolver, Destinations.of(parts.settings.resolver))
-        self._prepared = ReadyAnswers(parts.resolver, parts.resolver.names, parts.metrics, links)
+        self._prepared = ReadyAnswers(parts.resolver, parts.resolver.names, parts.metrics, links, leads_on(parts))
         self._ready: ReadyAnswers | None = None
 
     def __call__(self) -> Connection:

@@ -272,7 +272,7 @@ class Batch:
 
     async def _outcomes(self, asked: "_Asked", selection: Selection) -> list[Answer | HandleError]:
         """For each name its answer, or what it is refused for."""
-        # Read anew, a name of a prefix that is not here is only "not found", and so would a code be.
+        # Read anew, each name is read for what it is first: a code would be looked for twice.
         keys = None if selection.authoritative else keys_of(asked.names, asked.plain, self._key_of)
         if keys is not None:
             return await self._resolve_many(keys, selection)

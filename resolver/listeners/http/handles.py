@@ -30,6 +30,7 @@ from resolver.listeners.http.asking import ask_for
 from resolver.listeners.http.authorization import LOOKING, Authorization
 from resolver.listeners.http.body import expect_json, read_body, read_object
 from resolver.listeners.http.conditional import caching_headers, etag_of, private_headers, unchanged
+from resolver.listeners.http.elsewhere import OtherNodes
 from resolver.listeners.http.explanations import EXPLAIN, Explanations
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.query import Query
@@ -85,6 +86,7 @@ class Handles:
         self._registration = parts.registration
         self._authorization = authorization
         self._signatures = signatures
+        self._other_nodes = OtherNodes(parts.recursion)
         self._max_body = parts.settings.resolver.request_octets
         self._certificates = bool(parts.settings.resolver.client_ca)
         self.explanations = Explanations(parts, self._select)
@@ -98,6 +100,10 @@ class Handles:
         answer = self._resolver.peek(key) or await self._resolver.resolve(key)
         if isinstance(answer, Alias):
             answer = await follow(self._resolver, answer)
+        if not answer.registered:
+            octets = Name.from_path(placeholders["handle"]).octets
+            if (elsewhere := await self._other_nodes.respond(request, asked, octets, answer)) is not None:
+                return elsewhere
         request[FOUND] = shows(answer)
         headers = headers_of(answer, self._resolver.staleness)
         return web.Response(body=whole_body(asked, answer), status=answer.status, headers=headers)
@@ -197,6 +203,10 @@ class Handles:
             )
         staleness = 0.0 if authoritative else self._resolver.staleness
         record = answer.record
+        if record is None and only_public:
+            octets = asked.encode(errors="replace")
+            if (elsewhere := await self._other_nodes.respond(request, asked, octets, answer, query)) is not None:
+                return elsewhere
         if record is None or (only_public and not indexes and not types):
             request[FOUND] = shows(answer)
             return _conditional(request, whole_body(asked, answer), answer, answer.etag, staleness)

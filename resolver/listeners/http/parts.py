@@ -14,6 +14,7 @@ from registry.site import SiteInfo
 from registry.written import WritePosition
 from resolver.metrics import Metrics
 from resolver.operations import Operations
+from resolver.recursion import Recursion
 from resolver.resolution import Resolver
 from resolver.settings import Settings
 
@@ -22,7 +23,7 @@ from resolver.settings import Settings
 class Parts:
     """`site` is asked for each time, because it changes; `node_key` signs what the server says of itself, and `signer`
     what it answers; `position` is how far the change log was heard, `position_of` where a transaction stands in it,
-    and `reach` waits until it was heard up to there."""
+    and `reach` waits until it was heard up to there; `recursion` asks other nodes."""
 
     resolver: Resolver
     registration: Registration
@@ -37,3 +38,4 @@ class Parts:
     position: Callable[[], Cursor | None]
     position_of: Callable[[int], WritePosition | None]
     reach: Callable[[WritePosition], Awaitable[None]]
+    recursion: Recursion | None = None

@@ -26,6 +26,7 @@ from resolver.answer import Answer
 from resolver.listeners.http.asking import ask_for
 from resolver.listeners.http.background import Background
 from resolver.listeners.http.conditional import caching_headers
+from resolver.listeners.http.elsewhere import OtherNodes
 from resolver.listeners.http.front import without_scheme
 from resolver.listeners.http.locations import Chance, Locations
 from resolver.listeners.http.pages.layout import POLICY, Reader, redirect_body
@@ -65,6 +66,7 @@ class Proxy:
         background: Background | None = None,
         chance: Chance | None = None,
         clock: Callable[[], float] = time.time,
+        other_nodes: OtherNodes | None = None,
     ) -> None:
         self._resolver = resolver
         self._names = resolver.names
@@ -75,6 +77,7 @@ class Proxy:
         self._answer_json = answer_json
         self._background = background
         self._chance = chance or SystemRandom()
+        self._other_nodes = other_nodes or OtherNodes(None)
         self._clock = clock
 
     async def serve(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
@@ -89,7 +92,7 @@ class Proxy:
             key = self._names.key_of(asked.encode())
             ask_for(request, key)
             visit = Visit.from_request(request)
-            answer = await self._resolve(asked, key, authoritative=visit.authoritative)
+            answer = await self._resolve(request, asked, key, authoritative=visit.authoritative)
             if (record := answer.record) is None:
                 return self._bury(visit.language, asked, answer)
             request[FOUND] = bool(public(record.select(visit.indexes, visit.types)))
@@ -99,9 +102,11 @@ class Proxy:
         except HandleError as error:
             return self._refuse(language_of(request), asked, error)
 
-    async def _resolve(self, asked: str, key: HandleKey, *, authoritative: bool) -> Answer:
+    async def _resolve(self, request: web.Request, asked: str, key: HandleKey, *, authoritative: bool) -> Answer:
         """An answer with a record or a tombstone. Raises HandleError: not found, not homed here, or busy."""
         answer = await (self._resolver.resolve_authoritative if authoritative else self._resolver.resolve)(key)
+        if answer.record is None and answer.tombstone is None:
+            answer = await self._other_nodes.answer(request, asked, asked.encode(), answer)
         if answer.record is None and answer.tombstone is None:
             raise _REFUSALS[answer.code](asked)
         return answer
@@ -193,13 +198,17 @@ def _decoded(raw: str) -> str:
 
 
 def routes(
-    resolver: Resolver, settings: ResolverSettings, answer_json: Handler, background: Background
+    resolver: Resolver,
+    settings: ResolverSettings,
+    answer_json: Handler,
+    background: Background,
+    other_nodes: OtherNodes | None = None,
 ) -> tuple[Route, ...]:
     """The route of names, which comes last: it takes every path that nothing else has.
 
     `answer_json` serves the clients that prefer JSON, as GET /api/handles/{handle} does.
     """
-    proxy = Proxy(resolver, settings, answer_json, background)
+    proxy = Proxy(resolver, settings, answer_json, background, other_nodes=other_nodes)
     return (
         Route(
             "GET",

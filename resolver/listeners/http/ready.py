@@ -60,8 +60,16 @@ _Known = TypeVar("_Known")
 class ReadyAnswers:
     """What the connections of one server share. `blocks` are known, and everything about them is ordinary."""
 
-    def __init__(self, source: Source, names: Names, metrics: Metrics, links: ReadyLinks | None = None) -> None:
-        """Without `links` every question for them goes the long way."""
+    def __init__(
+        self,
+        source: Source,
+        names: Names,
+        metrics: Metrics,
+        links: ReadyLinks | None = None,
+        leads_on: Callable[[HandleKey], bool] = lambda _: False,
+    ) -> None:
+        """Without `links` every question for them goes the long way, and so do names for which there is nothing here
+        where `leads_on` says that another node may be asked."""
         self.blocks: dict[bytes, Manner] = {}
         self.forms: dict[bytes, BlockForm] = {}
         self._sights: set[int] = set()
@@ -74,6 +82,7 @@ class ReadyAnswers:
         self.tally = metrics.tally
         self._heads: dict[int, tuple[bytes, bytes]] = {}
         self._links = links
+        self._leads_on = leads_on
         self._redirects: dict[int, bytes] = {}
         self._missing_head = _head(STATUS[MISSING.code], MISSING.ttl, "")
         self._second = 0
@@ -144,6 +153,8 @@ class ReadyAnswers:
             key = self._names.key_of(octets)
         except HandleError:
             return False
+        if self._leads_on(key):
+            return False
 
         allowance = asker.cells[asker.address].allowance
         if allowance is not None and (excess := allowance.excess(key.partition(b"/")[0])) is not None:
@@ -210,7 +221,7 @@ class ReadyAnswers:
         """The answer made of what is kept, which may be an alias."""
         if isinstance(answer, Alias):
             answer = self._aliases.peek(answer)
-        if answer is None:
+        if answer is None or (not answer.registered and self._leads_on(key)):
             return None
         prefix = key.partition(b"/")[0]
         if cell.allowance is not None and (excess := cell.allowance.excess(prefix)) is not None:

@@ -20,6 +20,7 @@ from resolver.listeners.http.background import Background
 from resolver.listeners.http.batch import Batch
 from resolver.listeners.http.batch_forms import NDJSON_TYPES, handles_schema
 from resolver.listeners.http.body import read_body
+from resolver.listeners.http.elsewhere import OtherNodes
 from resolver.listeners.http.explanations import EXPLAIN
 from resolver.listeners.http.handles import AS, SAME, Handles
 from resolver.listeners.http.label import Labels
@@ -108,7 +109,7 @@ SELECTION: Final = (
         {"type": "string", "enum": [*FLAGS, WHOLE]},
     ),
     Parameter("cert", "Accepted and without effect.", "接受此参数,但无作用。"),
-    Parameter("doNotRefer", "Accepted and without effect.", "接受此参数,但无作用。"),
+    Parameter("doNotRefer", "Do not ask other nodes for what is not here.", "不代为查询其他节点。", _FLAG),
 )
 _OF_MANY: Final = ("index", "type", "publicOnly", AS, "auth", "ignore_aliases", EXPLAIN)
 _NAMED: Final = _object(responseCode=_CODE, handle=_TEXT)
@@ -145,7 +146,13 @@ def routes(parts: Parts) -> tuple[Route, ...]:
         *links.routes(
             parts,
             authorization,
-            proxy.routes(parts.resolver, parts.settings.resolver, handles.resolve, _background(parts)),
+            proxy.routes(
+                parts.resolver,
+                parts.settings.resolver,
+                handles.resolve,
+                _background(parts),
+                OtherNodes(parts.recursion),
+            ),
         ),
         *tunnel.routes(parts, authorization),
     )

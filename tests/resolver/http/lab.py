@@ -24,6 +24,7 @@ from registry.transaction import begin
 from registry.value import HandleValue, Reference
 from resolver.limit_settings import LimitSettings
 from resolver.node import Node, running
+from resolver.other_nodes import RecursionSettings
 from resolver.settings import ResolverSettings, Settings
 
 PREFIX = "88.118.1"
@@ -71,7 +72,11 @@ async def write(dsn: str, handles: Mapping[str, tuple[HandleValue, ...]], *, exa
 
 @asynccontextmanager
 async def lab(
-    dsn: str, directory: Path, handles: Mapping[str, tuple[HandleValue, ...]] | None = None, **settings: Any
+    dsn: str,
+    directory: Path,
+    handles: Mapping[str, tuple[HandleValue, ...]] | None = None,
+    recursion: RecursionSettings | None = None,
+    **settings: Any,
 ) -> AsyncIterator[Node]:
     """`settings` are those of the resolver, or of the registry or the limits where they have them."""
     registry = RegistrySettings(dsn=dsn, data_directory=str(directory), administrators=(ADMINISTRATOR,))
@@ -86,7 +91,7 @@ async def lab(
             ours = replace(ours, **{name: value})
     given = {f"0.NA/{PREFIX}": prefix_values(), f"{PREFIX}/READ": (URL,), **(handles or {})}
     await write(dsn, given, exact_suffixes=registry.exact_suffixes)
-    async with running(Settings(registry, ours, limits)) as node:
+    async with running(Settings(registry, ours, limits, recursion=recursion or RecursionSettings())) as node:
         async with asyncio.timeout(TIMEOUT):
             while node.unready():  # noqa: ASYNC110  # readiness is asked for and told to nobody
                 await asyncio.sleep(0.01)
