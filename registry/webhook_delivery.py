@@ -47,10 +47,11 @@ SELECT s.horizon::text::bigint AS horizon,
              WHERE c.xid >= $1::bigint::text::xid8 AND c.xid < s.horizon) AS prefixes
 FROM s
 """
+# Nothing is tried again later than LONGEST_DELAY: what says so was written by a clock that has been set right since.
 WAITING: Final = """
 SELECT w.webhook_id, w.prefix_id, w.cursor, w.retry_at IS NOT NULL AS asked,
        EXISTS (SELECT FROM webhook_dead_letter AS d WHERE d.webhook_id = w.webhook_id AND d.again) AS again
-FROM webhook AS w WHERE NOT w.stopped AND (w.retry_at IS NULL OR w.retry_at <= $1)
+FROM webhook AS w WHERE NOT w.stopped AND (w.retry_at IS NULL OR w.retry_at <= $1 OR w.retry_at > $2)
 """
 
 
@@ -197,7 +198,7 @@ class _Watch:
         (row,) = await self._connection.fetch(CHANGED, self._horizon)
         self._horizon = row["horizon"]
         now = datetime.now(UTC)
-        waiting = await self._connection.fetch(WAITING, now)
+        waiting = await self._connection.fetch(WAITING, now, now + timedelta(seconds=LONGEST_DELAY))
         changed = set(row["prefixes"])
         self.behind.update(one["webhook_id"] for one in waiting if first or self._is_wanted(one, changed, now))
         due = [one["webhook_id"] for one in waiting if one["webhook_id"] in self.behind - self.running]

@@ -285,6 +285,14 @@ async def test_the_log_is_not_kept_for_what_is_stopped_and_its_return_is_told_so
         assert [one["type"] for one in await receiver.events(1)] == [ANEW]
 
 
+async def test_an_attempt_is_not_put_off_by_a_clock_that_was_wrong(book, receiver):
+    webhook = await book.subscribe(receiver)
+    await book.write(NAMES[0])
+    await book.webhooks.fail(webhook, datetime.now(UTC) + timedelta(days=1), "status 503", stop=False)
+    async with delivering(book.store):
+        assert subjects(await receiver.events(1)) == [NAMES[0]]
+
+
 async def test_a_redirection_is_not_followed(book, receiver):
     receiver.status, receiver.headers = 307, {"Location": receiver.url}
     webhook = await book.subscribe(receiver)
