@@ -15,6 +15,8 @@ import asyncpg
 Connection = asyncpg.Connection | asyncpg.pool.PoolConnectionProxy
 
 DOWN: Final = 0.51  # Of the probes of a minute: the guideline's rule for taking a node over.
+# A month is compared with that of the year before. A year of eight probes are some four million rows.
+KEPT: Final = timedelta(days=400)
 LATELY: Final = timedelta(minutes=5)  # What a figure of the last while is taken from.
 RESOLVE: Final = "resolve"
 REGISTER: Final = "register"
@@ -45,6 +47,10 @@ INCIDENTS: Final = """
 SELECT service, cause, began_at, ended_at FROM incident
 WHERE began_at < $2 AND (ended_at IS NULL OR ended_at >= $1) ORDER BY began_at
 """
+
+
+TRIM: Final = "DELETE FROM probe_minute WHERE at < $1"
+TRIM_INCIDENTS: Final = "DELETE FROM incident WHERE ended_at < $1"
 
 
 @dataclass(slots=True)
@@ -156,3 +162,9 @@ async def standing(connection: Connection, begin: datetime, end: datetime, now: 
         tuple(Incident(*row.values()) for row in incidents),
         await connection.fetchval(NEWEST),
     )
+
+
+async def trim(connection: Connection, now: datetime) -> None:
+    """Takes out minutes of long ago, and incidents that had ended by then."""
+    await connection.execute(TRIM, now - KEPT)
+    await connection.execute(TRIM_INCIDENTS, now - KEPT)

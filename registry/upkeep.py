@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any, Final
 
-from registry import quotas, receipts, webhooks
+from registry import promises, quotas, receipts, webhooks
 from registry.audit import seal
 from registry.database import DATABASE_AWAY
 from registry.sessions import Sessions
@@ -61,8 +61,8 @@ class Upkeep:
             await asyncio.sleep(LOOK_INTERVAL)
 
     async def trim(self) -> int:
-        """Takes out changes older than the settings say, receipts and sessions that are over, and counts and dead
-        letters of long ago; says how many changes."""
+        """Takes out changes older than the settings say, receipts and sessions that are over, and counts, probes and
+        dead letters of long ago; says how many changes."""
         oldest = await self._oldest_kept(datetime.now(UTC) - timedelta(hours=SPARE_HOURS))
         trimmed = 0
         while True:
@@ -75,6 +75,7 @@ class Upkeep:
             await receipts.trim(connection)
             await quotas.trim(connection, datetime.now(UTC))
             await webhooks.trim(connection)
+            await promises.trim(connection, datetime.now(UTC))
         await Sessions(self._store).purge()
         await Tokens(self._store).purge()
         await Statistics(self._store).trim(datetime.now(UTC))

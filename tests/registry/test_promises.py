@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 import pytest
 
-from registry.promises import INCIDENTS, REGISTER, RESOLVE, Minute, account, judge, keep
+from registry.promises import INCIDENTS, KEPT, REGISTER, RESOLVE, Minute, account, judge, keep, trim
 
 BEGAN = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -35,5 +35,20 @@ async def test_an_incident_begins_and_ends_once_and_the_month_counts_its_minutes
         resolve, register = await account(connection, BEGAN, BEGAN + timedelta(days=30))
         assert (resolve.minutes, resolve.down, resolve.availability) == (5, 2, 0.6)
         assert (register.service, register.availability) == (REGISTER, 1.0)
+    finally:
+        await connection.close()
+
+
+async def test_minutes_and_incidents_of_long_ago_are_taken_out_and_what_goes_on_is_not(database_dsn):
+    connection = await asyncpg.connect(database_dsn)
+    try:
+        for days, failed in ((0, 4), (1, 0), (2, 4)):
+            await keep(connection, BEGAN + timedelta(days=days), {"http": minute(4, failed)})
+        await trim(connection, BEGAN + KEPT + timedelta(days=2))
+        assert [row["at"] for row in await connection.fetch("SELECT at FROM probe_minute")] == [
+            BEGAN + timedelta(days=2)
+        ]
+        (incident,) = await connection.fetch(INCIDENTS, BEGAN - timedelta(days=9), BEGAN + timedelta(days=30))
+        assert incident["ended_at"] is None
     finally:
         await connection.close()
