@@ -175,8 +175,8 @@ COMMENT ON COLUMN change_log.kind IS '1 one handle, 2 a range of suffixes, 3 a p
 COMMENT ON COLUMN change_log.prefix_id IS 'Prefix of kinds 1 to 3.';
 COMMENT ON COLUMN change_log.suffix IS 'Suffix, or the first of a range.';
 COMMENT ON COLUMN change_log.suffix_to IS 'Last suffix of a range.';
-COMMENT ON COLUMN change_log.version IS 'Version that was written, of kind 1.';
-COMMENT ON COLUMN change_log.operation IS 'Of kind 1: 1 registered, 2 changed, 3 deleted, 4 put into a state, 5 linked to or no longer. Of any kind: 6 only to be forgotten by caches.';
+COMMENT ON COLUMN change_log.version IS 'Of a change of one handle: the version that was written.';
+COMMENT ON COLUMN change_log.operation IS 'What became of the one handle: 1 registered, 2 changed, 3 deleted, 4 put into a state, 5 linked to or no longer. Of every kind: 6, nothing, and caches forget it.';
 COMMENT ON COLUMN change_log.batch_id IS 'Of kind 2: the bulk load.';
 COMMENT ON COLUMN change_log.written_at IS 'Of kind 2: the time that the handles written carry.';
 
@@ -727,7 +727,7 @@ COMMENT ON TABLE webhook IS 'Subscriptions to the change feed that are delivered
 COMMENT ON COLUMN webhook.webhook_id IS 'Number inside this node.';
 COMMENT ON COLUMN webhook.prefix_id IS 'The prefix; none for all of them.';
 COMMENT ON COLUMN webhook.url IS 'Where events are sent.';
-COMMENT ON COLUMN webhook.secret IS 'Key of the signatures.';
+COMMENT ON COLUMN webhook.secret IS 'Key of the signatures, sealed with personal.key for the address; of 32 octets it is not sealed yet.';
 COMMENT ON COLUMN webhook.cursor IS 'Place in the feed, as registry/feed.py writes it: everything before it was delivered or put aside.';
 COMMENT ON COLUMN webhook.failures IS 'Attempts in a row that failed.';
 COMMENT ON COLUMN webhook.failing_since IS 'When the first of them was made.';

@@ -22,6 +22,7 @@ from registry.states import expire
 from registry.statistics import Statistics
 from registry.store import Store
 from registry.tokens import Tokens
+from registry.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ class Upkeep:
         await Sessions(self._store).purge()
         await Tokens(self._store).purge()
         await Statistics(self._store).trim(datetime.now(UTC))
+        await Webhooks(self._store).seal_plain()
         return trimmed
 
     async def _oldest_kept(self, now: datetime) -> datetime:

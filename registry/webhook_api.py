@@ -129,7 +129,7 @@ class WebhookHandlers:
         cursor = await self._feed.cursor(form.cursor)
         by = await self._callers.administrator(request)
         webhook = await self._webhooks.add(None if prefix is None else prefix.prefix_id, form.url, cursor, str(by))
-        shown = self._form(webhook) | {"secret": secret_text(webhook.secret)}
+        shown = self._form(webhook) | {"secret": secret_text(self._webhooks.secret_of(webhook))}
         return asked.json_answer(shown, HTTPStatus.CREATED)
 
     async def show(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:

@@ -18,7 +18,7 @@ import asyncpg
 import orjson
 
 from registry.database import DATABASE_AWAY, LEAD, connect
-from registry.errors import HandleNotFound, ProtocolFault
+from registry.errors import HandleError, HandleNotFound, ProtocolFault
 from registry.feed import Cursor, Event, Feed
 from registry.migrate import check
 from registry.start_errors import SchemaMismatch
@@ -124,7 +124,7 @@ class Deliverer:
         letter = await self._webhooks.next_again(webhook.webhook_id)
         if letter is None:
             return replace(webhook, again=False)
-        if reason := await sender.send(webhook.url, webhook.secret, letter.message_id, letter.body):
+        if reason := await self._sent(sender, webhook, letter.message_id, letter.body):
             await self._webhooks.leave(webhook.webhook_id, letter.number, reason)
         else:
             await self._webhooks.bury(webhook.webhook_id, letter.number)
@@ -134,12 +134,20 @@ class Deliverer:
         message = await self._next(webhook)
         if message is None:
             return None
-        if reason := await sender.send(webhook.url, webhook.secret, message.message_id, message.body):
+        if reason := await self._sent(sender, webhook, message.message_id, message.body):
             await self._fail(webhook, message, reason)
             return None
         if not await self._webhooks.advance(webhook, message.cursor, datetime.now(UTC)):
             return await self._webhooks.find(webhook.webhook_id)
         return replace(webhook, cursor=message.cursor, failures=0, retry_at=None)
+
+    async def _sent(self, sender: Sender, webhook: Webhook, message_id: str, body: bytes) -> str:
+        """Why it was not delivered; nothing when it was."""
+        try:
+            secret = self._webhooks.secret_of(webhook)
+        except (HandleError, OSError) as error:
+            return str(error)
+        return await sender.send(webhook.url, secret, message_id, body)
 
     async def _fail(self, webhook: Webhook, message: Message | None, reason: str) -> None:
         """Puts aside what is too old to be tried again, and says when the rest is."""

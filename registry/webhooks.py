@@ -2,12 +2,14 @@
 
 The cursor of a subscription is moved only from the place at which its deliverer read it, so of two deliverers, or of a
 deliverer and somebody who asks for a replay, one wins. The log is kept as far back as the subscriptions have heard, so
-that nothing is lost on them while the node is away, unless it is away for longer than HELD.
+that nothing is lost on them while the node is away, unless it is away for longer than HELD. Secrets are sealed as
+personal data are, for the address that they were made for: who reads or changes the database alone can sign nothing.
 """
 
 import secrets
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
 import asyncpg
@@ -15,6 +17,7 @@ import asyncpg
 from registry.acts import Act
 from registry.errors import HandleNotFound, InvalidValue
 from registry.feed import SPARE, Cursor
+from registry.personal import Vault
 from registry.store import Store
 from registry.transaction import begin
 
@@ -45,6 +48,8 @@ ORDER BY w.webhook_id
 """
 PLACES_HEARD: Final = "SELECT cursor FROM webhook WHERE NOT stopped"
 REMOVE: Final = "DELETE FROM webhook WHERE webhook_id = $1"
+PLAIN: Final = "SELECT webhook_id, url, secret FROM webhook WHERE length(secret) = $1"
+SEAL: Final = "UPDATE webhook SET secret = $3 WHERE webhook_id = $1 AND secret = $2"
 REPLAY: Final = """
 UPDATE webhook SET cursor = coalesce($2, cursor), failures = 0, failing_since = NULL, retry_at = $3, reason = NULL,
        stopped = false
@@ -84,7 +89,7 @@ TRIM: Final = "DELETE FROM webhook_dead_letter WHERE put_aside_at < $1"
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """A subscription as it stands."""
+    """A subscription as it stands; its secret is sealed."""
 
     webhook_id: int
     prefix_id: int | None
@@ -120,11 +125,13 @@ class Webhooks:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._vault = Vault(Path(store.settings.data_directory))
 
     async def add(self, prefix_id: int | None, url: str, cursor: Cursor, by: str) -> Webhook:
         """Raises InvalidValue when there are enough of them."""
         begins = str(self._within_log(cursor))
-        row = (prefix_id, url, secrets.token_bytes(SECRET_OCTETS), begins, by, datetime.now(UTC))
+        sealed = self._vault.seal(secrets.token_bytes(SECRET_OCTETS), _place(url))
+        row = (prefix_id, url, sealed, begins, by, datetime.now(UTC))
         async with begin(self._store, by) as transaction:
             connection = transaction.connection
             await connection.execute(PLACES)
@@ -134,6 +141,18 @@ class Webhooks:
             webhook_id = await connection.fetchval(ADD, *row)
             await transaction.keep(Act("webhook.added", f"webhook:{webhook_id}", prefix_id, {"url": url}))
         return await self.find(webhook_id)
+
+    def secret_of(self, webhook: Webhook) -> bytes:
+        """The key of its signatures. Raises HandleError where it was sealed with another node's key, OSError."""
+        if len(webhook.secret) == SECRET_OCTETS:  # From before they were sealed.
+            return webhook.secret
+        return self._vault.open(webhook.secret, _place(webhook.url))
+
+    async def seal_plain(self) -> None:
+        """Seals the secrets from before that was done. Raises OSError."""
+        async with self._store.connection() as connection:
+            for webhook_id, url, secret in await connection.fetch(PLAIN, SECRET_OCTETS):
+                await connection.execute(SEAL, webhook_id, secret, self._vault.seal(secret, _place(url)))
 
     async def listed(self, prefix_id: int | None = None) -> list[Webhook]:
         """Those of a prefix, or all."""
@@ -229,6 +248,10 @@ async def last_heard(connection: asyncpg.pool.PoolConnectionProxy) -> datetime |
 async def trim(connection: asyncpg.pool.PoolConnectionProxy) -> None:
     """Takes out dead letters of long ago."""
     await connection.execute(TRIM, datetime.now(UTC) - DEAD_LETTERS_KEPT)
+
+
+def _place(url: str) -> str:
+    return f"webhook:{url}"
 
 
 def not_found(webhook: object) -> HandleNotFound:

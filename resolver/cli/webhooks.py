@@ -77,8 +77,9 @@ async def _add(invocation: Invocation, chosen: Chosen, url: str, prefix: str | N
     Guard(settings.webhook_networks).check_url(url)
     async with opened(settings, invocation) as store:
         place = await Feed(store).cursor(cursor)
-        added = await Webhooks(store).add(_prefix_id(store, prefix), url, place, OPERATOR)
-    return {"number": added.webhook_id, "url": url, "secret": secret_text(added.secret)}
+        webhooks = Webhooks(store)
+        added = await webhooks.add(_prefix_id(store, prefix), url, place, OPERATOR)
+    return {"number": added.webhook_id, "url": url, "secret": secret_text(webhooks.secret_of(added))}
 
 
 async def _list(invocation: Invocation, chosen: Chosen, prefix: str | None) -> list[Row]:

@@ -7,17 +7,20 @@ from datetime import UTC, datetime, timedelta
 
 import orjson
 import pytest
+from standardwebhooks import Webhook as Judge
 
 from registry.enterprise import add_enterprise
 from registry.errors import InvalidValue
 from registry.feed import Cursor, Feed
 from registry.handle import Handle
+from registry.personal import KEY_FILE
 from registry.registration import Registration
 from registry.settings import RegistrySettings
 from registry.store import Store
 from registry.upkeep import Upkeep
 from registry.value import HandleValue
 from registry.webhook_delivery import Deliverer
+from registry.webhook_sending import secret_text
 from registry.webhooks import HELD, MAX_OF_PREFIX, Webhooks
 from tests.registry.books import NODE
 from tests.registry.receiver import Receiver
@@ -49,8 +52,9 @@ class Book:
 
 
 @asynccontextmanager
-async def opened(dsn, **settings):
-    store = Store(RegistrySettings(dsn=dsn, webhook_networks=LOOPBACK, **settings), "test")
+async def opened(dsn, directory):
+    settings = RegistrySettings(dsn=dsn, data_directory=str(directory), webhook_networks=LOOPBACK)
+    store = Store(settings, "test")
     await store.open()
     yield store
     await store.close()
@@ -67,8 +71,8 @@ async def delivering(store):
 
 
 @pytest.fixture
-async def book(database_dsn):
-    async with opened(database_dsn) as store:
+async def book(database_dsn, tmp_path):
+    async with opened(database_dsn, tmp_path) as store:
         await add_enterprise(store, "化纤厂", "Fibre", "", "88.168.1", by="test")
         await add_enterprise(store, "织造厂", "Mill", "", "88.168.2", by="test")
         yield Book(store)
@@ -153,9 +157,9 @@ async def test_a_subscriber_that_never_answers_keeps_no_other_waiting(book, rece
     await silent.stop()
 
 
-async def test_one_of_two_registries_delivers_and_the_other_takes_over(book, receiver, database_dsn):
+async def test_one_of_two_registries_delivers_and_the_other_takes_over(book, receiver, database_dsn, tmp_path):
     await book.subscribe(receiver)
-    async with opened(database_dsn) as other, delivering(other):
+    async with opened(database_dsn, tmp_path) as other, delivering(other):
         async with delivering(book.store):
             await book.write(*NAMES[:6])
             await receiver.events(6)
@@ -320,3 +324,31 @@ async def test_dead_letters_of_long_ago_are_taken_out(book, receiver):
         await connection.execute("UPDATE webhook_dead_letter SET put_aside_at = $1", aside)
         await trim(connection)
     assert await book.webhooks.dead_letters(webhook.webhook_id) == []
+
+
+async def test_a_secret_is_no_secret_of_the_database_and_one_of_long_ago_still_signs(book, receiver, tmp_path):
+    webhook = await book.subscribe(receiver)
+    secret = book.webhooks.secret_of(webhook)
+    assert secret not in webhook.secret
+    async with book.store.connection() as connection:
+        await connection.execute("UPDATE webhook SET secret = $1", secret)
+    async with delivering(book.store):
+        await book.write(NAMES[0])
+        await receiver.events(1)
+        assert book.webhooks.secret_of(await book.webhooks.find(webhook.webhook_id)) == secret
+        await book.webhooks.seal_plain()
+        await book.write(NAMES[1])
+        await receiver.events(2)
+    for headers, body in receiver.messages:
+        Judge(secret_text(secret)).verify(body, dict(headers))
+    assert secret not in (await book.webhooks.find(webhook.webhook_id)).secret
+
+
+async def test_a_secret_that_was_sealed_with_another_key_is_the_reason_that_is_shown(book, receiver, tmp_path):
+    webhook = await book.subscribe(receiver)
+    (tmp_path / KEY_FILE).write_bytes(bytes(32))
+    await book.write(NAMES[0])
+    async with delivering(book.store):
+        failed = await book.until(webhook, lambda there: there.failures > 0)
+    assert "another key" in failed.reason
+    assert receiver.messages == []

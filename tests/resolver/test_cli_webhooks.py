@@ -10,9 +10,9 @@ URL = "https://example.com/hear"
 
 
 @pytest.fixture
-def book(database_dsn):
+def book(database_dsn, tmp_path):
     filament("enterprise", "add", "化纤厂", "--prefix", "88.168.1", "--dsn", database_dsn)
-    return ("--dsn", database_dsn)
+    return ("--dsn", database_dsn, "--data-directory", str(tmp_path))
 
 
 async def test_a_webhook_is_added_listed_replayed_and_removed(book):
