@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from registry.data_forms import key_to_json
-from registry.jose import CURVE, NotVerified, PublishedKey, jwk_of, octets_of, thumbprint
+from registry.jose import NotVerified, PublishedKey, jwk_of, public_of_jwk, thumbprint
 from registry.keys import PublicKey
 from registry.octets import Truncated
 from registry.value import HandleValue, type_matches
@@ -39,7 +39,7 @@ def enterprise_document(did: str, values: Iterable[HandleValue]) -> dict[str, An
 
 
 def keys_from_document(document: Any) -> dict[str, PublishedKey]:
-    """The Ed25519 keys that a document lets make assertions, by their thumbprints. Raises NotVerified."""
+    """The keys of Ed25519 and SM2 that a document lets make assertions, by their thumbprints. Raises NotVerified."""
     try:
         allowed = set(document["assertionMethod"][:MAX_METHODS])
         methods = [one for one in document["verificationMethod"][:MAX_METHODS] if one["id"] in allowed]
@@ -78,7 +78,7 @@ def _method(did: str, name: str, jwk: Mapping[str, str]) -> dict[str, Any]:
 
 def _key(jwk: Mapping[str, Any], revoked: Any) -> PublishedKey | None:
     """Raises ValueError or KeyError."""
-    if jwk.get("kty") != "OKP" or jwk.get("crv") != CURVE:
+    public = public_of_jwk(jwk)
+    if public is None:
         return None
-    public = octets_of(str(jwk["x"]))
     return PublishedKey(thumbprint(public), public, None if revoked is None else datetime.fromisoformat(revoked))

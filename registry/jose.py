@@ -1,4 +1,5 @@
-"""Signed statements: JSON Web Signatures with Ed25519 (RFC 7515; RFC 8037), whole or apart from what they sign.
+"""Signed statements: JSON Web Signatures with Ed25519 (RFC 7515; RFC 8037), whole or apart from what they sign; or with
+SM2 and SM3, for which no name is registered: their algorithm is called by its national object identifier.
 
 A signature covers the octets of a payload and of its header, so whoever alters one octet of either is found out. A key
 is named by its thumbprint (RFC 7638), which nobody can give to another key.
@@ -10,7 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 import orjson
@@ -19,9 +20,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from registry.errors import HandleError
+from registry.national import is_signed_by_point
 
 ALGORITHM: Final = "EdDSA"
 CURVE: Final = "Ed25519"
+# "… or be a value that contains a Collision-Resistant Name" (RFC 7515, section 4.1.1): SM2 with SM3 (GM/T 0006).
+SM2_ALGORITHM: Final = "urn:oid:1.2.156.10197.1.501"
+SM2_CURVE: Final = "SM2"  # As JSON Web Keys of the book have it (`data_forms`).
+SM2_POINT: Final = 64  # Octets; a key of Ed25519 has 32.
 MEDIA_TYPE: Final = "application/jose+json"  # RFC 7515, section 9.2.1.
 # What a statement is, in its header: nobody can pass one kind off as another (RFC 8725, section 3.11).
 ANSWER: Final = "filament-answer"
@@ -40,6 +46,16 @@ class PublishedKey:
     key_id: str
     public: bytes
     retired_at: datetime | None = None
+
+    @property
+    def algorithm(self) -> str:
+        return SM2_ALGORITHM if len(self.public) == SM2_POINT else ALGORITHM
+
+
+class SigningKey(Protocol):
+    """The private half."""
+
+    def sign(self, message: bytes, /) -> bytes: ...
 
 
 class _Flattened(msgspec.Struct):
@@ -94,29 +110,45 @@ class Signed:
         return header
 
 
-def sign(key: Ed25519PrivateKey, key_id: str, kind: str, payload: bytes, header: Mapping[str, Any]) -> Signed:
+def sign(
+    key: SigningKey, key_id: str, kind: str, payload: bytes, header: Mapping[str, Any], algorithm: str = ALGORITHM
+) -> Signed:
     """`header` says at least when, as `iat`."""
-    protected = base64url(orjson.dumps({"alg": ALGORITHM, "kid": key_id, "typ": kind, **header}))
+    protected = base64url(orjson.dumps({"alg": algorithm, "kid": key_id, "typ": kind, **header}))
     return Signed(payload, protected, base64url(key.sign(_covered(protected, payload))))
 
 
 def verify(signed: Signed, keys: Mapping[str, PublishedKey], kind: str, now: float) -> dict[str, Any]:
     """The header of a statement of this kind that one of these keys signed while it was in use, and that is still
-    valid. Raises NotVerified."""
+    valid. Raises NotVerified, and UnableToAuthenticate for SM2 where the extra `gm` is not installed."""
     header = signed.header()
+    algorithm = str(header.get("alg"))
     # "crit": what must be understood is refused, since nothing here is (RFC 7515, section 4.1.11).
-    if header.get("alg") != ALGORITHM or "crit" in header:
-        raise NotVerified("signed.algorithm", algorithm=str(header.get("alg"))[:40])
+    if algorithm not in _VERIFIERS or "crit" in header:
+        raise NotVerified("signed.algorithm", algorithm=algorithm[:40])
     key = keys.get(str(header.get("kid")))
-    if key is None:
+    if key is None or key.algorithm != algorithm:
         raise NotVerified("signed.key", key=str(header.get("kid"))[:100])
     try:
         signature = octets_of(signed.signature)
-        Ed25519PublicKey.from_public_bytes(key.public).verify(signature, _covered(signed.protected, signed.payload))
-    except (InvalidSignature, ValueError):
+    except ValueError:
         raise NotVerified("signed.altered") from None
+    if not _VERIFIERS[algorithm](key.public, _covered(signed.protected, signed.payload), signature):
+        raise NotVerified("signed.altered")
     _check_header(header, key, kind, now)
     return header
+
+
+def _is_signed_by_ed25519(public: bytes, message: bytes, signature: bytes) -> bool:
+    try:
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, message)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+_JWK_MEMBERS: Final = {("OKP", CURVE): ("x",), ("EC", SM2_CURVE): ("x", "y")}
+_VERIFIERS: Final = {ALGORITHM: _is_signed_by_ed25519, SM2_ALGORITHM: is_signed_by_point}
 
 
 def _check_header(header: Mapping[str, Any], key: PublishedKey, kind: str, now: float) -> None:
@@ -132,8 +164,22 @@ def _check_header(header: Mapping[str, Any], key: PublishedKey, kind: str, now: 
 
 
 def jwk_of(public: bytes) -> dict[str, str]:
-    """A public key as a JSON Web Key, with the members of its thumbprint in their order (RFC 8037, section 2)."""
+    """A public key as a JSON Web Key, with the members of its thumbprint in their order (RFC 7638, section 3.2)."""
+    if len(public) == SM2_POINT:
+        half = SM2_POINT // 2
+        return {"crv": SM2_CURVE, "kty": "EC", "x": base64url(public[:half]), "y": base64url(public[half:])}
     return {"crv": CURVE, "kty": "OKP", "x": base64url(public)}
+
+
+def public_of_jwk(jwk: Mapping[str, Any]) -> bytes | None:
+    """The public key that a JSON Web Key is; None for one of another kind. Raises ValueError and KeyError."""
+    kind = (jwk.get("kty"), jwk.get("crv"))
+    if kind not in _JWK_MEMBERS:
+        return None
+    parts = [octets_of(str(jwk[member])) for member in _JWK_MEMBERS[kind]]
+    if any(len(part) != SM2_POINT // 2 for part in parts):
+        raise ValueError("a key of another length")
+    return b"".join(parts)
 
 
 def thumbprint(public: bytes) -> str:

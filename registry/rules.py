@@ -228,7 +228,7 @@ RULES: Catalogue = {
     "authentication.algorithm": ("algorithm {algorithm!r} is not accepted", "不接受算法 {algorithm!r}"),
     "authentication.sm2": (
         "SM2 signatures cannot be checked here: the extra 'gm' is not installed",
-        "本节点无法验证 SM2 签名:未安装扩展 gm",
+        "此处无法验证 SM2 签名:未安装扩展 gm",
     ),
     "authentication.iterations": (
         "{iterations} iterations; between 1 and {limit} are accepted",
@@ -360,8 +360,8 @@ RULES: Catalogue = {
     ),
     "signed.form": ("not a signed document: {reason}", "不是签名文档:{reason}"),
     "signed.algorithm": (
-        "signed with {algorithm!r}; only EdDSA is verified",
-        "签名算法为 {algorithm!r},只能验证 EdDSA",
+        "signed with {algorithm!r}; only EdDSA and SM2 are verified",
+        "签名算法为 {algorithm!r},只能验证 EdDSA 和 SM2",
     ),
     "signed.kind": (
         "signed as {kind!r}, and is no {expected!r}",

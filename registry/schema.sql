@@ -768,7 +768,7 @@ CREATE TABLE signing_key (
 );
 COMMENT ON TABLE signing_key IS 'Keys that answers were ever signed with: who kept a signed answer verifies it years later.';
 COMMENT ON COLUMN signing_key.key_id IS 'Thumbprint of the key (RFC 7638), by which signatures name it.';
-COMMENT ON COLUMN signing_key.public_key IS 'Its public half: the 32 octets of Ed25519.';
+COMMENT ON COLUMN signing_key.public_key IS 'Its public half: the 32 octets of Ed25519, or both coordinates of SM2.';
 COMMENT ON COLUMN signing_key.made_at IS 'When it was published.';
 COMMENT ON COLUMN signing_key.retired_at IS 'From when on nothing is signed with it; NULL while it is in use.';
 

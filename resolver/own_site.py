@@ -55,7 +55,8 @@ class OwnSite:
         while True:
             try:
                 self._serial = await publish(store, self.current())
-                await signing.publish(store, self._signer.published)
+                for key in self._signer.every_published:
+                    await signing.publish(store, key)
                 return
             except (*DATABASE_AWAY, asyncpg.PostgresError) as error:  # an older schema, or a standby
                 log.debug("the site record is not published: %s", error)

@@ -4,7 +4,7 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 import click
@@ -196,10 +196,14 @@ def key() -> None:
 @click.pass_obj
 def list_keys(invocation: Invocation, chosen: Chosen, form: str) -> None:
     rows = [
-        {"key": one.key_id, "retired_at": one.retired_at.isoformat() if one.retired_at else ""}
+        {
+            "key": one.key_id,
+            "algorithm": one.algorithm,
+            "retired_at": one.retired_at.isoformat() if one.retired_at else "",
+        }
         for one in run(_published(invocation, chosen))
     ]
-    write_rows(rows, ("key", "retired_at"), form, invocation.language)
+    write_rows(rows, ("key", "algorithm", "retired_at"), form, invocation.language)
 
 
 @key.command("rotate", help="key.rotate")
@@ -207,13 +211,14 @@ def list_keys(invocation: Invocation, chosen: Chosen, form: str) -> None:
 @settings_options
 @click.pass_obj
 def rotate_key(invocation: Invocation, chosen: Chosen) -> None:
-    from registry.signing import SIGNING_KEY
+    from registry.signing import FILES
 
     directory = chosen.settings(invocation).registry.data_directory
-    if not Path(directory, SIGNING_KEY).is_file():
+    there = [algorithm for algorithm, file in FILES.items() if Path(directory, file).is_file()]
+    if not there:
         raise Failed("key.none", directory=directory)
-    former, new = run(_rotate(invocation, chosen))
-    invocation.say("key.rotated", former=former.key_id, new=new.key_id)
+    for former, new in run(_rotate(invocation, chosen, there)):
+        invocation.say("key.rotated", former=former.key_id, new=new.key_id)
 
 
 def _bundle(invocation: Invocation, file: Path, keys_file: Path | None) -> "Statement":
@@ -260,10 +265,12 @@ async def _published(invocation: Invocation, chosen: Chosen) -> "list[PublishedK
         return await published_keys(store)
 
 
-async def _rotate(invocation: Invocation, chosen: Chosen) -> Any:
+async def _rotate(
+    invocation: Invocation, chosen: Chosen, algorithms: list[str]
+) -> "list[tuple[PublishedKey, PublishedKey]]":
     from registry.signing import rotate
     from resolver.cli.database import opened
 
     settings = chosen.settings(invocation).registry
     async with opened(settings, invocation) as store:
-        return await rotate(store, settings.data_directory)
+        return [await rotate(store, settings.data_directory, one) for one in algorithms]

@@ -65,6 +65,7 @@ async function keyOf(did, thumbprint) {
 async function verified(document, signature, did, now) {
   const parts = partsOf(document, signature);
   const header = parsed(octetsOf(parts.protected));
+  if (header?.alg === "urn:oid:1.2.156.10197.1.501") throw new Refused("sm2");
   if (header === null || header.alg !== "EdDSA" || "crit" in header) throw new Refused("form");
   const method = await keyOf(did, header.kid);
   const { crv, kty, x } = method.publicKeyJwk;

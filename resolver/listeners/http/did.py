@@ -72,8 +72,9 @@ class DidDocuments:
                 self._published = await published_keys(self._resolver.store)
             except DATABASE_AWAY:
                 self._read_at = float("-inf")
-        ours = self._signer.published
-        return [ours, *(key for key in self._published if key.key_id != ours.key_id)]
+        ours = self._signer.every_published
+        named = {key.key_id for key in ours}
+        return [*ours, *(key for key in self._published if key.key_id not in named)]
 
 
 class VerifyPage:

@@ -186,6 +186,7 @@ class Handles:
     async def _answer(self, request: web.Request, asked: str, key: HandleKey, query: Query) -> web.StreamResponse:
         if not asks_for_signature(query):
             return await self._select(request, asked, key, query)
+        self._signatures.check(query)
         place = self._signatures.place()
         return self._signatures.sign(request, query, await self._select(request, asked, key, query), place)
 

@@ -1,4 +1,5 @@
-"""Answers signed on request, "does not exist" included: by ?sign=true beside the answer, by ?sign=jws round it.
+"""Answers signed on request, "does not exist" included: by ?sign=true beside the answer, by ?sign=jws round it; with
+?algorithm=SM2 in the national way, where the node can.
 
 What is signed is the body as it is sent, octet by octet, and a header that says when, which request was answered, and
 at which place of the change log: nothing that was changed before that place is missing in the answer. The place is a
@@ -12,7 +13,7 @@ from aiohttp import web
 
 from registry.errors import ProtocolFault, ServerBusy
 from registry.feed import Cursor
-from registry.jose import ANSWER, MEDIA_TYPE
+from registry.jose import ALGORITHM, ANSWER, MEDIA_TYPE, SM2_ALGORITHM
 from registry.routes import FLAGS
 from registry.signing import Signer
 from resolver.listeners.http.conditional import private_headers
@@ -20,6 +21,9 @@ from resolver.listeners.http.query import Query
 from resolver.listeners.http.responses import BASE_HEADERS
 
 SIGN: Final = "sign"
+ALGORITHM_PARAMETER: Final = "algorithm"
+DEFAULT: Final = ALGORITHM
+ALGORITHMS: Final = {DEFAULT: ALGORITHM, "SM2": SM2_ALGORITHM}
 WHOLE: Final = "jws"  # ?sign=jws: one document that holds the answer and its signature.
 SIGNATURE: Final = "X-JWS-Signature"  # As banks' interfaces call a detached signature; no standard names one.
 AGE: Final = ("Warning", "Age")  # Of an answer that may be out of date.
@@ -46,7 +50,8 @@ class Signatures:
         if not isinstance(body, bytes):
             return answer  # 304: the client has it already.
         target = request.raw_path.encode(errors="replace").decode()
-        signed = self._signer.sign(ANSWER, body, position=str(place), request=target)
+        algorithm = ALGORITHMS[query.first(ALGORITHM_PARAMETER) or DEFAULT]
+        signed = self._signer.sign(ANSWER, body, algorithm, position=str(place), request=target)
         age = {name: answer.headers[name] for name in AGE if name in answer.headers}
         headers = {**private_headers(), **BASE_HEADERS, **age}
         if query.first(SIGN) == WHOLE:
@@ -55,6 +60,14 @@ class Signatures:
             )
         headers |= {"Content-Type": answer.headers["Content-Type"], SIGNATURE: signed.detached}
         return web.Response(body=body, status=answer.status, headers=headers)
+
+    def check(self, query: Query) -> None:
+        """Refuses an algorithm that the node does not sign with. Raises ProtocolFault."""
+        name = query.first(ALGORITHM_PARAMETER) or DEFAULT
+        known = [one for one, algorithm in ALGORITHMS.items() if algorithm in self._signer.algorithms]
+        if name not in known:
+            rule = f"is none of {', '.join(known)}, with which this node signs"
+            raise ProtocolFault("http.parameter", name=ALGORITHM_PARAMETER, value=name[:40], rule=rule)
 
 
 def asks_for_signature(query: Query) -> bool:

@@ -112,11 +112,12 @@ async def test_a_client_that_has_an_answer_is_told_so_without_a_signature(node, 
 async def test_the_node_names_itself_as_it_was_asked_and_keeps_its_former_keys(node, client, tmp_path):
     document = (await ask(client, "/.well-known/did.json", Host="id.fibre.test:8443")).json
     assert document["id"] == "did:web:id.fibre.test%3A8443"
-    assert document["assertionMethod"] == [f"{document['id']}#{node.signer.published.key_id}"]
+    named = [f"{document['id']}#{key.key_id}" for key in node.signer.every_published]
+    assert document["assertionMethod"] == named
     before = await ask(client, f"/api/handles/{HX}?sign=true")
     former, new = await rotate(node.resolver.store, tmp_path)
     after = await ask(client, f"/api/handles/{HX}?sign=true")
-    known = {former.key_id, new.key_id}
+    known = {former.key_id, new.key_id} | {key.key_id for key in node.signer.every_published}
     async with asyncio.timeout(10):
         while set(await keys(client)) != known:  # noqa: ASYNC110  # the list is read again after seconds, and tells nobody
             await asyncio.sleep(0.2)

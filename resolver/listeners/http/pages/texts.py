@@ -183,6 +183,10 @@ TEXTS: Final[Catalogue] = {
         "This browser cannot verify Ed25519 signatures.",
         "此浏览器不支持验证 Ed25519 签名。",
     ),
+    "verify.sm2": (
+        "Signed with SM2, which no browser verifies: use 'filament verify'.",
+        "该文档使用 SM2 签名,浏览器无法验证,请使用 filament verify。",
+    ),
     "verify.fact.when": ("Signed", "签名时间"),
     "verify.fact.until": ("Valid until", "有效期至"),
     "verify.fact.request": ("Request", "请求"),

@@ -30,7 +30,7 @@ _MAIN: Final = """<section class="card head"><h1>{title}</h1><p class="lead">{le
 <section class="card" id="shown" hidden><dl>{facts}</dl><pre></pre></section>
 <script type="application/json" id="keys">{keys}</script>
 <script>{program}</script>"""
-_SAID: Final = ("good", "form", "key", "altered", "retired", "expired", "insecure", "unable")
+_SAID: Final = ("good", "form", "key", "altered", "retired", "expired", "insecure", "unable", "sm2")
 _FACTS: Final = ("when", "until", "request", "position", "key")
 # What would end a script element inside of it; JSON writes each of them in another way too.
 _ESCAPES: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
