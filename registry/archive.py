@@ -206,7 +206,7 @@ def _lines(prefix: Prefix, row: asyncpg.Record, packed: bytes, readable: Readabl
         yield _line({"handle": name, "values": [value_to_json(value) for value in values]})
     standing = standing_from_json(row["state"], row["standing"])
     if standing is not None:
-        yield _line({"state": name, "standing": shown(standing)})
+        yield _line({"state": name, "standing": shown(standing) | {"by": standing.by}})
 
 
 def _key(store: Store, name: str) -> str:

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, BinaryIO, Final
@@ -28,12 +29,12 @@ from registry.ledger import Batch, Tally
 from registry.minting import Minting
 from registry.prefix import Prefix
 from registry.ranges import NewRange, Ranges
-from registry.refusal import MAX_ROW_TEXT, Refusal
+from registry.refusal import MAX_ROW_TEXT, Refusal, storable
 from registry.registration import Registration
 from registry.rest import ValueForm, time_from_text, values_from_forms
 from registry.rows import MAX_ROW
+from registry.standing import Origin, Wish
 from registry.standing import State as HandleState
-from registry.standing import Wish
 from registry.states import allowed_to, put
 from registry.store import Store
 from registry.suffixes import Minter, SuffixRule
@@ -47,6 +48,7 @@ BEGINNINGS: Final = {kind: f'{{"{kind}":'.encode() for kind in (*BEFORE, *BEHIND
 EVERY: Final = tuple(BEGINNINGS.values())
 LOOKED_AT: Final = 20_000  # Lines of a file that are looked at before others have the thread.
 HELD: Final = 256  # Lines of a file held at once, each of at most MAX_ROW octets.
+MAX_NAME: Final = 500  # Characters of who chose a state: an index and a handle, or a token's number.
 CHUNK_BEFORE, CHUNK_BEHIND = -3, -2  # Their places in the ledger, whose chunks count from 0.
 
 Minted = Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
@@ -75,6 +77,8 @@ class StandingForm(msgspec.Struct):
     reason: str = ""
     successor: str = ""
     expires: str | None = None
+    since: str | None = None
+    by: Annotated[str, msgspec.Meta(max_length=MAX_NAME)] = ""
 
 
 class StateLine(msgspec.Struct):
@@ -214,17 +218,14 @@ class ArchiveImport:
         standing = form.standing
         if standing.state.upper() not in HandleState.__members__:
             raise ProtocolFault("json.field", path="$.standing.state", rule="is no state", value=standing.state[:40])
-        expires = None
-        if standing.expires is not None:
-            try:
-                expires = time_from_text(standing.expires)
-            except ValueError as error:
-                fault = {"path": "$.standing.expires", "rule": str(error), "value": standing.expires[:40]}
-                raise ProtocolFault("json.field", **fault) from None
+        expires, since = _seconds("expires", standing.expires), _seconds("since", standing.since)
+        if since is not None and since > datetime.now(UTC).timestamp():
+            raise ProtocolFault("json.field", path="$.standing.since", rule="is to come", value=standing.since)
         wish = Wish(HandleState[standing.state.upper()], standing.reason, standing.successor, expires)
+        origin = None if since is None else Origin(since, storable(standing.by) or str(self._by))
         allow, of_node = allowed_to(self._rights, self._by), self._rights.is_of_node(self._by)
         handle = Handle.from_text(form.state)
-        await put(self._store, [handle], wish, by=str(self._by), of_node=of_node, allow=allow)
+        await put(self._store, [handle], wish, by=str(self._by), of_node=of_node, allow=allow, origin=origin)
         return True
 
     async def _rules(self, line: bytes) -> bool:
@@ -253,6 +254,16 @@ class ArchiveImport:
         if await self._may_write(prefix) is not True:  # Of a code system, an issuer may write some only.
             raise ProtocolFault("load.may_not_write", identity=str(self._by), prefix=prefix.spelling)
         return prefix
+
+
+def _seconds(name: str, text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return time_from_text(text)
+    except ValueError as error:
+        fault = {"path": f"$.standing.{name}", "rule": str(error), "value": text[:40]}
+        raise ProtocolFault("json.field", **fault) from None
 
 
 async def kinds_in(path: Path) -> frozenset[str]:

@@ -85,6 +85,14 @@ class Standing:
         return self.state in CLOSED
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Since when and by whom a state was chosen in the book that an archive is from."""
+
+    since: int
+    by: str
+
+
 def standing_to_json(standing: Standing) -> str:
     """As its row has it, beside the state."""
     form: dict[str, Any] = {"since": standing.since, "by": standing.by}

@@ -5,6 +5,7 @@ may do so with every handle, and what he did nobody else takes back.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import itemgetter
@@ -18,7 +19,7 @@ from registry.handle import Handle, check_new
 from registry.record import HandleRecord
 from registry.rights import Rights
 from registry.schemes.gs1 import check_canonical
-from registry.standing import Standing, State, Wish, begins_use, checked, stand
+from registry.standing import Origin, Standing, State, Wish, begins_use, checked, stand
 from registry.store import Store
 from registry.transaction import Transaction, begin, key_order
 from registry.writing import Written, expect
@@ -44,9 +45,10 @@ async def put(
     of_node: bool,
     allow: Allow,
     version: int | None = None,
+    origin: Origin | None = None,
 ) -> list[Written]:
     """Puts all these handles into a state or, when one cannot be, none. `allow` refuses whoever may not; one that is
-    not at this version is refused, where one is given.
+    not at this version is refused, where one is given. With an `origin` it is said who chose it before, and when.
 
     Raises HandleNotFound, InvalidHandle, InvalidValue, ProtocolFault, InsufficientPermission, PrefixNotHomed.
     """
@@ -68,6 +70,8 @@ async def put(
             if begins_use(before, wish):
                 prefix = store.prefixes.of(store.key_of(handle.octets))
                 check_named(() if prefix is None else prefix.rules, record.handle.suffix, record.values)
+            if origin is not None:
+                standing = replace(standing, since=origin.since, by=origin.by)
             done.append(Written(handle, there is None, await transaction.put_standing(record, standing)))
         return done
 
