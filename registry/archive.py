@@ -1,7 +1,8 @@
 """Everything that is kept under some prefixes, as NDJSON that a job takes in again: the way out, and the way back.
 
 A handle is a line as a bulk load has it. What is no handle is a line of its own that begins with its kind: `template`,
-`range` (one line, however many members), `state`, `deleted`, `withdrawn` (a range), `rules` and `minters` of suffixes.
+`range` (one line, however many members), `state`, `deleted`, `withdrawn` (a range), `views` (who may read what),
+`rules` and `minters` of suffixes.
 The first line names the cursor of the change feed from which the next archive goes on (`since`), the last one how many
 handles there were: one without it was broken off. Only the time of writing is not carried over.
 
@@ -22,12 +23,14 @@ from registry.export import value_to_json
 from registry.feed import Cursor, Feed
 from registry.handle_range import HandleRange
 from registry.minting import Minting
+from registry.opening import said
 from registry.packing import unpack
 from registry.prefix import Prefix
 from registry.standing import State, shown, standing_from_json
 from registry.store import Store
 from registry.templates import Templates
 from registry.value import HandleValue
+from registry.views import NO_VIEWS
 
 # A chunk of a load is written within a minute of when it was begun, which is the time that its rows have.
 CHUNK_TIME: Final = timedelta(minutes=10)
@@ -86,6 +89,8 @@ async def archive(
         async for rows in pages:
             yield await _handles(store, prefix, rows, readable, count)
         yield b"".join(_line({"withdrawn": name}) for name in withdrawn)
+        if prefix.views != NO_VIEWS:
+            yield _line({"views": prefix.spelling, "form": msgspec.to_builtins(said(prefix))})
         yield await _suffixes(store, prefix)
     yield _line({"end": {"handles": count.handles, "leftOut": count.left_out}})
 

@@ -27,6 +27,7 @@ from registry.job_files import pieces
 from registry.jobs import Order
 from registry.ledger import Batch, Tally
 from registry.minting import Minting
+from registry.opening import ViewsForm, said, say
 from registry.prefix import Prefix
 from registry.ranges import NewRange, Ranges
 from registry.refusal import MAX_ROW_TEXT, Refusal, storable
@@ -42,7 +43,7 @@ from registry.template import Template, TemplateName
 from registry.templates import Kept, State, Templates
 
 BEFORE: Final = ("archive", "withdrawn", "template", "range")
-BEHIND: Final = ("state", "deleted", "rules", "minters", "end")
+BEHIND: Final = ("state", "deleted", "views", "rules", "minters", "end")
 # A line of one of these kinds begins with it: every other line is a handle's, which need not be looked into for that.
 BEGINNINGS: Final = {kind: f'{{"{kind}":'.encode() for kind in (*BEFORE, *BEHIND)}
 EVERY: Final = tuple(BEGINNINGS.values())
@@ -93,6 +94,11 @@ class NameLine(msgspec.Struct):
     withdrawn: str = ""
 
 
+class ViewsLine(msgspec.Struct):
+    views: str
+    form: ViewsForm
+
+
 class RulesLine(msgspec.Struct):
     rules: str
     form: list[SuffixRule]
@@ -138,6 +144,7 @@ class ArchiveImport:
             "range": self._range,
             "state": self._state,
             "deleted": self._delete,
+            "views": self._views,
             "rules": self._rules,
             "minters": self._minters,
             "end": _nothing,
@@ -226,6 +233,14 @@ class ArchiveImport:
         allow, of_node = allowed_to(self._rights, self._by), self._rights.is_of_node(self._by)
         handle = Handle.from_text(form.state)
         await put(self._store, [handle], wish, by=str(self._by), of_node=of_node, allow=allow, origin=origin)
+        return True
+
+    async def _views(self, line: bytes) -> bool:
+        form = form_of(line, ViewsLine)
+        prefix = await self._prefix(form.views)
+        if said(prefix) == form.form:
+            return False
+        await say(self._store, prefix, form.form, str(self._by))
         return True
 
     async def _rules(self, line: bytes) -> bool:

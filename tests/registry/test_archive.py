@@ -10,6 +10,7 @@ import pytest
 from registry.authentication import Administrator
 from registry.handle import Handle
 from registry.minting import Asked, Minting
+from registry.opening import ViewsForm, say
 from registry.ranges import NewRange, Ranges
 from registry.registration import Registration
 from registry.standing import State as HandleState
@@ -20,6 +21,7 @@ from registry.suffixes import Minter, SuffixRule
 from registry.template import Attribute, Template
 from registry.templates import State, Templates
 from registry.value import HandleValue, Reference
+from registry.views import Rule
 from tests.registry.bulk_files import line
 from tests.registry.interface import OPERATOR, Node, open_interface
 from tests.registry.test_jobs import done, working
@@ -68,6 +70,7 @@ async def fill(store: Store) -> None:
     await registration.delete_record(name("gone"), by)
     minting = Minting(store)
     await minting.set_rules(prefix, [SuffixRule(pattern="[A-Z].*", accepted=("A",), refused=("1",))], BY)
+    await say(store, prefix, ViewsForm(["88.168.1"], [Rule("WEIGHT", ("partner",))]), BY)
     await minting.set_minters(prefix, [Minter(name="serial", layout="S{serial}")], BY)
     await registration.mint_record(Handle(PREFIX, ""), Asked("serial"), cake, by)
     for suffix, wish in (
@@ -105,7 +108,7 @@ async def test_an_archive_makes_an_equal_book_of_an_empty_one(node: Node, other:
     assert lines[-1] == {"end": {"handles": 8, "leftOut": 0}}
     kinds = [next(iter(one)) for one in lines]
     assert kinds.count("range") == 1
-    assert {"template", "state", "deleted", "rules", "minters"} < set(kinds)
+    assert {"template", "state", "deleted", "views", "rules", "minters"} < set(kinds)
     async with working(other.store):
         job = await done(other, packed(sorted(lines, key=lambda one: next(iter(one)), reverse=True)))
     assert (job["state"], job["refused"], job["fault"]) == ("finished", 0, None)
@@ -152,12 +155,14 @@ async def test_what_is_wrong_in_an_archive_is_told_line_by_line_and_the_rest_is_
             {"handle": f"{PREFIX}/A", "values": [{"index": 1, "type": "DESC", "data": "x"}]},
             {"state": f"{PREFIX}/Z", "standing": {"state": "revoked", "reason": "r"}},
             {"state": f"{PREFIX}/A", "standing": {"state": "frozen", "reason": "r", "since": "2100-01-01T00:00:00Z"}},
+            {"views": PREFIX, "form": {"partners": ["no prefix"], "views": []}},
+            {"views": "88.168.1", "form": {}},
             {"range": f"{PREFIX}/x", "members": 3, "width": 2, "radix": 10, "values": []},
         ]
     )
     async with working(node.store):
         job = await done(node, body)
-        assert (job["state"], job["created"], job["refused"]) == ("finished", 1, 5)
+        assert (job["state"], job["created"], job["refused"]) == ("finished", 1, 7)
         async with node.client.get(job["results"], headers=node.enterprise) as answer:
             rows = [orjson.loads(one) for one in (await answer.read()).splitlines()]
         rules = {row["refusal"]["line"]: row["refusal"]["rule"] for row in rows if "refusal" in row}
@@ -166,7 +171,9 @@ async def test_what_is_wrong_in_an_archive_is_told_line_by_line_and_the_rest_is_
             2: "load.may_not_write",
             4: "handle.not_found",
             5: "json.field",
-            6: "range.serial",
+            6: "prefix.syntax",
+            7: "load.may_not_write",
+            8: "range.serial",
         }
         job = await done(node, body, "?onError=rollback")
         assert (job["state"], job["fault"]["rule"]) == ("failed", "job.archive_rollback")
