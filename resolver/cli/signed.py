@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import click
 
@@ -126,6 +126,7 @@ def bundle() -> None:
 @click.argument("handles", nargs=-1, required=True, metavar="HANDLE...")
 @click.option("--to", "path", required=True, type=click.Path(path_type=Path, dir_okay=False), help="bundle.to")
 @click.option("--hours", type=click.IntRange(1, 720), help="bundle.hours")
+@click.option("--depth", type=click.IntRange(1, 8), help="bundle.depth")
 @node_options
 @settings_options
 @click.pass_obj
@@ -135,21 +136,25 @@ def make(
     handles: tuple[str, ...],
     path: Path,
     hours: int | None,
+    depth: int | None,
     url: str | None,
     certificate: Path | None,
 ) -> None:
+    from registry.jose import Signed
     from resolver.cli.many import names_in
 
     names = list(names_in(sys.stdin.buffer)) if handles == (STDIN,) else list(handles)
-    query = "" if hours is None else f"?hours={hours}"
+    query = urlencode({name: number for name, number in (("hours", hours), ("depth", depth)) if number is not None})
     answer = _node(invocation, chosen, url, certificate).ask(
-        f"/api/bundle{query}", "POST", json.dumps(names).encode()
+        f"/api/bundle?{query}", "POST", json.dumps(names).encode()
     )  # fmt: skip
     if answer.status != 200:
         message = answer.body.get("message") if isinstance(answer.body, dict) else None
         raise Failed("node.refused", handle="/api/bundle", code=answer.code, message=message or f"HTTP {answer.status}")
-    path.write_text(json.dumps(answer.body, separators=(",", ":")), encoding="ascii")
-    invocation.say("bundle.made", count=len(names), path=path)
+    document = json.dumps(answer.body, separators=(",", ":"))
+    path.write_text(document, encoding="ascii")
+    held = json.loads(Signed.from_json(document).payload)["results"]
+    invocation.say("bundle.made", count=len(held), path=path)
 
 
 @bundle.command("verify", help="bundle.verify")

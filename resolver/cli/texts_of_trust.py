@@ -33,6 +33,10 @@ HELP: Final[Catalogue] = {
         "将多个标识的应答下载为一个签名文档;“-”表示从标准输入读取标识。",
     ),
     "bundle.hours": ("For how many hours it is valid; 24.", "有效小时数,默认 24。"),
+    "bundle.depth": (
+        "Take along what is packed in each identifier or part of it, so many levels down.",
+        "同时收入各标识所含的标识,并指定层数。",
+    ),
     "bundle.to": ("File to write.", "写入的文件。"),
     "bundle.verify": ("Verify a bundle without a network.", "离线验证离线包。"),
     "bundle.show": (

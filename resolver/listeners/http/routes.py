@@ -132,6 +132,7 @@ def routes(parts: Parts) -> tuple[Route, ...]:
     """Every route of the listener. The proxy's come last, because they take every path that is left."""
     authorization = Authorization(parts)
     signatures = Signatures(parts.signer, parts.position)
+    trees = tree.Trees(parts)
     handles = Handles(parts, authorization, signatures)
     batch = Batch(parts, authorization, handles.explanations)
     documents = did.DidDocuments(parts)
@@ -140,8 +141,8 @@ def routes(parts: Parts) -> tuple[Route, ...]:
         *with_terms(store, read, (*_handle_routes(handles), *_prefix_routes(Prefixes(parts, authorization)))),
         *with_terms(store, _body_reader(MAX_BODY), _several_routes(Several(parts, authorization))),
         _batch_route(batch),
-        tree.route(tree.Trees(parts)),
-        bundle.route(bundle.Bundles(batch, documents, parts.signer, signatures)),
+        tree.route(trees),
+        bundle.route(bundle.Bundles(batch, trees, documents, parts.signer, signatures)),
         *_session_routes(SessionApi(parts, authorization)),
         _site_route(Site(parts)),
         *roots.routes(roots.Roots(parts, authorization)),

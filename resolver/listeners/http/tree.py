@@ -13,7 +13,7 @@ import orjson
 from aiohttp import web
 
 from registry.database import DATABASE_AWAY, refusal_of
-from registry.errors import HandleError, InvalidHandle, ProtocolFault
+from registry.errors import HandleError, InvalidHandle, ProtocolFault, ServerBusy
 from registry.handle import HandleKey
 from registry.language import Language, preferred
 from registry.record import public
@@ -47,6 +47,14 @@ class _Node:
     key: HandleKey
     relation: Relation | None
     inside: list["_Node"] = field(default_factory=list)
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """What is directly inside a handle, and whether there is more than that."""
+
+    inside: tuple[str, ...] = ()
     more: bool = False
 
 
@@ -85,6 +93,23 @@ class Trees:
             body = _rendered(root, bodies, question, name)
         headers = {**caching_headers(0, "", staleness), **private_headers(), "Vary": "Origin, Accept-Language"}
         return respond(request, body, headers=headers)
+
+    async def branches(self, name: str, depth: int) -> dict[str, "Branch"]:
+        """A handle and all that is below it, by name, the handle first and as it was written; a name that is none, or
+        that nobody registered, is alone. Raises ServerBusy."""
+        try:
+            root, top = await self._root(self._resolver.names.key_of(name.encode()))
+        except ServerBusy:
+            raise
+        except HandleError:
+            return {name: Branch()}
+        if not top.registered:
+            return {name: Branch()}
+        nodes = await self._grown(root, _Question(depth, frozenset(INSIDE), frozenset(), "en"))
+        outcomes = await self._resolver.resolve_many([node.key for node in nodes])
+        spelt = {node.key: _spelt(node, outcome) for node, outcome in zip(nodes, outcomes, strict=True)}
+        spelt[root.key] = name
+        return {spelt[node.key]: Branch(tuple(spelt[one.key] for one in node.inside), more=node.more) for node in nodes}
 
     async def _root(self, key: HandleKey) -> tuple[_Node, Answer]:
         """The beginning of a tree; of an alias, the handle that it stands for."""
@@ -135,11 +160,16 @@ def _rendered(
     outcome = answers[node.key]
     if isinstance(outcome, Alias):
         outcome = outcome.own()
-    name = name or (outcome.name if isinstance(outcome, Answer) and outcome.name else node.key).decode(errors="replace")
+    name = name or _spelt(node, outcome)
     inside = b",".join(_rendered(one, answers, question) for one in node.inside)
     link = b"" if node.relation is None else b',"relation":"%b"' % node.relation.name.encode()
     more = b',"more":true' if node.more else b""
     return b'%b%b,"contents":[%b]%b}' % (_shown(name, outcome, question)[:-1], link, inside, more)
+
+
+def _spelt(node: _Node, outcome: Answer | HandleError) -> str:
+    """The name as it is registered."""
+    return (outcome.name if isinstance(outcome, Answer) and outcome.name else node.key).decode(errors="replace")
 
 
 def _shown(name: str, outcome: Answer | HandleError, question: _Question) -> bytes:
@@ -153,9 +183,7 @@ def _shown(name: str, outcome: Answer | HandleError, question: _Question) -> byt
 
 def _question(request: web.Request) -> _Question:
     query = Query.from_request(request)
-    depth = query.number("depth")
-    if depth is not None and not 1 <= depth <= MAX_DEPTH:
-        raise _fault("depth", str(depth), f"is not between 1 and {MAX_DEPTH}")
+    depth = depth_of(query)
     follow, fields = _listed(query, "follow"), _listed(query, "fields")
     if unknown := sorted(follow - RELATIONS.keys()):
         raise _fault("follow", unknown[0], f"is none of {', '.join(RELATIONS)}")
@@ -163,6 +191,14 @@ def _question(request: web.Request) -> _Question:
         raise _fault("fields", query.first("fields") or "", f"names more than {MAX_FIELDS}")
     relations = frozenset(RELATIONS[name] for name in follow) or frozenset(INSIDE)
     return _Question(depth or DEPTH, relations, fields, preferred(request.headers.get("Accept-Language")))
+
+
+def depth_of(query: Query) -> int | None:
+    """How many levels are asked for. Raises ProtocolFault."""
+    depth = query.number("depth")
+    if depth is not None and not 1 <= depth <= MAX_DEPTH:
+        raise _fault("depth", str(depth), f"is not between 1 and {MAX_DEPTH}")
+    return depth
 
 
 def _listed(query: Query, name: str) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """A pallet with its cakes in one answer: everything that is in it, nothing that is hidden, and as it is now."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -10,6 +11,7 @@ from registry.handle import Handle
 from registry.transaction import begin
 from registry.value import HandleValue
 from resolver import contents
+from resolver.client.statements import read_bundle
 from resolver.contents import Contents
 from resolver.listeners.http import tree
 from tests.resolver.http.lab import PREFIX, Client, lab
@@ -54,6 +56,39 @@ async def shown(node, suffix, query=""):
 
 def names(form):
     return {form["handle"].partition("/")[2]: [names(one) for one in form["contents"]]}
+
+
+async def bundled(node, query, *suffixes):
+    client = Client(node.port)
+    try:
+        asked = [f"{PREFIX}/{suffix}" for suffix in suffixes]
+        reply = await asyncio.to_thread(client.ask, "POST", f"/api/bundle{query}", asked)
+        return reply.status, read_bundle(reply.body, time.time()).body if reply.status == 200 else reply.json
+    finally:
+        client.close()
+
+
+async def test_a_truck_is_taken_along_in_one_signed_bundle_with_what_is_in_it_and_nothing_hidden(node):
+    status, bundle = await bundled(node, "?depth=2", "truck", "NONE")
+    assert status == 200
+    held = [one["handle"].partition("/")[2] for one in bundle["results"]]
+    assert held[:2] == ["truck", "NONE"]
+    assert sorted(held[2:]) == sorted([*(f"Cake{n:02}" for n in range(48)), "Pallet0", "Pallet1"])
+    assert bundle["contents"][f"{PREFIX}/truck"]["contents"] == [f"{PREFIX}/Pallet0", f"{PREFIX}/Pallet1"]
+    assert len(bundle["contents"][f"{PREFIX}/Pallet0"]["contents"]) == 48
+    assert "12.50" not in str(bundle)
+    assert bundle["counts"] == {"found": 51, "notFound": 1, "refused": 0, "busy": 0}
+
+
+async def test_a_bundle_says_where_there_is_more_than_it_holds(node):
+    _, bundle = await bundled(node, "?depth=1", "truck")
+    assert bundle["contents"][f"{PREFIX}/Pallet0"] == {"contents": [], "more": True}
+    assert f"{PREFIX}/Pallet1" not in bundle["contents"]
+
+
+async def test_a_bundle_of_too_many_trees_or_too_deep_ones_is_refused(node):
+    assert (await bundled(node, "?depth=9", "truck"))[0] == 400
+    assert (await bundled(node, "?depth=2", *(f"X{n}" for n in range(101))))[0] == 400
 
 
 async def test_a_pallet_comes_with_its_cakes_and_what_they_say_publicly(node):
