@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from registry.errors import InvalidHandle
 from registry.schemes.check_digit import check_digit
+from registry.schemes.epc_binary import fields_of
 from registry.schemes.gs1_identifiers import MAX_SHOWN
 from registry.schemes.gs1_keys import GTIN, Key
 
@@ -39,6 +40,15 @@ def key_from_urn(text: str) -> Key:
     try:
         return make([unquote(field, errors="strict") for field in _known(fields, kind)])
     except (ValueError, IndexError):
+        raise InvalidHandle("gs1.epc", text=text[:MAX_SHOWN]) from None
+
+
+def key_from_binary(text: str) -> Key:
+    """Of an EPC as a reader sends it (`epc_binary`). Raises InvalidHandle."""
+    try:
+        scheme, fields = fields_of(text)
+        return _SCHEMES[scheme](fields)
+    except ValueError:
         raise InvalidHandle("gs1.epc", text=text[:MAX_SHOWN]) from None
 
 

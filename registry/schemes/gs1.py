@@ -1,7 +1,7 @@
 """GS1 codes in every form that people and machines have them in, read as one handle: `gs1/01/06901234567892/10/ABC`.
 
-A Digital Link URI, an element string as a scanner sends it or as it is printed, an EPC URN, the bare figures of a GTIN
-or SSCC, and the path that is the canonical form itself.
+A Digital Link URI, an element string as a scanner sends it or as it is printed, an EPC as a URN or as a reader of RFID
+tags sends it, the bare figures of a GTIN or SSCC, and the path that is the canonical form itself.
 """
 
 import re
@@ -10,7 +10,8 @@ from typing import Final
 from registry.errors import InvalidHandle
 from registry.handle import Handle
 from registry.schemes.check_digit import has_check_digit
-from registry.schemes.epc import is_epc, key_from_urn
+from registry.schemes.epc import is_epc, key_from_binary, key_from_urn
+from registry.schemes.epc_binary import is_binary
 from registry.schemes.gs1_digital_link import is_link, is_plausible, key_from_path, key_from_uri
 from registry.schemes.gs1_element_string import is_bracketed, is_scanned, key_from_bracketed, key_from_scanned
 from registry.schemes.gs1_keys import GTIN, SSCC, SYSTEM, Key
@@ -30,7 +31,7 @@ def shape(text: str) -> bool:
     if text[:1] in ("(", "]", "\x1d"):
         return is_bracketed(text) or is_scanned(text)
     if text[:1].isdigit():
-        return is_plausible(f"/{text}") or is_scanned(text) or _is_bare(text) or _is_unlabelled(text)
+        return is_plausible(f"/{text}") or is_scanned(text) or _is_bare(text) or _is_unlabelled(text) or is_binary(text)
     return is_plausible(text) or is_epc(text) or (_WEB.match(text) is not None and is_link(text))
 
 
@@ -56,6 +57,8 @@ def key_from_text(text: str) -> Key:
         return key_from_urn(text)
     if _WEB.match(text):
         return key_from_uri(text)
+    if is_binary(text):
+        return key_from_binary(text)
     if _is_bare(text):
         return Key.of(_BARE[len(text)], text)
     return key_from_bracketed(text) if is_bracketed(text) else key_from_scanned(text)

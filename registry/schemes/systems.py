@@ -22,8 +22,9 @@ SYSTEMS: Final[Catalogue] = {
         "Ecode:以 ecode: 开头,或以已知版本和编码体系标识开头的数字",
     ),
     "gs1": (
-        "GS1: a key in the path of a web address, an element string, 'urn:epc:', or the digits of a GTIN or SSCC",
-        "GS1:网址路径中的标识代码、单元数据串、以 urn:epc: 开头,或 GTIN、SSCC 的数字",
+        "GS1: a key in the path of a web address, an element string, 'urn:epc:', an RFID tag's EPC, or the digits of a "
+        "GTIN or SSCC",
+        "GS1:网址路径中的标识代码、单元数据串、以 urn:epc: 开头、RFID 标签的 EPC 十六进制码,或 GTIN、SSCC 的数字",
     ),
     "uid": ("UID: begins with 'uid:'", "UID:以 uid: 开头"),
 }
