@@ -51,6 +51,7 @@ from registry.snms_api import SnmsHandlers
 from registry.snms_envelope import enveloped
 from registry.snms_identifiers import SnmsIdentifiers
 from registry.snms_template_api import SnmsTemplateHandlers
+from registry.spans import asked_by, exporting
 from registry.state_api import StateHandlers
 from registry.statistics_api import StatisticsHandlers
 from registry.stewardship import Stewardship
@@ -119,7 +120,8 @@ def create_app(store: Store) -> web.Application:
         route, placeholders, methods = router.match(request.method, path := raw_path(request))
         if route is not None:
             try:
-                return await route.handler(request, placeholders)
+                with asked_by(request.headers):
+                    return await route.handler(request, placeholders)
             except Exception as error:  # the request ends here, whatever it failed of
                 return problem(error, language_of(request))
         if not methods:
@@ -192,6 +194,16 @@ async def serve(
     From the process that is its predecessor it takes over the socket, with whoever has not been accepted yet.
     `started` is given who says what is wrong. Raises OSError, and ValueError for a certificate that cannot be used.
     """
+    async with exporting(settings.traces, "filament-registry"):
+        await _serve(settings, stop, predecessor, started)
+
+
+async def _serve(
+    settings: RegistrySettings,
+    stop: asyncio.Event,
+    predecessor: int | None,
+    started: Callable[[Unready], None] | None,
+) -> None:
     inheritance = None if predecessor is None else await asyncio.to_thread(inherit, predecessor)
     inherited = [] if inheritance is None else inheritance.listening(KIND)
     sockets = inherited or listen((settings.listen,), settings.port, shared=False)

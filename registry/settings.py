@@ -18,6 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
+from registry import spans
 from registry.language import Catalogue, Language, text
 
 Section = TypeVar("Section")
@@ -43,6 +44,14 @@ FAULTS: Final[Catalogue] = {
     "no_network": (
         "[{section}] {name}: not networks such as 10.0.0.0/8",
         "[{section}] {name}：应写作网段，如 10.0.0.0/8",
+    ),
+    "no_collector": (
+        "[{section}] {name}: not written http://HOST:PORT/v1/traces",
+        "[{section}] {name}：应写作 http://主机:端口/v1/traces",
+    ),
+    "no_opentelemetry": (
+        "[{section}] {name}: traces need the extra, pip install 'filament-node[opentelemetry]'",
+        "[{section}] {name}：链路追踪需安装扩展 pip install 'filament-node[opentelemetry]'",
     ),
     "no_server": (
         "[{section}] {name}: not written HOST:PORT, or tcp://HOST:PORT",
@@ -124,6 +133,12 @@ def _check_dsn(dsn: str) -> str:
     hosts = [_PORT.fullmatch(host) for host in match["hosts"].split(",")] if match else [None]
     good = not dsn or all(host and int(host["port"] or 5432) in range(1, 65536) for host in hosts)
     return "" if good else "no_dsn"
+
+
+def _check_collector(collector: str) -> str:
+    if collector and not (urlsplit(collector).scheme in ("http", "https") and urlsplit(collector).netloc):
+        return "no_collector"
+    return "" if not collector or spans.are_installed() else "no_opentelemetry"
 
 
 def check_networks(networks: tuple[str, ...]) -> str:
@@ -240,6 +255,13 @@ class RegistrySettings:
         "变更日志保留小时数;离线更久的解析进程将清空缓存。",
         low=1,
         high=24 * 366,
+    )
+    traces: str = setting(
+        "",
+        "Where traces are sent: a collector of OpenTelemetry (OTLP over HTTP), http://127.0.0.1:4318/v1/traces. "
+        "Empty: nowhere.",
+        "链路追踪的发送地址,即 OpenTelemetry 采集器(OTLP/HTTP),如 http://127.0.0.1:4318/v1/traces;留空则不发送。",
+        check=_check_collector,
     )
     webhook_networks: tuple[str, ...] = setting(
         (),

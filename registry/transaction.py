@@ -25,6 +25,7 @@ from registry.quotas import check_registered
 from registry.record import HandleRecord
 from registry.relations import Said, links_said
 from registry.search_keys import search_keys
+from registry.spans import span
 from registry.spellings import Place
 from registry.standing import Standing, State, fixed, shown, standing_from_json, standing_to_json
 from registry.store import Store
@@ -319,17 +320,19 @@ async def begin(store: Store, by: str) -> AsyncIterator[Transaction]:
     """A transaction on behalf of `by`, committed when the block ends well; within `Store.as_one`, with all of that. One
     that is begun within another there is a part of it."""
     if (unit := store.unit) is None:
-        async with store.connection() as connection, connection.transaction():
-            transaction = Transaction(store, connection, by)
-            yield transaction
-            await transaction.settle()
+        with span("write", by=by):
+            async with store.connection() as connection, connection.transaction():
+                transaction = Transaction(store, connection, by)
+                yield transaction
+                await transaction.settle()
     elif unit.transaction is not None:
         yield unit.transaction
     else:
         transaction = unit.transaction = Transaction(store, unit.connection, by)
         try:
-            yield transaction
-            await transaction.settle()
+            with span("write", by=by):
+                yield transaction
+                await transaction.settle()
         finally:
             unit.transaction = None
 

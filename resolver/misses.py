@@ -16,6 +16,7 @@ from itertools import islice, takewhile
 from time import monotonic
 from typing import Final
 
+from registry import spans
 from registry.changes import Change, ChangeKind, covering
 from registry.database import DATABASE_AWAY
 from registry.errors import HandleError, ServerBusy
@@ -45,12 +46,13 @@ Told = Callable[[Answer | HandleError], None]
 class _Flight:
     """One name on its way, and who waits for it."""
 
-    __slots__ = ("askers", "begun", "key")
+    __slots__ = ("askers", "begun", "key", "within")
 
     def __init__(self, key: HandleKey, begun: float) -> None:
         self.key = key
         self.begun = begun
         self.askers: list[Told] = []
+        self.within = spans.current()  # What it is read for, as far as traces are wanted.
 
 
 class Misses:
@@ -250,10 +252,8 @@ class Misses:
             self._metrics.counts.reads += 1
             self._metrics.batch.observe(len(flights))
             begun = monotonic()
-            async with asyncio.timeout(self._deadline):
-                records = await self._store.fetch_packed([flight.key for flight in flights])
-                if len(records) < len(flights):
-                    records |= await self._namespaces.compute([one.key for one in flights if one.key not in records])
+            with spans.after("database", (flight.within for flight in flights), handles=len(flights)):
+                records = await self._fetch(flights)
             for flight in flights:
                 self._land(flight, records.get(flight.key))
             if len(flights) == MAX_BATCH:
@@ -267,6 +267,13 @@ class Misses:
             self._free += 1
             self._refuse(flights, refusal)
             self._start_soon()
+
+    async def _fetch(self, flights: list[_Flight]) -> dict[HandleKey, PackedRecord]:
+        async with asyncio.timeout(self._deadline):
+            records = await self._store.fetch_packed([flight.key for flight in flights])
+            if len(records) < len(flights):
+                records |= await self._namespaces.compute([one.key for one in flights if one.key not in records])
+        return records
 
     def _measure(self, seconds: float) -> None:
         """Sets how many names may wait from how long a full read took. One read's worth always may, so that it is

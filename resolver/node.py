@@ -28,6 +28,7 @@ from registry.registration import Registration
 from registry.sessions import Sessions
 from registry.signing import Signer
 from registry.sources import networks_from
+from registry.spans import exporting
 from registry.statistics import Statistics
 from registry.store import ChangeReader, Store
 from resolver.cache import Cache
@@ -159,6 +160,7 @@ async def running(settings: Settings, *, worker: int = 0, predecessor: int | Non
     ours = settings.resolver
     program = f"resolver {worker}" if worker else "resolver"
     async with AsyncExitStack() as stack:
+        await stack.enter_async_context(exporting(settings.registry.traces, "filament-resolver"))
         store = Store(settings.registry, program, ours.readers, nearest_of(settings.registry))
         stack.push_async_callback(store.close)
         metrics = Metrics(Tally(lambda: store.prefixes, limits=_limits(settings, store)))

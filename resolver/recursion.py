@@ -20,6 +20,7 @@ from registry.handle import Handle
 from registry.packing import PackedRecord, pack
 from registry.record import MAX_VALUES, public, ttl_of
 from registry.site import SiteInfo
+from registry.spans import span
 from registry.value import HandleValue
 from resolver.answer import MISSING_TTL
 from resolver.client.breaker import Breakers
@@ -156,7 +157,9 @@ class Recursion:
             name = question.name.decode()
             values = () if referral is None else await self._sites(referral, question, client)
             passed = self._passed(question, values)
-            found = self._read(await client.resolve(name, authoritative=question.authoritative, passed=passed))
+            with span("upstream", handle=name):
+                resolved = await client.resolve(name, authoritative=question.authoritative, passed=passed)
+            found = self._read(resolved)
         except UnicodeDecodeError:
             return None  # No such name is registered anywhere.
         except ClientError as error:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from time import monotonic, time
 from typing import Final, cast
 
+from registry import spans
 from registry.changes import Change, ChangeKind
 from registry.errors import HandleError, ServerBusy
 from registry.handle import HandleKey
@@ -126,12 +127,16 @@ class Resolver:
         self._metrics.counts.misses += 1
         begun = self._clock()
 
+        miss = spans.begin("miss", handle=key.decode(errors="replace"))
+
         def count_and_tell(outcome: Answer | HandleError) -> None:
+            miss.end()
             self._count_read(outcome, begun)
             told(outcome)
 
         try:
-            self._misses.ask(key, count_and_tell)
+            with miss.here():
+                self._misses.ask(key, count_and_tell)
         except ServerBusy as refused:
             get_running_loop().call_soon(count_and_tell, refused)
 
@@ -225,7 +230,8 @@ class Resolver:
         self._metrics.counts.misses += 1
         begun = self._clock()
         try:
-            answer = await read(key)
+            with spans.span("miss", handle=key.decode(errors="replace")):
+                answer = await read(key)
         except HandleError as refused:
             self._count_read(refused, begun)
             raise
@@ -250,7 +256,8 @@ class Resolver:
         counts = self._metrics.counts
         counts.misses += len(keys)
         begun = self._clock()
-        by_key = await read(dict.fromkeys(keys))
+        with spans.span("miss", handles=len(keys)):
+            by_key = await read(dict.fromkeys(keys))
         outcomes = [by_key[key] for key in keys]
         answered = 0
         for outcome in outcomes:

@@ -19,6 +19,7 @@ from registry.database import DATABASE_AWAY, refusal_of
 from registry.errors import AuthenticationNeeded, HandleError, ProtocolFault
 from registry.handle import HandleKey
 from registry.routes import Route, Router, raw_path
+from registry.spans import are_wanted, asked_by
 from registry.tokens import INVALID_TOKEN
 from resolver.listeners.http.asking import ALLOWANCE
 from resolver.listeners.http.authorization import BASIC_CHALLENGE, Authorization, UnknownSession
@@ -70,7 +71,8 @@ class Dispatcher:
         path = raw_path(request)
         try:
             self._count_in(request)
-            response = await self._freshness.serve(request, self._serve)
+            with asked_by(request.headers):
+                response = await self._freshness.serve(request, self._serve)
         except HandleError as error:
             response = await self._refuse(request, error)
         except DATABASE_AWAY as error:
@@ -168,7 +170,9 @@ class HttpServer(web.Server):
         self._metrics = parts.metrics
         self._most = parts.settings.resolver.http_connections
         links = ReadyLinks(parts.resolver, Destinations.of(parts.settings.resolver))
-        self._prepared = ReadyAnswers(parts.resolver, parts.resolver.names, parts.metrics, links, leads_on(parts))
+        self._prepared = ReadyAnswers(
+            parts.resolver, parts.resolver.names, parts.metrics, links, leads_on(parts), traced=are_wanted()
+        )
         self._ready: ReadyAnswers | None = None
 
     def __call__(self) -> Connection:

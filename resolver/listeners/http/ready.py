@@ -67,9 +67,13 @@ class ReadyAnswers:
         metrics: Metrics,
         links: ReadyLinks | None = None,
         leads_on: Callable[[HandleKey], bool] = lambda _: False,
+        *,
+        traced: bool = False,
     ) -> None:
         """Without `links` every question for them goes the long way, and so do names for which there is nothing here
-        where `leads_on` says that another node may be asked."""
+        where `leads_on` says that another node may be asked. When it is `traced`, so does all that must be read, for
+        the head of a request may name a trace."""
+        self._traced = traced
         self.blocks: dict[bytes, Manner] = {}
         self.forms: dict[bytes, BlockForm] = {}
         self._sights: set[int] = set()
@@ -139,7 +143,7 @@ class ReadyAnswers:
     def ask(self, name: bytes, manner: Manner, asker: Asker, told: Callable[[bytes], None]) -> bool:
         """Has the answer made for a name that is not kept, for `told` to be called with; never within this call, and
         not at all when only aiohttp's way can answer."""
-        if self._source.staleness or not 0 < len(name) <= MAX_HANDLE or name.translate(None, _ESCAPED):
+        if self._traced or self._source.staleness or not 0 < len(name) <= MAX_HANDLE or name.translate(None, _ESCAPED):
             return False
         if b"%" in name:
             try:
