@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
@@ -18,7 +19,7 @@ from registry.authentication import Authenticator
 from registry.bodies import MAX_BODY, octets_of
 from registry.bulk_api import BulkHandlers
 from registry.callers import Callers
-from registry.certificate import Certificate
+from registry.certificate import Certificate, node_key
 from registry.documentation import language_of, with_documentation
 from registry.enterprise_api import Enterprises
 from registry.enterprise_standing import EnterpriseStanding
@@ -26,6 +27,7 @@ from registry.enterprise_standing_api import StandingHandlers
 from registry.errors import ProtocolFault
 from registry.evidence import EvidenceFiles
 from registry.feed_api import FeedHandlers
+from registry.handle_scheme import HandleScheme
 from registry.handover_api import TransferHandlers
 from registry.history_api import HistoryHandlers
 from registry.inheritance import Legacy, inherit
@@ -35,6 +37,9 @@ from registry.jobs_api import JobHandlers
 from registry.label_api import LabelHandlers
 from registry.mappings_api import MappingHandlers
 from registry.once import with_terms
+from registry.openid import OpenIdProvider
+from registry.openid_api import OpenIdHandlers
+from registry.openid_people import OpenIdPeople
 from registry.passwords import Passwords
 from registry.people import People
 from registry.people_api import PeopleHandlers
@@ -46,6 +51,8 @@ from registry.rights import Rights
 from registry.routes import Route, Router, raw_path
 from registry.sealing import Sealer
 from registry.search_api import SearchHandlers
+from registry.session_api import SessionHandlers
+from registry.sessions import Sessions
 from registry.settings import RegistrySettings
 from registry.snms_api import SnmsHandlers
 from registry.snms_envelope import enveloped
@@ -81,8 +88,11 @@ LAST_ANSWERS: Final = web.AppKey("last_answers", asyncio.Event)
 
 def create_app(store: Store) -> web.Application:
     """The application over an open store, or over one whose database is still to come."""
-    tokens, passwords = Tokens(store), Passwords()
-    callers = Callers(Authenticator(store), tokens, store.settings)
+    tokens, passwords, sessions = Tokens(store), Passwords(), Sessions(store)
+    authenticator = Authenticator(store)
+    handle = HandleScheme(authenticator, sessions, cache(lambda: node_key(Path(store.settings.data_directory))))
+    callers = Callers(authenticator, tokens, store.settings, handle)
+    people = People(store, tokens, passwords)
     rights = Rights(store, store.settings.administrators)
     bulk = BulkHandlers(store, callers, rights)
     enterprises = Enterprises(store, callers, rights)
@@ -110,10 +120,12 @@ def create_app(store: Store) -> web.Application:
         *ranges.routes(),
         *history.routes(),
         *routes(bulk, enterprises, statistics, search),
-        *_routes_of_people(store, callers, tokens, rights, passwords),
+        *SessionHandlers(callers, sessions, handle).routes(),
+        *_routes_of_people(store, callers, tokens, rights, people, passwords),
+        *_openid(store, callers, people, sessions).routes(),
     )
     written = with_terms(store, _body, served)
-    snms = _routes_of_snms(store, callers, rights, People(store, tokens, passwords))
+    snms = _routes_of_snms(store, callers, rights, people)
     router = Router(with_documentation((*written, *snms), TITLES, version("filament-node")))
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -137,11 +149,10 @@ def create_app(store: Store) -> web.Application:
 
 
 def _routes_of_people(
-    store: Store, callers: Callers, tokens: Tokens, rights: Rights, passwords: Passwords
+    store: Store, callers: Callers, tokens: Tokens, rights: Rights, people: People, passwords: Passwords
 ) -> tuple[Route, ...]:
     vault = Vault(Path(store.settings.data_directory))
-    people, stewardship = People(store, tokens, passwords), Stewardship(store, rights)
-    applications = Applications(store, vault, passwords)
+    stewardship, applications = Stewardship(store, rights), Applications(store, vault, passwords)
     return (
         *PeopleHandlers(callers, people, tokens, stewardship).routes(),
         *TokenHandlers(store, callers, tokens, stewardship).routes(),
@@ -157,6 +168,11 @@ def _routes_of_snms(store: Store, callers: Callers, rights: Rights, people: Peop
         *SnmsTemplateHandlers(store, callers, rights, identifiers).routes(),
     )
     return enveloped(with_terms(store, _body, served))
+
+
+def _openid(store: Store, callers: Callers, people: People, sessions: Sessions) -> OpenIdHandlers:
+    provider = OpenIdProvider(store.settings)
+    return OpenIdHandlers(callers, provider, OpenIdPeople(store, people, sessions, provider, store.settings))
 
 
 async def _body(request: web.Request) -> bytes:
@@ -180,6 +196,15 @@ async def _give_way(runner: web.AppRunner, port: Port) -> None:
         if asyncio.get_running_loop().time() > ends:
             break
         await asyncio.sleep(GIVE_WAY_INTERVAL)
+
+
+def _certificate(settings: RegistrySettings) -> Certificate:
+    return Certificate(
+        Path(settings.data_directory),
+        certificate=settings.certificate,
+        private_key=settings.private_key,
+        client_authorities=settings.client_ca,
+    )
 
 
 async def serve(
@@ -211,9 +236,7 @@ async def _serve(
     runner = web.AppRunner(create_app(store), access_log=None, shutdown_timeout=DRAIN)
     await runner.setup()
     assert runner.server is not None
-    certificate = Certificate(
-        Path(settings.data_directory), certificate=settings.certificate, private_key=settings.private_key
-    )
+    certificate = _certificate(settings)
     port = Port(sockets, runner.server, lambda: certificate.context)
     legacy = Legacy(lambda: {KIND: port.sockets})
     upkeep = Upkeep(store)

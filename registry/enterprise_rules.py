@@ -57,6 +57,13 @@ RULES: Catalogue = {
     "person.exists": ("the name {name!r} is taken", "登录名 {name!r} 已被使用"),
     "person.not_found": ("there is nobody named {name!r}", "没有名为 {name!r} 的用户"),
     "person.log_in": ("name or password is wrong, or may not be used now", "用户名或密码错误,或暂时不可用"),
+    "openid.none": ("nobody logs in at an OpenID provider here", "本节点未启用 OpenID 登录"),
+    "openid.away": ("the OpenID provider cannot be used now: {reason}", "OpenID 提供方暂不可用:{reason}"),
+    "openid.token": ("the OpenID provider does not vouch for this log-in: {reason}", "OpenID 登录未通过验证:{reason}"),
+    "openid.role": (
+        "the claim {claim!r} of the OpenID provider stands for no role here",
+        "OpenID 提供方的声明 {claim!r} 在本节点没有对应的角色",
+    ),
     "token.unknown": ("the token is unknown, revoked or has expired", "令牌不存在、已吊销或已过期"),
     "token.scope": ("{name} is not good for this: it needs {scope}", "{name} 无此权限,需要 {scope}"),
     "token.scope_given": (

@@ -42,6 +42,13 @@ WHERE enterprise_id IS NOT DISTINCT FROM $1 AND person_id > $2 ORDER BY person_i
 """
 FAILED: Final = "UPDATE person SET failures = failures + 1, failed_at = $2 WHERE person_id = $1"
 LET_IN: Final = "UPDATE person SET failures = 0, failed_at = NULL WHERE person_id = $1 AND failures > 0"
+# The provider says at each log-in what somebody is; whether he is let in, it does not say.
+ENTER: Final = """
+INSERT INTO person (name, enterprise_id, role, password, created_at, created_by, issuer, subject)
+VALUES ($1, $2, $3, '', $4, $5, $6, $7)
+ON CONFLICT (issuer, subject) DO UPDATE SET enterprise_id = excluded.enterprise_id, role = excluded.role
+RETURNING person_id, name, enterprise_id, role, active
+"""
 CHANGE: Final = """
 UPDATE person SET failures = 0, role = coalesce($2, role), active = coalesce($3, active),
                   password = coalesce($4, password)
@@ -126,14 +133,41 @@ class People:
         """A token for whoever knows the password. Raises AuthenticationFailed, and ServerBusy in a flood."""
         row = await self._row(name)
         is_closed = row is not None and self._is_closed(row)
-        is_right = await self._passwords.proves(password, None if row is None else row["password"])
+        is_right = await self._passwords.proves(password, None if row is None else row["password"] or None)
         if row is None or is_closed or not row["active"] or not is_right:
             if row is not None and not is_closed and not is_right:
                 await self._note(FAILED, row["person_id"], self._clock())
             raise AuthenticationFailed("person.log_in")
         await self._note(LET_IN, row["person_id"])
-        wanted = Wanted(LABEL, SCOPES_OF[row["role"]], None, life=life)
-        return _person(row), await self._tokens.issue(wanted, by=f"person:{name}", person_id=row["person_id"])
+        return await self._let_in(_person(row), life)
+
+    async def enter(
+        self, issuer: str, subject: str, name: str, role: str, enterprise_id: int | None
+    ) -> tuple[Person, Issued]:
+        """A token for whom an OpenID provider vouches for; who is new is added, by this name unless somebody has it.
+
+        Raises AuthenticationFailed for whoever is let in no more, HandleAlreadyExists.
+        """
+        check_role(role, enterprise_id)
+        by = f"openid:{issuer}"
+        async with begin(self._store, by) as transaction:
+            row = (name, enterprise_id, role, self._clock(), by, issuer, subject)
+            try:
+                found = await transaction.connection.fetchrow(ENTER, *row)
+            except asyncpg.UniqueViolationError:
+                raise HandleAlreadyExists("person.exists", name=name) from None
+            assert found is not None
+            entered = _person(found)
+            if not entered.active:
+                raise AuthenticationFailed("person.log_in")
+            await transaction.keep(
+                Act("person.entered", entered.name, None, {"role": role, "enterprise": enterprise_id})
+            )
+        return await self._let_in(entered, LOGGED_IN)
+
+    async def _let_in(self, person: Person, life: timedelta) -> tuple[Person, Issued]:
+        wanted = Wanted(LABEL, SCOPES_OF[person.role], None, life=life)
+        return person, await self._tokens.issue(wanted, by=f"person:{person.name}", person_id=person.person_id)
 
     def _is_closed(self, row: asyncpg.Record) -> bool:
         at: datetime | None = row["failed_at"]
@@ -141,7 +175,7 @@ class People:
         return row["failures"] >= MAX_FAILURES and at is not None and abs(self._clock() - at) < CLOSED
 
     async def _row(self, name: str) -> asyncpg.Record | None:
-        if not _NAME.fullmatch(name):
+        if not is_name(name):
             return None
         async with self._store.connection() as connection:
             return await connection.fetchrow(FIND, name)
@@ -162,9 +196,13 @@ async def add_person(connection: asyncpg.pool.PoolConnectionProxy, row: tuple[ob
     return int(person_id)
 
 
+def is_name(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None
+
+
 def check_name(name: str) -> None:
     """Raises InvalidValue."""
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise InvalidValue("person.name", name=name[:64])
 
 

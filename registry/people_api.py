@@ -27,7 +27,7 @@ from registry.json_routes import json_route
 from registry.people import People, Person
 from registry.routes import Route, percent_decode
 from registry.stewardship import STEWARDS, Stewardship
-from registry.tokens import Tokens
+from registry.tokens import Issued, Tokens
 
 
 class LogInForm(msgspec.Struct):
@@ -129,8 +129,7 @@ class PeopleHandlers:
             # Which ends the token just issued, too.
             await self._people.change(person, by=f"person:{person.name}", password=form.new_password)
             person, issued = await self._people.log_in(form.name, form.new_password)
-        told = msgspec.to_builtins(issued) | {"name": person.name, "role": person.role}
-        return asked.json_answer(told | {"enterprise": person.enterprise_id})
+        return asked.json_answer(logged_in(person, issued))
 
     async def log_out(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
         by = await self._callers.administrator(request, *SCOPES)
@@ -173,6 +172,12 @@ class PeopleHandlers:
             raise InvalidAdministrator("authorization.enterprise", identity=str(by), enterprise=person.name)
         await self._people.change(person, by=str(by), role=form.role, active=form.active, password=form.password)
         return asked.json_answer(_shown(await self._people.find(person.name)))
+
+
+def logged_in(person: Person, issued: Issued) -> dict[str, Any]:
+    """As LoggedInForm has it."""
+    told: dict[str, Any] = msgspec.to_builtins(issued)
+    return told | {"name": person.name, "role": person.role, "enterprise": person.enterprise_id}
 
 
 def _shown(person: Person) -> dict[str, Any]:

@@ -33,6 +33,7 @@ _STATUS_OF_RULE: Final[Mapping[str, int]] = {
     "application.state": 409,
     "application.evidence": 409,
     "enterprise.step": 409,
+    "openid.none": 404,
     "prefix.in_use": 409,
     "token.unknown": 401,
     "job.disk_full": 507,

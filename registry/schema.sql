@@ -526,9 +526,12 @@ CREATE TABLE person (
   failures int NOT NULL DEFAULT 0,
   failed_at timestamptz,
   created_at timestamptz NOT NULL,
-  created_by text NOT NULL
+  created_by text NOT NULL,
+  issuer text COLLATE "C",
+  subject text COLLATE "C"
 );
 CREATE INDEX person_enterprise_id ON person (enterprise_id);
+CREATE UNIQUE INDEX person_subject ON person (issuer, subject);
 COMMENT ON TABLE person IS 'People who log in.';
 COMMENT ON COLUMN person.person_id IS 'Number of the person.';
 COMMENT ON COLUMN person.name IS 'What he logs in with; in lower case.';
@@ -540,6 +543,8 @@ COMMENT ON COLUMN person.failures IS 'Wrong passwords since the last right one.'
 COMMENT ON COLUMN person.failed_at IS 'When the last of them came.';
 COMMENT ON COLUMN person.created_at IS 'When he was added.';
 COMMENT ON COLUMN person.created_by IS 'By whom.';
+COMMENT ON COLUMN person.issuer IS 'The OpenID provider that he logs in at; none for those with a password alone.';
+COMMENT ON COLUMN person.subject IS 'What that provider names him; never given to another.';
 
 CREATE TABLE token (
   token_id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

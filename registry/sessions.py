@@ -51,12 +51,12 @@ class Sessions:
         self._clock = clock
         self._challenges: deque[datetime] = deque()
 
-    async def open(self, identity: str | None = None) -> Session:
+    async def open(self, identity: str | None = None, *, life: timedelta = CHALLENGE_LIFE) -> Session:
         """A new challenge, or a session for an identity proved in another way. Raises ServerBusy in a flood."""
         now = self._clock()
         self._admit(now)
         session = Session(secrets.token_urlsafe(24), secrets.token_bytes(NONCE), identity)
-        expires_at = now + (CHALLENGE_LIFE if identity is None else IDLE_LIFE)
+        expires_at = now + (life if identity is None else IDLE_LIFE)
         async with self._store.connection() as connection:
             await connection.execute(PURGE, now, PURGED_AT_ONCE)
             await connection.execute(OPEN, _stored(session.session_id), session.nonce, identity, expires_at)

@@ -57,6 +57,14 @@ FAULTS: Final[Catalogue] = {
         "[{section}] {name}: not written HOST:PORT, or tcp://HOST:PORT",
         "[{section}] {name}：应写作 主机:端口 或 tcp://主机:端口",
     ),
+    "no_issuer": (
+        "[{section}] {name}: not an https address without query",
+        "[{section}] {name}：应为不带查询参数的 https 地址",
+    ),
+    "no_openid_role": (
+        "[{section}] {name}: not written value=operator or value=member@88.168.2",
+        "[{section}] {name}：应写作 取值=operator 或 取值=member@88.168.2",
+    ),
 }
 
 
@@ -160,6 +168,21 @@ def check_servers(servers: tuple[str, ...]) -> str:
     return "" if all(match and int(match["port"] or 1) in range(1, 65536) for match in matches) else "no_server"
 
 
+# Over plain HTTP whoever is on the way could name keys of his own: only a provider on this machine is believed so.
+_ISSUER: Final = re.compile(r"https://[^/?#@]+(/[^?#]*)?|http://(localhost|127\.0\.0\.1)(:[0-9]{1,5})?(/[^?#]*)?")
+OPENID_ROLE: Final = re.compile(
+    r"(?P<value>.+)=(?:(?P<ours>operator|reviewer|regulator)|(?P<theirs>administrator|member)@(?P<prefix>[^@/\s]+))"
+)
+
+
+def _check_issuer(issuer: str) -> str:
+    return "" if not issuer or _ISSUER.fullmatch(issuer) else "no_issuer"
+
+
+def _check_openid_roles(roles: tuple[str, ...]) -> str:
+    return "" if all(OPENID_ROLE.fullmatch(role) for role in roles) else "no_openid_role"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrySettings:
     """`[registry]`: the book, and who may write in it."""
@@ -208,6 +231,36 @@ class RegistrySettings:
         "注册接口的证书链文件(PEM);留空则使用节点的自签证书。",
     )
     private_key: str = setting("", "File of that certificate's private key (PEM).", "上述证书的私钥文件(PEM)。")
+    client_ca: str = setting(
+        "",
+        "File of certificates (PEM) that vouch for client certificates at the registry's own interface; they may be "
+        "the clients' own. Empty: none is asked for.",
+        "注册接口用于校验客户端证书的 CA 文件(PEM),也可以是客户端自己的证书;留空则不要求客户端证书。",
+    )
+    openid_issuer: str = setting(
+        "",
+        "Issuer of the OpenID Connect provider at which people may log in, as https://login.example.org. Empty: none.",
+        "供人员登录的 OpenID Connect 提供方的 issuer,如 https://login.example.org;留空则不启用。",
+        check=_check_issuer,
+    )
+    openid_client: str = setting("", "Client identifier of this node there.", "本节点在该提供方的 client_id。")
+    openid_secret: str = setting(
+        "",
+        "Client secret of this node there. Empty: it is a public client.",
+        "本节点在该提供方的 client_secret;留空则为公开客户端。",
+        secret=True,
+    )
+    openid_claim: str = setting(
+        "groups", "Claim of the ID Token that says what somebody is.", "ID 令牌中说明人员分组的声明。"
+    )
+    openid_roles: tuple[str, ...] = setting(
+        (),
+        "What values of that claim stand for: value=role for people of the node (operator, reviewer, regulator), "
+        "value=role@prefix for those of an enterprise (administrator, member). The first that fits counts.",
+        "该声明的取值对应的角色:节点人员写作 取值=角色(operator、reviewer、regulator),"
+        "企业人员写作 取值=角色@前缀(administrator、member);以首个匹配为准。",
+        check=_check_openid_roles,
+    )
     connections: int = setting(
         8,
         "Connections to Postgres of each process, for writing and listing.",

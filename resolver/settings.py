@@ -262,6 +262,7 @@ CONTRADICTIONS: Final[Catalogue] = {
         "{name}: a certificate and its private_key are given together",
         "{name}：证书 certificate 与私钥 private_key 须同时给出",
     ),
+    "no_openid": ("{name}: needed beside openid_issuer", "{name}：设置 openid_issuer 时必须给出"),
     "no_file": ("{name}: {value!r} cannot be read", "{name}：无法读取文件 {value!r}"),
     "no_level": (
         f"{{name}}: {{value!r}} is none of {', '.join(LOG_LEVELS)}",
@@ -355,8 +356,9 @@ def _contradictions(settings: Settings) -> Iterator[tuple[str, str, object]]:
     if not resolver.listen:
         yield "resolver.listen", "nowhere", ""
     yield from _certificate_contradictions("resolver", resolver.certificate, resolver.private_key)
-    if resolver.client_ca and not os.access(resolver.client_ca, os.R_OK):
-        yield "resolver.client_ca", "no_file", resolver.client_ca
+    for name, file in (("resolver.client_ca", resolver.client_ca), ("registry.client_ca", settings.registry.client_ca)):
+        if file and not os.access(file, os.R_OK):
+            yield name, "no_file", file
     if status.log_level not in LOG_LEVELS:
         yield "status.log_level", "no_level", status.log_level
     if status.log_format not in LOG_FORMATS:
@@ -374,6 +376,9 @@ def _certificate_contradictions(section: str, certificate: str, private_key: str
 
 def _registry_contradictions(registry: RegistrySettings) -> Iterator[tuple[str, str, object]]:
     yield from _certificate_contradictions("registry", registry.certificate, registry.private_key)
+    for name in ("client", "roles"):
+        if registry.openid_issuer and not getattr(registry, f"openid_{name}"):
+            yield f"registry.openid_{name}", "no_openid", ""
     for address in registry.trusted_proxies:
         if not _is_address(address):
             yield "registry.trusted_proxies", "no_address", address

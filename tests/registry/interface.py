@@ -5,6 +5,8 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import aiohttp
@@ -25,6 +27,7 @@ class Node:
     client: aiohttp.ClientSession
     operator: dict[str, str]
     enterprise: dict[str, str]
+    directory: Path
 
 
 def basic(identity: str, password: str) -> dict[str, str]:
@@ -32,12 +35,11 @@ def basic(identity: str, password: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def open_interface(dsn: str) -> AsyncIterator[Node]:
+async def open_interface(dsn: str, **more: Any) -> AsyncIterator[Node]:
     """The interface over an empty book, with the enterprise that operates the node, 88.168.1, and another, 88.168.2."""
     with tempfile.TemporaryDirectory() as directory:
-        settings = RegistrySettings(
-            dsn=dsn, administrators=(OPERATOR,), plain_authentication=True, data_directory=directory
-        )
+        given = {"administrators": (OPERATOR,), "plain_authentication": True, "data_directory": directory} | more
+        settings = RegistrySettings(dsn=dsn, **given)
         store = Store(settings, "test")
         await store.open()
         operator = await add_enterprise(store, "运营方", "Operator", "", "88.168.1", by="test")
@@ -46,12 +48,15 @@ async def open_interface(dsn: str) -> AsyncIterator[Node]:
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         address = runner.addresses[0]
-        async with aiohttp.ClientSession(f"http://{address[0]}:{address[1]}") as client:
-            yield Node(
-                store,
-                client,
-                basic(operator.identity, operator.secret_key),
-                basic(enterprise.identity, enterprise.secret_key),
-            )
-        await runner.cleanup()
-        await store.close()
+        try:
+            async with aiohttp.ClientSession(f"http://{address[0]}:{address[1]}") as client:
+                yield Node(
+                    store,
+                    client,
+                    basic(operator.identity, operator.secret_key),
+                    basic(enterprise.identity, enterprise.secret_key),
+                    Path(directory),
+                )
+        finally:
+            await runner.cleanup()
+            await store.close()

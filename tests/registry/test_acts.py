@@ -62,7 +62,10 @@ STEPS: list[tuple[str, str, str, dict[str, str], Any, str]] = [
 ]  # fmt: skip
 CHANGES_NOTHING = {"POST /api/labels"}
 # Whose acts are looked for beside what else they do.
-ELSEWHERE = ("/api/jobs", "/api/mappings", "/api/transfers", "/api/issuers", "/identity", "/snms")
+ELSEWHERE = (
+    *("/api/jobs", "/api/mappings", "/api/transfers", "/api/issuers", "/api/sessions", "/api/login/openid"),
+    *("/identity", "/snms"),
+)
 
 
 @pytest.fixture

@@ -18,11 +18,12 @@ from multidict import CIMultiDict
 from registry.database import DATABASE_AWAY, refusal_of
 from registry.errors import AuthenticationNeeded, HandleError, ProtocolFault
 from registry.handle import HandleKey
+from registry.handle_scheme import UnknownSession
 from registry.routes import Route, Router, raw_path
 from registry.spans import are_wanted, asked_by
 from registry.tokens import INVALID_TOKEN
 from resolver.listeners.http.asking import ALLOWANCE
-from resolver.listeners.http.authorization import BASIC_CHALLENGE, Authorization, UnknownSession
+from resolver.listeners.http.authorization import BASIC_CHALLENGE, Authorization
 from resolver.listeners.http.connection import Connection
 from resolver.listeners.http.elsewhere import leads_on
 from resolver.listeners.http.freshness import Freshness
@@ -138,7 +139,7 @@ class Dispatcher:
             response.set_status(403)  # Over plain HTTP there is nothing that the client could do about it.
             return response
         try:
-            challenge = await self._authorization.challenge(request)
+            challenge = await self._authorization.handle.challenge(request)
         except HandleError as busy:
             return refusal(request, busy)
         except DATABASE_AWAY as away:

@@ -10,11 +10,11 @@ from typing import Any, Final
 from aiohttp import web
 
 from registry.authentication import Administrator
-from registry.credentials import handle_parameters
 from registry.errors import HandleError, ProtocolFault, ServerBusy
+from registry.handle_scheme import UnknownSession, cnonce_of, header_fields, session_form
 from registry.language import preferred
 from registry.sessions import Session
-from resolver.listeners.http.authorization import Authorization, UnknownSession, cnonce_of, to_base64
+from resolver.listeners.http.authorization import Authorization
 from resolver.listeners.http.body import read_object
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.responses import BASE_HEADERS, json_response
@@ -42,16 +42,16 @@ class SessionApi:
         if by is not None and by.grant is not None:
             raise ProtocolFault("token.no_session")  # It would last longer than the token, and be good for more.
         session = await self._sessions.open(None if by is None else str(by))
-        form = _form(session, session.identity)
+        form = session_form(session, session.identity)
         if cnonce is not None:
-            form |= self._authorization.server_proof(session, cnonce)
+            form |= self._authorization.handle.server_proof(session, cnonce)
         return json_response(request, form, 201, {**_PRIVATE, "Location": THIS})
 
     async def show(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
         session = await self._find(request, {})
         if session is None:
             return _forbidden()
-        return json_response(request, _form(session, session.identity), headers=_PRIVATE)
+        return json_response(request, session_form(session, session.identity), headers=_PRIVATE)
 
     async def answer(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
         if not self._authorization.is_private(request):
@@ -67,7 +67,7 @@ class SessionApi:
             raise
         except HandleError as refused:
             error = refused.text(preferred(request.headers.get("Accept-Language")))
-        form = _form(session, identity)
+        form = session_form(session, identity)
         if error is not None:
             form["error"] = error
         return json_response(request, form, headers=_PRIVATE)
@@ -80,28 +80,16 @@ class SessionApi:
         return web.Response(status=204, headers=BASE_HEADERS)
 
     async def _prove(self, request: web.Request, session: Session, fields: Mapping[str, Any]) -> Administrator:
-        return await self._authorization.prove(session, {**_header_fields(request), **fields})
+        return await self._authorization.handle.prove(session, {**header_fields(request), **fields})
 
     async def _find(self, request: web.Request, fields: Mapping[str, Any]) -> Session | None:
         """The session that the request names, in its body or its Authorization header."""
         if not self._authorization.is_private(request):
             return None
         try:
-            return await self._authorization.session({**_header_fields(request), **fields})
+            return await self._authorization.handle.session({**header_fields(request), **fields})
         except UnknownSession:
             return None
-
-
-def _header_fields(request: web.Request) -> dict[str, str]:
-    scheme, _, rest = request.headers.get("Authorization", "").strip().partition(" ")
-    return handle_parameters(rest) if scheme.lower() == "handle" else {}
-
-
-def _form(session: Session, identity: str | None) -> dict[str, Any]:
-    form: dict[str, Any] = {"sessionId": session.session_id, "nonce": to_base64(session.nonce)}
-    if identity is not None:
-        form |= {"authenticated": True, "id": identity}
-    return form
 
 
 def _forbidden() -> web.Response:

@@ -78,17 +78,17 @@ async def lab(
     recursion: RecursionSettings | None = None,
     **settings: Any,
 ) -> AsyncIterator[Node]:
-    """`settings` are those of the resolver, or of the registry or the limits where they have them."""
+    """`settings` are those of the registry, or of the resolver or the limits where these have them."""
     registry = RegistrySettings(dsn=dsn, data_directory=str(directory), administrators=(ADMINISTRATOR,))
     ours = ResolverSettings(listen=("127.0.0.1",), port=0, native_port=0)
     limits = LimitSettings()
     for name, value in settings.items():
-        if hasattr(registry, name):
-            registry = replace(registry, **{name: value})
-        elif hasattr(limits, name):
+        if hasattr(limits, name):
             limits = replace(limits, **{name: value})
-        else:
+        elif hasattr(ours, name):
             ours = replace(ours, **{name: value})
+        else:
+            registry = replace(registry, **{name: value})
     given = {f"0.NA/{PREFIX}": prefix_values(), f"{PREFIX}/READ": (URL,), **(handles or {})}
     await write(dsn, given, exact_suffixes=registry.exact_suffixes)
     async with running(Settings(registry, ours, limits, recursion=recursion or RecursionSettings())) as node:

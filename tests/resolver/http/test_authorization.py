@@ -6,17 +6,15 @@ import hashlib
 import re
 import ssl
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
-from cryptography.x509.oid import NameOID
 
 from resolver.node import Node
+from tests.registry.certificates import client_certificate
 from tests.registry.test_claims import signature
 from tests.resolver.http.lab import SECRET, Client, Reply, administrator_key, any_certificate, basic, lab
 
@@ -206,26 +204,6 @@ async def test_a_password_opens_a_session_and_a_wrong_answer_does_not_end_it(dat
             assert "error" in client.ask("PUT", "/api/sessions/this", answer).json
 
         await using(node, use)
-
-
-def client_certificate(directory: Path, identity: str, key: rsa.RSAPrivateKey) -> Path:
-    """A certificate that a client made itself, with its key, as PEM."""
-    name = x509.Name([x509.NameAttribute(NameOID.USER_ID, identity)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(minutes=5))
-        .not_valid_after(now + timedelta(hours=1))
-        .sign(key, hashes.SHA256())
-    )
-    path = directory / "client.pem"
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + pem)
-    return path
 
 
 async def test_a_client_certificate_with_the_key_in_the_book_proves_its_subject(database_dsn, tmp_path):
