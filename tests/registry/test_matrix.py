@@ -5,6 +5,7 @@ fails the first test. Whatever the other enterprise keeps to itself carries a ma
 understood to see that it tells too much.
 """
 
+import json
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -48,6 +49,19 @@ class Row:
 PREFIX = {"prefix": "{prefix}"}
 ENTERPRISE = {"enterprise": "{enterprise}"}
 LINE = '{{"handle":"{handle}","values":[{{"index":1,"type":"DESC","data":"taken"}}]}}'
+SNMS_VALUE = {"index": 2000, "type": "batch", "data": {"format": "string", "value": "taken"}}
+SNMS = {"handle": "{handle}", "templateVersion": "cake", "value": [SNMS_VALUE]}
+SNMS_ITEM = {"name": MARK, "idType": "batch", "idIndex": 2000, "metadata": {"minLength": 1, "maxLength": 20}}
+SNMS_TEMPLATE = {
+    "prefix": "{prefix}",
+    "version": "cake",
+    "type": 2,
+    "items": [SNMS_ITEM],
+    "industryCategory": "C",
+    "industrySpecific": "28",
+    "industryTrade": "282",
+    "industrySubclass": "2822",
+}
 ROWS: dict[str, Row] = {
     "GET /api/changes": Row(PREFIX),
     "GET /api/webhooks": Row(PREFIX),
@@ -118,6 +132,17 @@ ROWS: dict[str, Row] = {
     "PUT /api/enterprises/{enterprise}/limits": Row({}, {"handles": 0}),
     "POST /api/enterprises/{enterprise}/{step}": Row({}, WHY),
     "POST /api/recycled/{prefix}": Row({}, WHY),
+    "POST /identityv2/data": Row({}, SNMS),
+    "PUT /identityv2/data": Row({}, SNMS),
+    "DELETE /identityv2/data": Row({}, {"handle": "{handle}"}),
+    "POST /identityv2/data/batchCreate": Row({}, [SNMS]),
+    "PUT /identityv2/data/batchUpdate": Row({}, [SNMS]),
+    "DELETE /identityv2/data/batchDelete": Row({}, ["{handle}"]),
+    "POST /snms/api/v3/template": Row({}, SNMS_TEMPLATE),
+    "DELETE /snms/api/v3/template": Row(PREFIX | {"version": "cake"}),
+    "POST /snms/api/v5/template": Row({}, SNMS_TEMPLATE),
+    "PUT /snms/api/v5/template": Row({}, SNMS_TEMPLATE),
+    "DELETE /snms/api/v5/template": Row(PREFIX | {"version": "cake"}),
 }
 # Asked for with a member of a range in place of a handle.
 OF_RANGES = {
@@ -129,6 +154,10 @@ OF_RANGES = {
 OF_NOBODY = {
     "GET /healthz",
     "POST /api/login",
+    "POST /identity/token",
+    "GET /identityv2/data/detail",  # What a resolver would tell the same caller.
+    "GET /snms/api/v3/template",  # Published ones, which are for all who read identifiers.
+    "GET /snms/api/v5/template",
     "DELETE /api/login",
     "POST /api/login/openid",
     "POST /api/login/openid/code",
@@ -143,6 +172,7 @@ OF_NOBODY = {
     "PUT /api/mappings",
     "POST /api/mappings/propose",
 }
+OF_SNMS = ("/identity", "/snms")
 # Public: which issuers there are. For applicants and reviewers: applications, which are of no enterprise yet.
 SHOWS_NO_MARK = {"GET /api/issuers"}
 
@@ -172,7 +202,11 @@ class Matrix:
             body["json"] = filled(row.body, known)
         query = filled(row.query, known)
         async with self.node.client.request(method, path.format_map(known), params=query, headers=sent, **body) as got:
-            return got.status, (await got.read()).lower()
+            said = (await got.read()).lower()
+        if got.status == 200 and path.startswith(OF_SNMS):
+            # Of HTTP its status is always 200.
+            return (200 if json.loads(said)["status"] == 1 else 403), said
+        return got.status, said
 
     async def leaks(self, headers: Mapping[str, str], **names: str) -> list[str]:
         """Routes that told this caller what is theirs, or failed."""
@@ -251,6 +285,7 @@ async def fill(matrix: Matrix) -> None:
     _, report = await ask(node, "POST", "/api/bulk", by | NDJSON, data=octets)
     _, job = await ask(node, "POST", "/api/jobs", by | NDJSON, data=octets, kind="register", onError="proceed")
     await done("PUT", f"/api/templates/{THEIRS}/cake", TEMPLATE)
+    await done("POST", "/snms/api/v5/template", SNMS_TEMPLATE | {"prefix": THEIRS})
     await done("PUT", f"/api/minters/{THEIRS}", {"minters": [{"name": "m", "layout": f"{MARK.upper()}{{serial}}"}]})
     await done("POST", f"/api/suffixes/{THEIRS}", {"minter": "m", "count": 9})
     members = {"first": f"{THEIRS}/R-01", "members": 9, "width": 2, "values": VALUES}
