@@ -48,7 +48,7 @@ def check(invocation: Invocation, chosen: Chosen, file: Path | None) -> None:
 @config.command("template", help="config.template")
 @language_option
 def template() -> None:
-    from resolver.settings import node_toml
+    from resolver.settings_file import node_toml
 
     click.echo(node_toml(), nl=False)
 

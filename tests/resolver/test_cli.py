@@ -17,7 +17,7 @@ from resolver.cli import catalogues
 from resolver.cli.frame import cells, wrapped
 from resolver.cli.invocation import language_of
 from resolver.cli.output import WIDEST, write_rows
-from resolver.settings import node_toml
+from resolver.settings_file import node_toml
 
 HEAVY = ("asyncio", "aiohttp", "asyncpg", "rich", "cryptography", "orjson", "msgspec", "prometheus_client")
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from registry.settings import InvalidSettings
-from resolver.settings import SECTIONS, Settings, load, node_toml
+from resolver.settings import SECTIONS, Settings, load
+from resolver.settings_file import node_toml
 
 
 def write(tmp_path: Path, text: str) -> Path:
