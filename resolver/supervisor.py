@@ -5,7 +5,6 @@ the database. The status port is there from the first moment to the last, to say
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
@@ -19,33 +18,28 @@ from typing import Any, Final, Protocol
 import msgspec
 from aiohttp import web
 
-from registry.database import DATABASE_AWAY
-from registry.embedded import EmbeddedPostgres, postgres_directory
-from registry.embedded_errors import EmbeddedPostgresError
 from registry.inheritance import InheritedProcess
-from registry.postgres_programs import find_binaries
 from registry.settings import InvalidSettings
 from registry.start_checks import refuse_strange_book
 from registry.start_errors import StartRefused
-from resolver import control, notification, upgrade
-from resolver.child import FIRST_DELAY, LAST_DELAY, Child, Order
+from resolver import control, notification, ports, upgrade
+from resolver.child import Child, Order
 from resolver.listeners.promised import Promised
 from resolver.listeners.status import Reason, create_app
 from resolver.logs import set_up
 from resolver.measurements import counted_together
+from resolver.own_postgres import POSTGRES, OwnPostgres
 from resolver.preparation import bring_schema_up_to_date, only_one, refuse_unfit
 from resolver.reloading import Reloaded, compare, merged, refused
 from resolver.renewal import renew
-from resolver.reservation import hold, reserve
 from resolver.settings import Settings
-from resolver.upgrade import Estate, Kept, Postgres
+from resolver.upgrade import Estate, Kept
 
 log = logging.getLogger(__name__)
 
 FAREWELL: Final = 0.2  # Seconds for an answer to leave before the program that gave it is another.
 DRAIN: Final = 15.0  # Seconds for what is in flight: the resolvers give their requests ten
 REGISTRY: Final = "registry"
-POSTGRES: Final = "postgres"
 
 
 class Prepare(Protocol):
@@ -89,8 +83,7 @@ class Supervisor:
         self._status_socket: socket.socket | None = None
         self._replacing: asyncio.Task[Mapping[str, Any]] | None = None
         self._programs = programs or Programs()
-        self._postgres: EmbeddedPostgres | None = None
-        self._postgres_restarts = 0
+        self._postgres: OwnPostgres | None = None
         self._children: list[Child] = []
         self._stopping = False
 
@@ -107,12 +100,13 @@ class Supervisor:
 
     def processes(self) -> Mapping[str, int]:
         running = {child.order.name: child.pid for child in self._children if child.pid is not None}
-        if self._postgres is not None and self._postgres.process is not None:
-            running[POSTGRES] = self._postgres.process.pid
+        if self._postgres is not None and self._postgres.pid is not None:
+            running[POSTGRES] = self._postgres.pid
         return {"supervisor": os.getpid(), **running}
 
     def restarts(self) -> Mapping[str, int]:
-        return {POSTGRES: self._postgres_restarts} | {child.order.name: child.restarts for child in self._children}
+        of_postgres = 0 if self._postgres is None else self._postgres.restarts
+        return {POSTGRES: of_postgres} | {child.order.name: child.restarts for child in self._children}
 
     async def run(self) -> None:
         """Returns when stopped. Raises PortTaken, EmbeddedPostgresError or StartRefused when it cannot start."""
@@ -121,7 +115,7 @@ class Supervisor:
             left = self._estate
             inherited = None if left is None else (Path(left.measurements), left.measurements_lock)
             self._measurements = stack.enter_context(counted_together(inherited))
-            (self._reserve if left is None else self._take_over_ports)(stack)
+            self._claim_ports(stack)
             await stack.enter_async_context(self._status())
             await stack.enter_async_context(notification.signs_of_life())
             if await self._unless_stopped(asyncio.create_task(self._start(stack))):
@@ -235,18 +229,11 @@ class Supervisor:
             raise ValueError("a process is being started; try again")
         assert self._measurements is not None
         assert self._status_socket is not None
-        resolver = self.settings.resolver
+        resolver, postgres = self.settings.resolver, None if self._postgres is None else self._postgres.left()
         return Estate(
             children, resolver.listen, resolver.port, resolver.native_port, self.settings.registry.port,
-            self._status_socket.fileno(), str(self._measurements[0]), self._measurements[1], self._postgres_left(),
+            self._status_socket.fileno(), str(self._measurements[0]), self._measurements[1], postgres,
         )  # fmt: skip
-
-    def _postgres_left(self) -> Postgres | None:
-        postgres = self._postgres
-        if postgres is None or postgres.process is None:
-            return None
-        listening, programs = postgres.place
-        return Postgres(postgres.process.pid, postgres.lock, str(listening), str(programs))
 
     async def _obey_renew(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:
         return {"failed": await self.renew()}
@@ -270,44 +257,20 @@ class Supervisor:
             task.result()
         return finished
 
-    def _reserve(self, stack: AsyncExitStack) -> None:
-        """Finds out about taken ports before anything is started; ports that were left open become known here."""
-        resolver, registry = self.settings.resolver, self.settings.registry
-        if self._programs.resolvers:
-            held = reserve(resolver.listen, resolver.port)
-            stack.callback(held.release)
-            native = reserve(held.addresses, resolver.native_port, datagrams=True)
-            stack.callback(native.release)
-            resolver = replace(resolver, listen=held.addresses, port=held.port, native_port=native.port)
-        if self._programs.registry:
-            free = reserve([registry.listen], registry.port)
-            free.release()  # the registry is one process, which binds its port alone
-            registry = replace(registry, port=free.port)
+    def _claim_ports(self, stack: AsyncExitStack) -> None:
+        resolver, registry, left = self.settings.resolver, self.settings.registry, self._estate
+        if left is not None:
+            resolver = ports.taken_over(resolver, left, stack)
+            registry = replace(registry, port=left.registry_port)
+        else:
+            resolver = ports.reserved(resolver, stack) if self._programs.resolvers else resolver
+            registry = ports.free(registry) if self._programs.registry else registry
         self.settings = replace(self.settings, resolver=resolver, registry=registry)
-
-    def _take_over_ports(self, stack: AsyncExitStack) -> None:
-        """Those that our processes listen on already."""
-        left = self._estate
-        assert left is not None
-        stack.callback(hold(left.addresses, left.port).release)
-        stack.callback(hold(left.addresses, left.native_port).release)
-        resolver = replace(self.settings.resolver, listen=left.addresses, port=left.port, native_port=left.native_port)
-        registry = replace(self.settings.registry, port=left.registry_port)
-        self.settings = replace(self.settings, resolver=resolver, registry=registry)
-
-    def _listen_for_status(self) -> socket.socket:
-        if self._estate is not None:
-            return socket.socket(fileno=self._estate.status)
-        status = self.settings.status
-        free = reserve([status.listen], status.port)
-        free.release()
-        family = socket.AF_INET6 if ":" in status.listen else socket.AF_INET
-        return socket.create_server((status.listen, free.port), family=family)
 
     @asynccontextmanager
     async def _status(self) -> AsyncIterator[None]:
         status = self.settings.status
-        self._status_socket = listening = self._listen_for_status()
+        self._status_socket = listening = ports.listening_for_status(status, self._estate)
         promised = Promised(lambda: self.settings.registry)
         runner = web.AppRunner(create_app(self, promised), access_log=None, handle_signals=False)
         await runner.setup()
@@ -324,37 +287,10 @@ class Supervisor:
         if registry.dsn or not self._programs.postgres:
             yield
             return
-        directory = postgres_directory(Path(registry.data_directory))
-        self._postgres = EmbeddedPostgres(directory, binaries=find_binaries(registry.postgres_binaries))
-        left = None if self._estate is None else self._estate.postgres
-        if left is None:
-            await self._postgres.start()
-        else:
-            self._postgres.adopt(left.process, left.lock, Path(left.socket), Path(left.programs))
-        self.settings = replace(self.settings, registry=replace(registry, dsn=self._postgres.dsn))
-        keeper = asyncio.create_task(self._keep_postgres(self._postgres), name=POSTGRES)
-        try:
+        self._postgres = OwnPostgres(registry)
+        async with self._postgres.running(None if self._estate is None else self._estate.postgres):
+            self.settings = replace(self.settings, registry=replace(registry, dsn=self._postgres.dsn))
             yield
-        finally:
-            keeper.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await keeper
-            await self._postgres.stop()
-
-    async def _keep_postgres(self, postgres: EmbeddedPostgres) -> None:
-        delay = FIRST_DELAY
-        while True:
-            await postgres.exited.wait()
-            log.error("Postgres ended; it is started again in %.1f s", delay)
-            self._postgres_restarts += 1
-            await asyncio.sleep(delay)
-            try:
-                await postgres.start()
-            except (EmbeddedPostgresError, *DATABASE_AWAY):
-                log.exception("Postgres could not be started again")
-                delay = min(delay * 2, LAST_DELAY)
-            else:
-                delay = FIRST_DELAY
 
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[None]:
