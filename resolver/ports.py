@@ -19,6 +19,10 @@ def reserved(settings: ResolverSettings, stack: AsyncExitStack) -> ResolverSetti
     stack.callback(held.release)
     native = reserve(held.addresses, settings.native_port, datagrams=True)
     stack.callback(native.release)
+    if settings.dns_zone:
+        dns = reserve(held.addresses, settings.dns_port, datagrams=True)
+        stack.callback(dns.release)
+        settings = replace(settings, dns_port=dns.port)
     return replace(settings, listen=held.addresses, port=held.port, native_port=native.port)
 
 
@@ -33,6 +37,9 @@ def taken_over(settings: ResolverSettings, left: Estate, stack: AsyncExitStack) 
     """Those that our processes listen on already."""
     stack.callback(hold(left.addresses, left.port).release)
     stack.callback(hold(left.addresses, left.native_port).release)
+    if settings.dns_zone and left.dns_port:
+        stack.callback(hold(left.addresses, left.dns_port).release)
+        settings = replace(settings, dns_port=left.dns_port)
     return replace(settings, listen=left.addresses, port=left.port, native_port=left.native_port)
 
 

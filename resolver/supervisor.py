@@ -233,6 +233,7 @@ class Supervisor:
         return Estate(
             children, resolver.listen, resolver.port, resolver.native_port, self.settings.registry.port,
             self._status_socket.fileno(), str(self._measurements[0]), self._measurements[1], postgres,
+            resolver.dns_port if resolver.dns_zone else 0,
         )  # fmt: skip
 
     async def _obey_renew(self, asked: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -51,6 +51,7 @@ class Estate:
     measurements: str
     measurements_lock: int
     postgres: Postgres | None = None
+    dns_port: int = 0  # None; an older program does not say.
 
 
 class TrialFailed(Exception):

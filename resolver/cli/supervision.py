@@ -26,6 +26,7 @@ async def up_until_stopped(invocation: Invocation, read: Callable[[], Settings],
     option = {
         settings.resolver.port: "--port",
         settings.resolver.native_port: "--set resolver.native_port=NUMBER",
+        settings.resolver.dns_port: "--set resolver.dns_port=NUMBER",
         settings.registry.port: "--set registry.port=NUMBER",
         settings.status.port: "--set status.port=NUMBER",
     }

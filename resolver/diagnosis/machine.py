@@ -5,7 +5,7 @@ import ctypes
 import shutil
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -73,12 +73,14 @@ def huge_pages() -> Finding:
 
 
 async def ports(settings: Settings, place: Place) -> list[Finding]:
-    wanted: Mapping[str, tuple[str, int]] = {
+    wanted: dict[str, tuple[str, int]] = {
         "HTTP": (place.host, settings.resolver.port),
         "Handle": (place.host, settings.resolver.native_port),
         "registry": (settings.registry.listen, settings.registry.port),
         "status": (settings.status.listen, settings.status.port),
     }
+    if settings.resolver.dns_zone:
+        wanted["DNS"] = (place.host, settings.resolver.dns_port)
     opened = await asyncio.gather(*(_is_open(host, port) for host, port in wanted.values()))
     closed = [
         Finding("ports", BAD, "ports.closed", {"port": port, "name": name})

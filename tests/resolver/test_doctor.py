@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 
 import asyncpg
 import pytest
@@ -12,7 +13,8 @@ from registry.language import text
 from resolver.diagnosis import answers, machine
 from resolver.diagnosis.finding import BAD, DOUBTFUL, GOOD, Finding
 from resolver.diagnosis.texts import FINDINGS, PARTS, REMEDIES
-from resolver.settings import Settings
+from resolver.questions import Place
+from resolver.settings import ResolverSettings, Settings
 from tests.resolver.running_node import RunningNode, arguments, ask, until
 from tests.resolver.test_cli import filament
 
@@ -100,3 +102,12 @@ def test_every_finding_that_may_be_wrong_has_a_remedy_in_both_languages():
     rules = {rule for rule in FINDINGS if rule.rpartition(".")[2] not in good}
     assert rules == set(REMEDIES)
     assert Finding("clock", GOOD, "clock.right", {"seconds": 0.0}).remedy("zh") == ""
+
+
+async def test_the_port_of_dns_is_looked_at_where_a_zone_is_answered_for():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        closed = other.getsockname()[1]
+    for zone, names in (("", set()), ("oid-res.test", {"DNS"})):
+        settings = Settings(resolver=ResolverSettings(dns_zone=zone, dns_port=closed))
+        found = await machine.ports(settings, Place("127.0.0.1", {}))
+        assert {one.culprit["name"] for one in found if one.culprit.get("port") == closed} == names
