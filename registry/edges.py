@@ -14,10 +14,13 @@ from typing import Final, NamedTuple
 
 import asyncpg
 
+from registry import range_links
 from registry.changes import Operation
 from registry.circles import circular_keys
 from registry.errors import InvalidValue
 from registry.handle import HandleKey
+from registry.handle_range import HandleRange
+from registry.prefix import Prefix
 from registry.relations import Direction, Relation, Said, inward, outward
 from registry.spellings import Place
 from registry.store import Store
@@ -157,7 +160,34 @@ async def step(
             origin, to = (sayer, target) if from_sayer else (target, sayer)
             yield Step(origin, to, Relation(relation))
         if len(rows) < PAGE:
-            return
+            break
+    asked = [place for place in places if place is not None]
+    for place, relation, target in await range_links.of_members(connection, store, asked, parameters[2], sight):
+        yield Step(key_of_place(store, place), target, Relation(relation))
+    async for place, relation, target in range_links.saying(connection, store, *parameters[3:]):
+        yield Step(target, key_of_place(store, place), Relation(relation))
+
+
+async def write_links_of_range(connection: Connection, store: Store, prefix: Prefix, made: HandleRange) -> None:
+    """Makes what all members of a range say their links. Raises LinksRefused where one leads back to a member; of those
+    that are filled in for each, the first and the last member's are looked at."""
+    await range_links.write(connection, store, prefix.prefix_id, made)
+    said = range_links.said_at_ends(store, made)
+    if said:
+        await connection.execute(BY_INDEX)
+        await connection.execute(TAKE_TURN, LOCK)
+    base = f"{prefix.key.decode()}/"
+    for direction in Direction:
+        led_to = outward(direction, Relation)
+        side = _Side(direction, [target for relation, target in said if relation in led_to])
+        while side.ahead:
+            if any(key.startswith(base) and made.position(key[len(base) :]) for key in side.ahead):
+                first = (prefix.prefix_id, made.first)
+                raise LinksRefused("link.circle", frozenset({first}), str(made.handle(made.first)))
+            await side.take(connection, store)
+            if len(side.seen) > MAX_CHECKED:
+                first = (prefix.prefix_id, made.first)
+                raise LinksRefused("link.too_far", frozenset({first}), str(made.handle(made.first)))
 
 
 async def sayers(
@@ -192,13 +222,17 @@ def key_of_place(store: Store, place: Place) -> str:
 async def _check(connection: Connection, store: Store, places: frozenset[Place]) -> None:
     """Refuses links by which a chain leads back. Raises LinksRefused."""
     starts = {key_of_place(store, place): place for place in places}
-    sides = [_Side(direction, starts) for direction in (Direction.FORWARD, Direction.BACKWARD)]
-    while all(side.ahead for side in sides):
+    sides = [_Side(direction, starts) for direction in (Direction.BACKWARD, Direction.FORWARD)]
+    ended: _Side | None = None
+    while ended is None:
         side = min(sides, key=lambda one: len(one.ahead))
-        side.take([one async for one in step(connection, store, side.ahead, side.direction)])
+        await side.take(connection, store)
         if len(side.seen) > MAX_CHECKED:
+            sides.remove(side)  # A range of a million serials leads far at once; the other way may be short.
+        elif not side.ahead:
+            ended = side
+        if not sides:
             raise LinksRefused("link.too_far", places, min(starts))
-    ended = next(side for side in sides if not side.ahead)
     circular = await asyncio.to_thread(circular_keys, ended.links, ended.seen)
     if circular:
         inside = sorted(circular & starts.keys())
@@ -214,11 +248,14 @@ class _Side:
         self.ahead = set(starts)
         self.links: defaultdict[str, set[str]] = defaultdict(set)
 
-    def take(self, steps: Iterable[Step]) -> None:
+    async def take(self, connection: Connection, store: Store) -> None:
+        """Goes one step on, or as far as a side may lead."""
         reached = set()
-        for one in steps:
+        async for one in step(connection, store, self.ahead, self.direction):
             self.links[one.origin].add(one.to)
             reached.add(one.to)
+            if len(reached) > MAX_CHECKED:
+                break
         self.ahead = reached - self.seen
         self.seen |= reached
 

@@ -12,8 +12,9 @@ from typing import Final
 import asyncpg
 
 from registry.handle_range import HandleRange, shared
-from registry.packing import pack
+from registry.packing import pack, unpack
 from registry.prefix import Prefix
+from registry.relations import links_said
 from registry.search_keys import search_keys
 from registry.store import Store
 from registry.value import HandleValue
@@ -43,6 +44,12 @@ SELECT * FROM unnest($1::timestamptz[], $2::int[], $3::text[], $4::text[], $5::b
 ON CONFLICT (prefix_id, suffix) DO NOTHING
 """
 
+LINK: Final = """
+INSERT INTO edge (prefix_id, suffix, relation, target, public)
+SELECT * FROM unnest($1::int[], $2::text[], $3::smallint[], $4::text[], $5::boolean[]) ON CONFLICT DO NOTHING
+"""
+
+_Row = tuple[datetime, int, str, str | None, bytes, str | None, int]
 Connection = asyncpg.pool.PoolConnectionProxy
 
 
@@ -69,7 +76,19 @@ async def own_rows(store: Store, connection: Connection, prefix_ids: Sequence[in
     rows = [row for one in found if (row := _row(store, one)) is not None]
     if rows:
         await connection.execute(OWN, *map(list, zip(*rows, strict=True)))
+        await _own_links(store, connection, rows)
     return len(rows)
+
+
+async def _own_links(store: Store, connection: Connection, rows: Sequence[_Row]) -> None:
+    """What a member said as one of its range it says itself from here on; it closes no circle that was not there."""
+    said: dict[tuple[int, str, int, str], bool] = {}
+    for _, prefix_id, suffix, _, packed, _, _ in rows:
+        for link in links_said(unpack(packed, 0)):
+            place = (prefix_id, suffix, int(link.relation), store.key_of(link.target.encode()).decode())
+            said[place] = said.get(place, False) or link.public
+    if said:
+        await connection.execute(LINK, *map(list, zip(*said, strict=True)), list(said.values()))
 
 
 def range_keys(prefix: Prefix, values: tuple[HandleValue, ...]) -> str | None:
@@ -77,7 +96,7 @@ def range_keys(prefix: Prefix, values: tuple[HandleValue, ...]) -> str | None:
     return search_keys(prefix.key, pack(shared(values), 0), prefix.searchable)
 
 
-def _row(store: Store, found: asyncpg.Record) -> tuple[datetime, int, str, str | None, bytes, str | None, int] | None:
+def _row(store: Store, found: asyncpg.Record) -> _Row | None:
     prefix = store.prefixes.by_id(found["prefix_id"])
     assert prefix is not None
     suffix, of_range = found["suffix"], HandleRange.from_row(prefix.spelling, found)

@@ -12,6 +12,7 @@ from typing import Final
 
 import asyncpg
 
+from registry import range_links
 from registry.acts import Act
 from registry.admin import AdminPermission
 from registry.authentication import Administrator
@@ -19,6 +20,7 @@ from registry.changes import ChangeKind, Operation
 from registry.claims import check_claims
 from registry.compulsory import check_named
 from registry.data_forms import check_data
+from registry.edges import write_links_of_range
 from registry.errors import AuthenticationNeeded, HandleAlreadyExists, HandleNotFound, InvalidValue, PrefixNotHomed
 from registry.handle import NAMING_AUTHORITY, Handle, check_new
 from registry.handle_range import DIGITS, HandleRange, make_range
@@ -144,6 +146,7 @@ class Ranges:
             await transaction.connection.execute(UPDATE, *row)
             new = with_changes(new, version=old.version + 1)
             await self._log(transaction, prefix, new, Operation.UPDATED)
+            await write_links_of_range(transaction.connection, self._store, prefix, new)
             return Written(first.handle, False, new.record(new.first).unpack())
 
         return await self._change(member, by, version, change)
@@ -159,6 +162,7 @@ class Ranges:
             rows = await self._own_rows(transaction.connection, prefix, old)
             await self._count(transaction, prefix, rows["rows"] - old.members)
             await self._log(transaction, prefix, old, Operation.DELETED)
+            await range_links.write(transaction.connection, self._store, prefix.prefix_id, old, gone=True)
             return Written(first.handle, False, first)
 
         return await self._change(member, by, version, change)
@@ -209,6 +213,7 @@ class Ranges:
         # A member that was deleted before stays so.
         await self._count(transaction, prefix, made.members - own["rows"])
         await self._log(transaction, prefix, made, Operation.CREATED)
+        await write_links_of_range(connection, self._store, prefix, made)
         return made.record(made.first).unpack()
 
     async def _change(

@@ -12,6 +12,7 @@ from itertools import islice
 from time import monotonic
 from typing import Final
 
+from registry import range_links
 from registry.edges import BY_INDEX, Connection, Step, place_of, step
 from registry.errors import InvalidValue, ProtocolFault
 from registry.handle import Handle
@@ -161,6 +162,7 @@ async def _named(connection: Connection, store: Store, found: Iterable[Reached])
     keys = {key for one in found for key in (one.key, one.via)}
     places = {key: place for key in keys if (place := place_of(store, key)) is not None}
     spelled = await spellings(connection, places.values())
+    spelled |= await range_links.spellings(connection, store, set(places.values()) - spelled.keys())
     names = {key: _name(store, key, places.get(key), spelled) for key in keys}
     return [Named(names[one.key], one.depth, one.relation, names[one.via], one.key) for one in found]
 

@@ -1,0 +1,136 @@
+"""Links of the members of ranges that have no rows of their own: walked as those of any handle, without a row for each.
+
+What all members say is one row for the range, so it is found from its target, and every member with it. What is filled
+in for each (`{serial}`) is found from the member alone.
+"""
+
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from itertools import islice
+from typing import Final, NamedTuple
+
+import asyncpg
+
+from registry.handle_range import HandleRange, shared
+from registry.members import MEMBERS
+from registry.relations import Said, links_said
+from registry.spellings import Place
+from registry.store import Store
+
+Connection = asyncpg.pool.PoolConnectionProxy
+RANGES_AT_ONCE: Final = 100  # Read at once: some kilobytes each at most.
+SLICE: Final = 2000  # Members of a range looked at before others have their turn.
+
+FORGET: Final = "DELETE FROM range_edge WHERE prefix_id = $1 AND characters = $2 AND suffix = $3"
+ADD: Final = """
+INSERT INTO range_edge (prefix_id, characters, suffix, relation, target, public)
+SELECT $1, $2, $3, relation, target, public
+FROM unnest($4::smallint[], $5::text[], $6::boolean[]) AS said (relation, target, public)
+"""
+SAYING: Final = """
+SELECT e.target, e.relation, r.prefix_id, r.version, r.packed, r.head, r.suffix AS first, r.suffix_to AS last, r.width,
+       r.radix, extract(epoch FROM coalesce(r.updated_at, r.created_at))::bigint AS written_at
+FROM unnest($1::text[], $2::boolean[]) AS asked (target, own) JOIN range_edge AS e ON e.target = asked.target
+JOIN handle_range AS r ON r.prefix_id = e.prefix_id AND r.characters = e.characters AND r.suffix = e.suffix
+WHERE e.relation = ANY ($3::smallint[])
+      AND (e.public AND asked.own OR $4::int[] IS NULL OR e.prefix_id = ANY ($4))
+ORDER BY e.target, e.relation, r.prefix_id, r.characters, r.suffix
+"""
+OWN: Final = "SELECT suffix FROM handle WHERE prefix_id = $1 AND suffix = ANY ($2::text[])"
+
+
+class MemberLink(NamedTuple):
+    """One link of a member."""
+
+    place: Place
+    relation: int
+    target: str
+
+
+async def write(connection: Connection, store: Store, prefix_id: int, of: HandleRange, *, gone: bool = False) -> None:
+    """Keeps what all members of a range say now, or nothing more of one that is gone."""
+    key = (prefix_id, len(of.first), of.first)
+    await connection.execute(FORGET, *key)
+    links = {} if gone else said(store, of)
+    if links:
+        rows = [(relation, target, public) for (relation, target), public in sorted(links.items())]
+        await connection.execute(ADD, *key, *map(list, zip(*rows, strict=True)))
+
+
+def said(store: Store, of: HandleRange) -> dict[tuple[int, str], bool]:
+    """The links that all members say, by relation and key of the target: whether anybody may read them."""
+    return _keyed(store, links_said(shared(of.values)))
+
+
+def said_at_ends(store: Store, of: HandleRange) -> set[tuple[int, str]]:
+    """What the first and the last member say, by relation and key of the target."""
+    return {link for suffix in (of.first, of.last) for link in _keyed(store, links_said(of.values_of(suffix)))}
+
+
+async def of_members(
+    connection: Connection,
+    store: Store,
+    places: Iterable[Place],
+    relations: Collection[int],
+    sight: Collection[int] | None,
+) -> list[MemberLink]:
+    """What those of these handles say that are members of ranges."""
+    found = await _members(connection, store, places)
+    return [
+        MemberLink(place, relation, target)
+        for place, one in found.items()
+        for (relation, target), public in _keyed(store, links_said(one.values_of(place[1]))).items()
+        if relation in relations and (public or sight is None or place[0] in sight)
+    ]
+
+
+async def saying(
+    connection: Connection,
+    store: Store,
+    targets: Sequence[str],
+    own: Sequence[bool],
+    relations: Sequence[int],
+    sight: Sequence[int] | None,
+) -> AsyncIterator[MemberLink]:
+    """The members of ranges that say something of these keys; `own` and `sight` as in `registry.edges.step`."""
+    cursor = await connection.cursor(SAYING, targets, own, relations, sight)
+    while rows := await cursor.fetch(RANGES_AT_ONCE):
+        if any(store.prefixes.by_id(row["prefix_id"]) is None for row in rows):
+            await store.load_prefixes()
+        for row in rows:
+            async for place in _without_rows(connection, row["prefix_id"], HandleRange.from_row("", row)):
+                yield MemberLink(place, row["relation"], row["target"])
+
+
+async def _without_rows(connection: Connection, prefix_id: int, of: HandleRange) -> AsyncIterator[Place]:
+    """Its members but for those that have rows of their own, which say themselves what they say."""
+    members = of.suffixes()
+    while some := list(islice(members, SLICE)):
+        own = {row["suffix"] for row in await connection.fetch(OWN, prefix_id, some)}
+        for suffix in some:
+            if suffix not in own:
+                yield prefix_id, suffix
+
+
+async def spellings(connection: Connection, store: Store, places: Iterable[Place]) -> dict[Place, str]:
+    """Of those that are members of ranges, as they were registered."""
+    found = await _members(connection, store, places)
+    return {place: one.spelled(place[1]) for place, one in found.items()}
+
+
+async def _members(connection: Connection, store: Store, places: Iterable[Place]) -> dict[Place, HandleRange]:
+    asked = [place for place in places if (prefix := store.prefixes.by_id(place[0])) is not None and prefix.ranged]
+    if not asked:
+        return {}
+    columns = [prefix_id for prefix_id, _ in asked], [suffix for _, suffix in asked]
+    rows = await connection.fetch(MEMBERS, *columns)
+    ranges = {(row["prefix_id"], row["suffix"]): HandleRange.from_row("", row) for row in rows}
+    return {place: one for place, one in ranges.items() if one.position(place[1]) is not None}
+
+
+def _keyed(store: Store, links: Iterable[Said]) -> dict[tuple[int, str], bool]:
+    """Two spellings of one target are one link, and one that anybody may read hides one that nobody may."""
+    keyed: dict[tuple[int, str], bool] = {}
+    for link in links:
+        key = (int(link.relation), store.key_of(link.target.encode()).decode())
+        keyed[key] = keyed.get(key, False) or link.public
+    return keyed
