@@ -40,7 +40,10 @@ def verify_page(reader: Reader, document: dict[str, Any]) -> str:
     """The page with the node's did:web document."""
     keys = orjson.dumps(document).decode().translate(_ESCAPES)
     said = " ".join(f'data-{rule}="{reader.say(f"verify.{rule}")}"' for rule in _SAID)
-    facts = "".join(f'<dt>{reader.say(f"verify.fact.{name}")}</dt><dd data-fact="{name}"></dd>' for name in _FACTS)
+    facts = "".join(
+        f'<div class="wide"><dt>{reader.say(f"verify.fact.{name}")}</dt><dd data-fact="{name}"></dd></div>'
+        for name in _FACTS
+    )
     named = ("lead", "statement", "signature", "verify", "file", "script")
     main = _MAIN.format(
         title=reader.say("verify.title"),
