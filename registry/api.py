@@ -76,6 +76,8 @@ from registry.webhook_delivery import Deliverer
 log = logging.getLogger(__name__)
 
 DRAIN: Final = 10.0  # Seconds for requests in flight when the registry stops; a load is taken up again.
+MAX_CONNECTIONS: Final = 4096  # Of programs of enterprises and people in browsers; each idle one costs some kilobytes.
+IDLE: Final = 75.0  # Seconds for which an idle connection is kept, as the resolver keeps its own.
 LONGEST_BODY: Final = 16 << 20  # Octets of a request that is sent on terms: the most that any route takes.
 TITLES: Final = ("Filament: registry", "Filament:注册接口")
 PROGRAM: Final = "registry"
@@ -187,6 +189,16 @@ async def _sign_off(request: web.Request, response: web.StreamResponse) -> None:
         response.force_close()
 
 
+def _bounded(server: web.Server) -> Callable[[], asyncio.BaseProtocol]:
+    """Makes protocols of no more connections than there may be; the others are ended at once."""
+    return lambda: server() if len(server.connections) < MAX_CONNECTIONS else _Crowded()
+
+
+class _Crowded(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
+
+
 async def _give_way(runner: web.AppRunner, port: Port) -> None:
     """Accepts no more, and tells whoever asks on an open connection that it is over with the answer."""
     runner.app[LAST_ANSWERS].set()
@@ -233,11 +245,11 @@ async def _serve(
     inherited = [] if inheritance is None else inheritance.listening(KIND)
     sockets = inherited or listen((settings.listen,), settings.port, shared=False)
     store = Store(settings, PROGRAM)
-    runner = web.AppRunner(create_app(store), access_log=None, shutdown_timeout=DRAIN)
+    runner = web.AppRunner(create_app(store), access_log=None, shutdown_timeout=DRAIN, keepalive_timeout=IDLE)
     await runner.setup()
     assert runner.server is not None
     certificate = _certificate(settings)
-    port = Port(sockets, runner.server, lambda: certificate.context)
+    port = Port(sockets, _bounded(runner.server), lambda: certificate.context)
     legacy = Legacy(lambda: {KIND: port.sockets})
     upkeep = Upkeep(store)
     tasks = {

@@ -9,8 +9,11 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from registry.errors import ServerBusy
+from registry.waiting import turn
 
 AT_ONCE: Final = 2  # One computes while the other is handed over; a process is meant to have one core.
+# Seconds for one's turn: all that may wait is about a second of work, and of a machine that is pressed ten times that.
+PATIENCE: Final = 15.0
 
 Result = TypeVar("Result")
 
@@ -18,8 +21,9 @@ Result = TypeVar("Result")
 class Aside:
     """Does so much at a time, lets so many wait, and refuses the others."""
 
-    def __init__(self, most: int, at_once: int = AT_ONCE) -> None:
+    def __init__(self, most: int, at_once: int = AT_ONCE, patience: float = PATIENCE) -> None:
         self.most = most
+        self._patience = patience
         self._asked = 0
         self._turn = asyncio.Semaphore(at_once)
 
@@ -29,7 +33,10 @@ class Aside:
             raise ServerBusy("server.queue")
         self._asked += 1
         try:
-            async with self._turn:
+            await turn(self._turn, self._patience)
+            try:
                 return await asyncio.to_thread(work, *arguments)
+            finally:
+                self._turn.release()
         finally:
             self._asked -= 1

@@ -4,12 +4,19 @@ The pool's convenience methods cost five times a prepared statement on an owned 
 a request costs a transaction anyway; the resolver's reads use `connect`.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
 import asyncpg
 
 from registry.errors import HandleError, ServerBusy, ServerReadOnly
 from registry.settings import RegistrySettings, primary_among
 
 CONNECT_TIMEOUT = 10.0  # Seconds; a reachable server answers in milliseconds, an unreachable one never does.
+# Those who wait for a connection of the pool: more would wait longer than CONNECT_TIMEOUT, at ten transactions a second
+# over each of ten connections.
+MAX_WAITING: Final = 1000
 
 # A standby: it can be read, and neither be written nor asked for challenges and sessions, which are not logged.
 READ_ONLY = (asyncpg.ReadOnlySQLTransactionError, asyncpg.FeatureNotSupportedError)
@@ -79,3 +86,27 @@ async def connect(
         server_settings=_server_settings(settings, program)
         | {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"},
     )
+
+
+class PoolQueue:
+    """Who waits for a connection of a pool: so many, and not for ever. For all others the database is away."""
+
+    def __init__(self, most: int = MAX_WAITING, patience: float = CONNECT_TIMEOUT) -> None:
+        self._most = most
+        self._patience = patience
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def connection(self, pool: asyncpg.Pool) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+        """Raises what DATABASE_AWAY lists."""
+        if self._waiting >= self._most:
+            raise asyncpg.TooManyConnectionsError("too many wait for a connection")
+        self._waiting += 1
+        try:
+            connection = await pool.acquire(timeout=self._patience)
+        finally:
+            self._waiting -= 1
+        try:
+            yield connection
+        finally:
+            await pool.release(connection)

@@ -13,7 +13,7 @@ import asyncpg
 
 from registry import migrate
 from registry.changes import Change, ChangeKind, LoggedChange, Look, Operation
-from registry.database import CONNECT_TIMEOUT, DATABASE_AWAY, connect, open_pool
+from registry.database import CONNECT_TIMEOUT, DATABASE_AWAY, PoolQueue, connect, open_pool
 from registry.dictionaries import Connection, Dictionaries
 from registry.errors import ServerBusy
 from registry.handle import Handle, HandleKey, KeyOf, fold_prefix, fold_whole
@@ -114,6 +114,7 @@ class Store:
         self.nearest = nearest or Nearest(settings, primary_among(settings.dsn))
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
+        self._queue = PoolQueue()
         self._units: dict[asyncio.Task[Any] | None, Unit] = {}
         self._readers: asyncio.LifoQueue[Reader] = asyncio.LifoQueue()
         self._all_readers = [Reader(self.nearest, program) for _ in range(readers)]
@@ -147,7 +148,7 @@ class Store:
             async with self._opening:
                 if self._pool is None:
                     self._pool = await open_pool(self.settings, self.program)
-        async with self._pool.acquire(timeout=CONNECT_TIMEOUT) as connection:
+        async with self._queue.connection(self._pool) as connection:
             yield connection
 
     @asynccontextmanager

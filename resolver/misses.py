@@ -24,6 +24,7 @@ from registry.handle import HandleKey
 from registry.packing import PackedRecord
 from registry.start_errors import SchemaMismatch
 from registry.store import Store
+from registry.waiting import turn
 from resolver.answer import Answer
 from resolver.metrics import Metrics
 from resolver.namespaces import Namespaces
@@ -200,8 +201,15 @@ class Misses:
         outcomes: dict[HandleKey, Answer | HandleError] = {}
         remaining = iter(keys)
         while window := list(islice(remaining, self._window)):
-            async with self._turn:
+            try:
+                await turn(self._turn, self._deadline)
+            except ServerBusy as refused:
+                outcomes |= dict.fromkeys(window, refused)
+                continue
+            try:
                 await self._read_window(window, board, outcomes)
+            finally:
+                self._turn.release()
         return outcomes
 
     async def _read_window(

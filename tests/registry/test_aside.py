@@ -49,3 +49,15 @@ async def test_work_that_fails_or_is_given_up_leaves_its_place():
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert await aside.do(int) == 0
+
+
+async def test_who_waits_too_long_for_a_turn_is_refused_and_leaves_the_place():
+    aside, go = Aside(2, at_once=1, patience=0.05), threading.Event()
+    first = asyncio.create_task(aside.do(go.wait, 30))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(30):
+        with pytest.raises(ServerBusy):
+            await aside.do(go.wait, 30)
+    go.set()
+    assert await first
+    assert await aside.do(int, "7") == 7

@@ -111,6 +111,19 @@ async def test_a_queue_longer_than_its_deadline_can_serve_is_not_joined_and_open
         assert [asker.result() for asker in again] == [MISSING] * (MAX_BATCH * 4)
 
 
+async def test_a_batch_waits_for_its_turn_no_longer_than_a_read_may_take():
+    async with bench(readers=2, deadline=0.05) as made:
+        await made.misses._turn.acquire()  # by a batch whose read is slow
+        names = [key("88.1/A"), key("88.1/B")]
+        async with asyncio.timeout(DEADLINE):
+            refused = await made.resolver.resolve_many(names)
+        assert [outcome.rule for outcome in refused] == ["server.queue"] * 2
+        made.misses._turn.release()
+        reading = asyncio.create_task(made.resolver.resolve_many(names))
+        (await made.book.next_read()).answer()
+        assert await reading == [MISSING, MISSING]
+
+
 async def test_a_read_that_takes_too_long_is_given_up():
     async with bench(deadline=0.05) as made:
         asker = made.ask("88.1/A")

@@ -16,9 +16,11 @@ from registry.labels.job import MEDIA_TYPES, ONE, file_name
 from registry.labels.label import check_base, label_of, symbology_of
 from registry.labels.symbol import Symbology
 from registry.routes import Parameter, Route, percent_decode
+from registry.waiting import turn
 from resolver.listeners.http.responses import BASE_HEADERS
 
 MAX_WAITING: Final = 16  # Labels asked for at one time; at a millisecond each they wait for a tenth of a second.
+PATIENCE: Final = 5.0  # Seconds for one's turn; a label that is drawn as a page takes some hundred milliseconds.
 REST: Final = 4.0  # Times what a label took until the next is begun: labels have a fifth of a core at most.
 A_DAY: Final = "public, max-age=86400"  # What an address gives never changes, unless the program that draws it does.
 
@@ -57,7 +59,7 @@ class Labels:
             raise ServerBusy("server.queue")
         self._waiting += 1
         try:
-            await self._turn.acquire()
+            await turn(self._turn, PATIENCE)
         finally:
             self._waiting -= 1
         begun = monotonic()
