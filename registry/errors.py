@@ -3,8 +3,7 @@
     HandleError
     ├── ProtocolFault            4    a request that contradicts itself
     ├── OperationNotSupported    5
-    ├── TooManyAliases           6    aliases of aliases, or a circle of them
-    ├── RecursionLimit           6    too many servers have passed the question on
+    ├── RecursionLimit           6    aliases of aliases, or too many servers have passed the question on
     ├── ServerBusy               3    try again: the database is away or too much is waiting
     ├── HandleNotFound         100    ├── HandleAlreadyExists    101    ├── InvalidHandle        102
     ├── ValuesNotFound         200    ├── ValueAlreadyExists     201    ├── InvalidValue         202
@@ -80,10 +79,6 @@ class ProtocolFault(HandleError):
 
 class OperationNotSupported(HandleError):
     code = ResponseCode.OPERATION_NOT_SUPPORTED
-
-
-class TooManyAliases(HandleError):
-    code = ResponseCode.RECURSION_LIMIT
 
 
 class RecursionLimit(HandleError):

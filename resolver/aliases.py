@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from registry.alias import MAX_HOPS
-from registry.errors import HandleError, TooManyAliases
+from registry.errors import HandleError, RecursionLimit
 from registry.handle import HandleKey
 from registry.names import Names
 from resolver.answer import NOT_RESPONSIBLE, Alias, Answer, Followed
@@ -52,11 +52,11 @@ class Way:
         return key if self.hops <= MAX_HOPS else None
 
     def end(self, last: Answer) -> Answer:
-        """What is given at the end of the way. Raises TooManyAliases."""
+        """What is given at the end of the way. Raises RecursionLimit."""
         if self._first is None:
             return last
         if self.hops > MAX_HOPS:
-            raise TooManyAliases("alias.too_many", handle=self._first.name.decode(), limit=MAX_HOPS)
+            raise RecursionLimit("alias.too_many", handle=self._first.name.decode(), limit=MAX_HOPS)
         if isinstance(last, Alias) or last is NOT_RESPONSIBLE:
             return self._first.own()
         return Followed(self._first, last) if last.registered else last

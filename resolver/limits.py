@@ -152,21 +152,21 @@ class Limits:
         self._fronts = fronts
         self._exempt: Sequence[IpNetwork] = ()
         self._clock = clock
-        self._on = False
+        self.on = False
         self._connections = self._datagrams = Rates((), silent=False)
         self._vouched: Recent[bytes, bool] = Recent(STRANGERS // 2)
 
     def limit(self, *, client: int, prefix: int, enterprise: int, exempt: Sequence[str] = ()) -> None:
         """Questions a second; 0 for no limit. What was saved before is forgotten."""
         limits: tuple[tuple[Limited, int], ...] = (("client", client), ("prefix", prefix), ("enterprise", enterprise))
-        self._on = any((client, prefix, enterprise))
+        self.on = any((client, prefix, enterprise))
         self._exempt = networks_from(exempt)
         self._connections = Rates(limits, silent=False)
         self._datagrams = Rates(limits, silent=True)
 
     def allowance(self, protocol: str, address: Address) -> Allowance | None:
         """Of who asks from an address; None while nothing is limited. A request in a tunnel has been counted."""
-        if not self._on:
+        if not self.on:
             return None
         rates = self._datagrams if protocol == "udp" else self._connections
         return Allowance(self, rates, b"" if protocol == "tunnel" else self._client_of(address))
@@ -177,7 +177,7 @@ class Limits:
 
     def vouch(self, token: bytes) -> None:
         """Somebody who showed this is known, and is a client of his own from now on, wherever he asks from."""
-        if self._on:
+        if self.on:
             self._vouched.put(token, True)
 
     def hides_client(self, address: str) -> bool:

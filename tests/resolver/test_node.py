@@ -28,7 +28,7 @@ def settings(dsn: str, directory: Path) -> Settings:
     return Settings(
         RegistrySettings(dsn=dsn, data_directory=str(directory)),
         ResolverSettings(listen=("127.0.0.1",), port=0, native_port=0, workers=1),
-        StatusSettings(port=0),
+        status=StatusSettings(port=0),
     )
 
 

@@ -95,8 +95,7 @@ class Dispatcher:
 
     def _count_in(self, request: web.Request) -> None:
         """Counts a request for its client. Raises TooManyRequests."""
-        allowance = self._authorization.allowance(request)
-        if allowance is None:
+        if not self._tally.limits.on or (allowance := self._authorization.allowance(request)) is None:
             return
         request[ALLOWANCE] = allowance
         if (excess := allowance.client_excess()) is not None:

@@ -46,8 +46,6 @@ class OtherNodes:
         self, request: web.Request, asked: str, name: bytes, answer: Answer, query: Query | None = None
     ) -> web.StreamResponse | None:
         """What is said elsewhere of a name for which there is no record here; None when nothing is."""
-        if query is not None and query.flag(DO_NOT_REFER, False):
-            return None
         elsewhere = await self._ask(request, name, answer)
         if elsewhere is None or self._recursion is None:
             return None

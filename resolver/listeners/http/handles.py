@@ -30,7 +30,7 @@ from resolver.listeners.http.asking import ask_for
 from resolver.listeners.http.authorization import LOOKING, Authorization
 from resolver.listeners.http.body import expect_json, read_body, read_object
 from resolver.listeners.http.conditional import caching_headers, etag_of, private_headers, unchanged
-from resolver.listeners.http.elsewhere import OtherNodes
+from resolver.listeners.http.elsewhere import DO_NOT_REFER, OtherNodes
 from resolver.listeners.http.explanations import EXPLAIN, Explanations
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.query import Query
@@ -197,6 +197,7 @@ class Handles:
         audience = audience_of(query)
         only_public = query.flag("publicOnly", by is None and audience is None)
         authoritative, ignores_aliases = query.flag("auth", False), query.flag("ignore_aliases", False)
+        stays = query.flag(DO_NOT_REFER, False)
         answer = await self._resolve(key, authoritative=authoritative)
         if isinstance(answer, Alias):
             answer = (
@@ -204,7 +205,7 @@ class Handles:
             )
         staleness = 0.0 if authoritative else self._resolver.staleness
         record = answer.record
-        if record is None and only_public:
+        if record is None and only_public and not stays:
             octets = asked.encode(errors="replace")
             if (elsewhere := await self._other_nodes.respond(request, asked, octets, answer, query)) is not None:
                 return elsewhere
