@@ -121,7 +121,7 @@ async def write_on(
 
 async def answered(session: aiohttp.ClientSession, write: Write, notes: Notes, saw: Saw = _nobody) -> tuple[int, bytes]:
     """The answer to a write, which is sent again under its key until there is one."""
-    deadline = time.monotonic() + PATIENCE
+    deadline, status, body = time.monotonic() + PATIENCE, SILENT, b""
     while time.monotonic() < deadline:
         sent = time.monotonic()
         status, body = await _sent(session, write)
@@ -131,7 +131,7 @@ async def answered(session: aiohttp.ClientSession, write: Write, notes: Notes, s
         if 0 < status < 500 and status not in NOT_NOW:
             return status, body
         await asyncio.sleep(SENT_AGAIN)
-    raise TimeoutError(f"{write.kind} {write.token} was never answered")
+    raise TimeoutError(f"{write.kind} {write.token} was never answered; last {status}: {body[:300]!r}")
 
 
 async def _sent(session: aiohttp.ClientSession, write: Write) -> tuple[int, bytes]:

@@ -30,11 +30,11 @@ from registry.export import export_handles
 from registry.language import Catalogue, Language, of_locale, text
 from registry.migrate import migrate
 from registry.refusals import write_refusals
+from registry.setting_rules import primary_among
 from registry.settings import (
     InvalidSettings,
     RegistrySettings,
     default_environment,
-    primary_among,
     read_file,
     read_section,
 )

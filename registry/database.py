@@ -11,7 +11,8 @@ from typing import Final
 import asyncpg
 
 from registry.errors import HandleError, ServerBusy, ServerReadOnly
-from registry.settings import RegistrySettings, primary_among
+from registry.setting_rules import primary_among
+from registry.settings import RegistrySettings
 
 CONNECT_TIMEOUT = 10.0  # Seconds; a reachable server answers in milliseconds, an unreachable one never does.
 # Those who wait for a connection of the pool: more would wait longer than CONNECT_TIMEOUT, at ten transactions a second

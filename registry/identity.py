@@ -17,7 +17,7 @@ import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
 from registry.database import DATABASE_AWAY
-from registry.settings import hosts_of
+from registry.setting_rules import hosts_of
 from registry.start_errors import AnotherBook, IdentityTaken
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,8 @@ from typing import Any, Final
 import asyncpg
 
 from registry.database import DATABASE_AWAY, connect
-from registry.settings import RegistrySettings, hosts_of, primary_among
+from registry.setting_rules import hosts_of, primary_among
+from registry.settings import RegistrySettings
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,8 @@ from registry.errors import AuthenticationFailed, InsufficientPermission
 from registry.openid import Exchange, OpenIdProvider
 from registry.people import People, Person, is_name
 from registry.sessions import Sessions
-from registry.settings import OPENID_ROLE, RegistrySettings
+from registry.setting_rules import OPENID_ROLE
+from registry.settings import RegistrySettings
 from registry.store import Store
 from registry.tokens import Issued
 

@@ -7,19 +7,16 @@ names (systemd credentials, container secrets).
 
 import dataclasses
 import os
-import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Final, TypeVar, get_type_hints
-from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from registry import spans
 from registry.language import Catalogue, Language, text
+from registry.setting_rules import check_collector, check_dsn, check_issuer, check_networks, check_openid_roles
 
 Section = TypeVar("Section")
 ENVIRONMENT_PREFIX: Final = "FILAMENT_"
@@ -114,75 +111,6 @@ def setting(
 
 
 # One or several hosts with ports, as libpq has them; the rest is for the server to judge.
-_DSN: Final = re.compile(r"postgres(?:ql)?://(?:[^/@]*@)?(?P<hosts>[^/?]*)(?:[/?].*)?")
-_PORT: Final = re.compile(r"(?:[^:\[\]]*|\[[^]]*\])(?::(?P<port>[0-9]{0,5}))?")
-_CHOICE: Final = "target_session_attrs"  # libpq's word for which of several servers is meant
-
-
-def hosts_of(dsn: str) -> list[tuple[str, int]]:
-    """Host and port of each server, where a DSN names several; nothing where it names one."""
-    netloc = urlsplit(dsn).netloc.rpartition("@")[2]
-    if "," not in netloc:
-        return []
-    split = [urlsplit(f"//{host}") for host in netloc.split(",")]
-    return [(one.hostname or "localhost", one.port or 5432) for one in split]
-
-
-def primary_among(dsn: str) -> str:
-    """The DSN that leads to the primary of the hosts that this one names, unless it chooses among them itself."""
-    if not hosts_of(dsn) or _CHOICE in parse_qs(urlsplit(dsn).query):
-        return dsn
-    return f"{dsn}{'&' if urlsplit(dsn).query else '?'}{_CHOICE}=primary"
-
-
-def _check_dsn(dsn: str) -> str:
-    """Refuses what no server can be behind: a node would wait for it for ever."""
-    match = _DSN.fullmatch(dsn)
-    hosts = [_PORT.fullmatch(host) for host in match["hosts"].split(",")] if match else [None]
-    good = not dsn or all(host and int(host["port"] or 5432) in range(1, 65536) for host in hosts)
-    return "" if good else "no_dsn"
-
-
-def _check_collector(collector: str) -> str:
-    if collector and not (urlsplit(collector).scheme in ("http", "https") and urlsplit(collector).netloc):
-        return "no_collector"
-    return "" if not collector or spans.are_installed() else "no_opentelemetry"
-
-
-def check_networks(networks: tuple[str, ...]) -> str:
-    try:
-        _ = [ip_network(network) for network in networks]
-    except ValueError:
-        return "no_network"
-    return ""
-
-
-# As a client of the native protocol is told whom to ask; the port may be the usual one.
-_SERVER: Final = re.compile(
-    r"(?:(?:tcp|udp|https?)://)?(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?"
-)
-
-
-def check_servers(servers: tuple[str, ...]) -> str:
-    matches = [_SERVER.fullmatch(server) for server in servers]
-    return "" if all(match and int(match["port"] or 1) in range(1, 65536) for match in matches) else "no_server"
-
-
-# Over plain HTTP whoever is on the way could name keys of his own: only a provider on this machine is believed so.
-_ISSUER: Final = re.compile(r"https://[^/?#@]+(/[^?#]*)?|http://(localhost|127\.0\.0\.1)(:[0-9]{1,5})?(/[^?#]*)?")
-OPENID_ROLE: Final = re.compile(
-    r"(?P<value>.+)=(?:(?P<ours>operator|reviewer|regulator)|(?P<theirs>administrator|member)@(?P<prefix>[^@/\s]+))"
-)
-
-
-def _check_issuer(issuer: str) -> str:
-    return "" if not issuer or _ISSUER.fullmatch(issuer) else "no_issuer"
-
-
-def _check_openid_roles(roles: tuple[str, ...]) -> str:
-    return "" if all(OPENID_ROLE.fullmatch(role) for role in roles) else "no_openid_role"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistrySettings:
     """`[registry]`: the book, and who may write in it."""
@@ -192,14 +120,14 @@ class RegistrySettings:
         "Postgres to use (15 to 18), as postgresql://user:password@host/database. Empty: an embedded one.",
         "使用的 Postgres(15 至 18),如 postgresql://user:password@host/database;留空则使用内嵌数据库。",
         secret=True,
-        check=_check_dsn,
+        check=check_dsn,
     )
     nearest_dsn: str = setting(
         "",
         "Postgres servers that resolutions are read from, the nearest first: replicas, or the primary. Empty: dsn.",
         "用于解析读取的 Postgres,由近及远排列,可为只读副本或主库;留空则使用 dsn。",
         secret=True,
-        check=_check_dsn,
+        check=check_dsn,
     )
     change_log_dsn: str = setting(
         "",
@@ -207,7 +135,7 @@ class RegistrySettings:
         "from its workers. Empty: the server that resolutions are read from, as replicas need it.",
         "读取变更日志的 Postgres:在 Citus 工作节点上解析时填协调节点;留空则与解析读取同一服务器(只读副本必须如此)。",
         secret=True,
-        check=_check_dsn,
+        check=check_dsn,
     )
     data_directory: str = setting(
         "var",
@@ -241,7 +169,7 @@ class RegistrySettings:
         "",
         "Issuer of the OpenID Connect provider at which people may log in, as https://login.example.org. Empty: none.",
         "供人员登录的 OpenID Connect 提供方的 issuer,如 https://login.example.org;留空则不启用。",
-        check=_check_issuer,
+        check=check_issuer,
     )
     openid_client: str = setting("", "Client identifier of this node there.", "本节点在该提供方的 client_id。")
     openid_secret: str = setting(
@@ -259,7 +187,7 @@ class RegistrySettings:
         "value=role@prefix for those of an enterprise (administrator, member). The first that fits counts.",
         "该声明的取值对应的角色:节点人员写作 取值=角色(operator、reviewer、regulator),"
         "企业人员写作 取值=角色@前缀(administrator、member);以首个匹配为准。",
-        check=_check_openid_roles,
+        check=check_openid_roles,
     )
     connections: int = setting(
         8,
@@ -314,7 +242,7 @@ class RegistrySettings:
         "Where traces are sent: a collector of OpenTelemetry (OTLP over HTTP), http://127.0.0.1:4318/v1/traces. "
         "Empty: nowhere.",
         "链路追踪的发送地址,即 OpenTelemetry 采集器(OTLP/HTTP),如 http://127.0.0.1:4318/v1/traces;留空则不发送。",
-        check=_check_collector,
+        check=check_collector,
     )
     webhook_networks: tuple[str, ...] = setting(
         (),

@@ -13,7 +13,8 @@ import asyncpg
 from registry import identity
 from registry.database import DATABASE_AWAY
 from registry.migrate import check
-from registry.settings import RegistrySettings, hosts_of, primary_among
+from registry.setting_rules import hosts_of, primary_among
+from registry.settings import RegistrySettings
 from registry.start_errors import DatabaseRefused, NoRoom
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,8 @@ from registry.nearest import Nearest, Reader
 from registry.packing import PackedRecord
 from registry.prefix import Prefix, PrefixTable
 from registry.record import HandleRecord
-from registry.settings import RegistrySettings, primary_among
+from registry.setting_rules import primary_among
+from registry.settings import RegistrySettings
 from registry.standing import standing_from_json
 from registry.suffixes import rule_from_json
 from registry.unit import Unit

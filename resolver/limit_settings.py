@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from registry.settings import check_networks, setting
+from registry.setting_rules import check_networks
+from registry.settings import setting
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,8 @@ from registry.certificate import NODE_KEY, node_key, refuse_unusable
 from registry.database import DATABASE_AWAY
 from registry.identity import Tenure
 from registry.migrate import migrate
-from registry.settings import RegistrySettings, primary_among
+from registry.setting_rules import primary_among
+from registry.settings import RegistrySettings
 from registry.start_checks import refuse_for_good, refuse_full_disk
 from resolver.child import FIRST_DELAY, LAST_DELAY
 from resolver.settings import Settings

@@ -9,7 +9,7 @@ import pytest
 from registry import identity
 from registry.identity import Tenure, held, recognise
 from registry.migrate import migrate
-from registry.settings import hosts_of, primary_among
+from registry.setting_rules import hosts_of, primary_among
 from registry.start_errors import AnotherBook, IdentityTaken
 
 NODE = hashlib.sha256(b"a key").digest()

@@ -13,7 +13,8 @@ from registry.grants import ROLES
 from registry.openid import ASKED_AGAIN, CLOCKS_DIFFER, DISCOVERY, KEPT, LEFT_ALONE, OpenIdProvider
 from registry.passwords import Passwords
 from registry.people import People
-from registry.settings import OPENID_ROLE, RegistrySettings
+from registry.setting_rules import OPENID_ROLE
+from registry.settings import RegistrySettings
 from registry.tokens import Tokens
 from tests.registry.interface import open_interface
 from tests.registry.openid_lab import CLIENT, SECRET, open_provider

@@ -184,9 +184,9 @@ class Handles:
         return not self._certificates or self._authorization.is_anonymous(request)
 
     async def _answer(self, request: web.Request, asked: str, key: HandleKey, query: Query) -> web.StreamResponse:
+        self._signatures.check(query)
         if not asks_for_signature(query):
             return await self._select(request, asked, key, query)
-        self._signatures.check(query)
         place = self._signatures.place()
         return self._signatures.sign(request, query, await self._select(request, asked, key, query), place)
 

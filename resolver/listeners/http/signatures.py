@@ -63,7 +63,9 @@ class Signatures:
 
     def check(self, query: Query) -> None:
         """Refuses an algorithm that the node does not sign with. Raises ProtocolFault."""
-        name = query.first(ALGORITHM_PARAMETER) or DEFAULT
+        name = query.first(ALGORITHM_PARAMETER)
+        if name is None:
+            return
         known = [one for one, algorithm in ALGORITHMS.items() if algorithm in self._signer.algorithms]
         if name not in known:
             rule = f"is none of {', '.join(known)}, with which this node signs"
