@@ -32,6 +32,7 @@ PLACES = ("MAX_REQUESTS", "at once")
 GATES = {
     "registry/aside.py:_turn": Gate("most of each Aside", "aside.PATIENCE", ASIDE_IN_TIME),
     "registry/authentication.py:_proofs": Gate("MAX_PROOFS", "aside.PATIENCE", ASIDE),
+    "registry/openid.py:_asking": Gate("the registry's connections", "openid.TIMEOUT", "registry/test_openid.py"),
     "registry/passwords.py:_computing": Gate("MAX_WAITING", "aside.PATIENCE", PASSWORDS),
     "registry/trust.py:_verifying": Gate("MAX_VERIFYING", "aside.PATIENCE", ASIDE),
     "resolver/certification.py:_signatures": Gate("MAX_WAITING", "aside.PATIENCE", ASIDE),
