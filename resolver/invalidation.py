@@ -10,12 +10,13 @@ import logging
 from time import monotonic, time
 from typing import Final
 
+from registry.change_reading import ChangeReader
 from registry.changes import ChangeKind, LoggedChange, Position, start
 from registry.database import DATABASE_AWAY
 from registry.errors import ServerBusy
 from registry.feed import LAST, Cursor, history_number
 from registry.start_errors import SchemaMismatch
-from registry.store import ChangeReader, Store
+from registry.store import Store
 from registry.written import WritePosition, book_number
 from resolver.cache import Cache
 from resolver.metrics import Metrics

@@ -20,6 +20,7 @@ from prometheus_client.registry import REGISTRY, Collector
 
 from registry.authentication import Authenticator
 from registry.certificate import Certificate
+from registry.change_reading import ChangeReader
 from registry.exchanges import Exchanges
 from registry.inheritance import Inheritance, inherit
 from registry.nearest import nearest_of
@@ -30,7 +31,7 @@ from registry.signing import Signer
 from registry.sources import networks_from
 from registry.spans import exporting
 from registry.statistics import Statistics
-from registry.store import ChangeReader, Store
+from registry.store import Store
 from resolver.cache import Cache
 from resolver.invalidation import Follower, follow_changes, sweep
 from resolver.limit_settings import LimitSettings

@@ -9,12 +9,13 @@ from time import monotonic
 import asyncpg
 import pytest
 
+from registry.change_reading import ChangeReader
 from registry.changes import start
 from registry.errors import HandleAlreadyExists, ServerBusy
 from registry.handle import Handle, HandleKey
 from registry.packing import PackedRecord
 from registry.settings import RegistrySettings
-from registry.store import ChangeReader, Store
+from registry.store import Store
 from registry.transaction import begin
 from registry.value import HandleValue
 from resolver.answer import Answer

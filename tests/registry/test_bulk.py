@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from registry.change_reading import ChangeReader
 from registry.changes import ChangeKind
 from registry.errors import ProtocolFault
 from registry.handle import Handle
 from registry.prefix import Prefix
 from registry.record import HandleRecord
-from registry.store import ChangeReader, Store
+from registry.store import Store
 from registry.transaction import begin
 from registry.value import HandleValue
 from tests.registry.bulk_files import check_book, line, loaded, opened, refusals, table

@@ -3,11 +3,12 @@
 import asyncpg
 import pytest
 
+from registry.change_reading import ChangeReader
 from registry.handle import Handle
 from registry.nearest import Nearest, nearest_of
 from registry.setting_rules import hosts_of, primary_among
 from registry.settings import RegistrySettings
-from registry.store import ChangeReader, Store
+from registry.store import Store
 from tests.journeys.servers import a_server, a_standby
 from tests.registry.books import URL, open_book, register
 

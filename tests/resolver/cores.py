@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from registry.change_reading import ChangeReader
 from registry.changes import Change
 from registry.handle import Handle
 from registry.record import HandleRecord
 from registry.settings import RegistrySettings
-from registry.store import ChangeReader, Store
+from registry.store import Store
 from registry.transaction import begin
 from registry.value import HandleValue
 from resolver.answer import Answer

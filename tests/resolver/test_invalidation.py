@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from registry.change_reading import ChangeReader
 from registry.changes import Change, ChangeKind, LoggedChange, Look
 from registry.errors import ResponseCode
-from registry.store import ChangeReader
 from resolver.answer import MISSING, NOT_RESPONSIBLE
 from resolver.cache import Cache
 from resolver.invalidation import LOG_MARGIN, Follower, follow_changes, sweep
