@@ -1,10 +1,20 @@
 """What refusals say, in English and Chinese: the rule that was broken, with the culprit's place in the sentence."""
 
-from registry import elsewhere_rules, enterprise_rules, job_rules, snms_rules, template_rules
+from registry import (
+    access_rules,
+    elsewhere_rules,
+    enterprise_rules,
+    job_rules,
+    snms_rules,
+    template_rules,
+    trust_rules,
+)
 from registry.language import Catalogue
 from registry.scheme_rules import SCHEME_RULES
 
 RULES: Catalogue = {
+    **access_rules.RULES,
+    **trust_rules.RULES,
     **enterprise_rules.RULES,
     **elsewhere_rules.RULES,
     **template_rules.RULES,
@@ -213,69 +223,6 @@ RULES: Catalogue = {
     "http.body_slow": ("the body took longer than {seconds} seconds", "接收请求体超过 {seconds} 秒"),
     "http.body_too_long": ("the body is longer than {limit} octets", "请求体超过 {limit} 字节"),
     "http.too_slow": ("no octet of the body came for {seconds} seconds", "{seconds} 秒内未收到请求体数据"),
-    "authentication.needed": ("authentication needed", "需要身份认证"),
-    "authentication.plain_http": (
-        "authentication is refused over plain HTTP; use HTTPS, or on this machine the setting plain_authentication",
-        "不接受明文 HTTP 上的身份认证,请使用 HTTPS;在本机上也可启用设置 plain_authentication",
-    ),
-    "authentication.malformed": ("Authorization: {reason}", "Authorization 头有误:{reason}"),
-    "authentication.identity": (
-        "{identity!r} names no key; write index:handle",
-        "{identity!r} 不是密钥标识,请写成 索引:标识",
-    ),
-    "authentication.failed": ("Identity not verified", "身份未通过验证"),
-    "authentication.no_key": ("{identity} is not a key this node can read", "本节点无法读取密钥 {identity}"),
-    "authentication.algorithm": ("algorithm {algorithm!r} is not accepted", "不接受算法 {algorithm!r}"),
-    "authentication.sm2": (
-        "SM2 signatures cannot be checked here: the extra 'gm' is not installed",
-        "此处无法验证 SM2 签名:未安装扩展 gm",
-    ),
-    "authentication.iterations": (
-        "{iterations} iterations; between 1 and {limit} are accepted",
-        "迭代次数 {iterations},允许 1 到 {limit}",
-    ),
-    "authentication.key_length": (
-        "a derived key of {length} bits; whole octets up to {limit} bits are accepted",
-        "派生密钥长 {length} 位,须为整字节且不超过 {limit} 位",
-    ),
-    "authentication.late": ("the challenge was answered too late", "应答质询超时"),
-    "session.unknown": ("the session is unknown or over; set up a new one", "会话不存在或已超时,请重新建立"),
-    "session.old_version": (
-        "sessions need version 2.4 of the protocol; go on without one",
-        "会话要求协议版本不低于 2.4,请不使用会话",
-    ),
-    "session.key": ("the message was not written with the session's key", "消息不是用该会话的密钥生成的"),
-    "session.mode": ("no session is set up in mode {mode}", "不支持会话建立方式 {mode}"),
-    "session.exchanged": ("the session has its key already", "会话密钥已交换"),
-    "session.public_key": ("the key cannot set up a session: {reason}", "该密钥无法建立会话:{reason}"),
-    "session.repeated": ("the session has had a message {counter} already", "会话已收到过序号为 {counter} 的消息"),
-    "message.response_code": ("a request with response code {code}", "请求中带有响应码 {code}"),
-    "message.malformed": (
-        "the body of operation {operation} cannot be read: {reason}",
-        "无法读取操作 {operation} 的消息体:{reason}",
-    ),
-    "message.unreadable": ("the message cannot be read: {reason}", "无法读取消息:{reason}"),
-    "message.over_udp": (
-        "operation {operation} is not accepted over UDP; use TCP",
-        "不接受通过 UDP 执行操作 {operation},请使用 TCP",
-    ),
-    "authorization.not_administrator": (
-        "{identity} is no administrator of {handle!r} with the right to {right}",
-        "{identity} 没有对 {handle!r} 的“{right_zh}”权限",
-    ),
-    "authorization.node": (
-        "{identity} is no administrator of this node",
-        "{identity} 不是本节点的管理员",
-    ),
-    "authorization.enterprise": (
-        "{identity} may not act for enterprise {enterprise}",
-        "{identity} 不能代表企业 {enterprise} 操作",
-    ),
-    "authorization.read_only": ("value {index} of {handle!r} is read-only", "{handle!r} 索引 {index} 的值只读"),
-    "authorization.unreadable": (
-        "value {index} of {handle!r} may be read by nobody",
-        "{handle!r} 索引 {index} 的值不可读",
-    ),
     "version.mismatch": ("the version is {current}, not {expected}", "当前版本为 {current},不是 {expected}"),
     "write.version": (
         "handle {handle!r} is at version {version}, not at the one that was named",
@@ -348,38 +295,10 @@ RULES: Catalogue = {
         "the answers have more than {limit} octets together: ask for fewer handles",
         "应答合计超过 {limit} 字节,请减少标识数量",
     ),
-    "proof.pending": (
-        "version {version} of {handle!r} is under no root yet: the root of a day is made when it is over (UTC)",
-        "标识 {handle!r} 的第 {version} 版尚未纳入已公布的根;每日的根在当日(UTC)结束后生成",
-    ),
-    "proof.path": ("the proof does not lead to the root that was signed", "该证明与已签名的根不符"),
-    "proof.leaf": ("the proof is of something else: {reason}", "该证明的内容不符:{reason}"),
     "view.not_owner": (
         "what {audience} would see is shown to those who administer the handle",
         "只有标识的管理者可以查看 {audience} 视图",
     ),
-    "signed.form": ("not a signed document: {reason}", "不是签名文档:{reason}"),
-    "signed.algorithm": (
-        "signed with {algorithm!r}; only EdDSA and SM2 are verified",
-        "签名算法为 {algorithm!r},只能验证 EdDSA 和 SM2",
-    ),
-    "signed.kind": (
-        "signed as {kind!r}, and is no {expected!r}",
-        "签名的文档类型为 {kind!r},不是 {expected!r}",
-    ),
-    "signed.key": (
-        "signed with the key {key!r}, which is none of those that are trusted",
-        "签名所用的密钥 {key!r} 不在受信任的密钥之中",
-    ),
-    "signed.altered": (
-        "the signature does not hold: something was altered since it was made",
-        "签名无效:内容在签名之后被改动",
-    ),
-    "signed.retired": (
-        "signed with the key {key!r} after that was retired",
-        "签名时密钥 {key!r} 已停用",
-    ),
-    "signed.did": ("not a did:web document with keys: {reason}", "不是含有密钥的 did:web 文档:{reason}"),
     "label.no_key": (
         "{handle!r} is no key of GS1, and a GS1-128 symbol holds nothing else",
         "{handle!r} 不是 GS1 编码,GS1-128 只能承载 GS1 编码",
@@ -390,5 +309,4 @@ RULES: Catalogue = {
     ),
     "label.count": ("{count} identifiers; a job has 1 to {limit}", "共 {count} 个标识,每次任务为 1 到 {limit} 个"),
     "label.refused": ("identifier {place}: {reason}", "第 {place} 个标识:{reason}"),
-    "signed.expired": ("valid until {until} only", "已于 {until} 过期"),
 }
