@@ -1,8 +1,8 @@
 """/api/tree: a handle with everything that is packed in it or part of it, level by level, in one answer.
 
 A phone at the gate asks for the pallet and has its 48 cakes. What is in a thing is told by the links of others
-(`registry.relations`), kept like answers; links that close a circle are refused when they are written, and a handle
-that is in two places is shown in the first.
+(`registry.relations`), kept like answers, and by lists of its own (`resolver.members`). Links that close a circle are
+refused when they are written, and a handle that is in two places is shown in the first.
 """
 
 from collections.abc import Mapping
@@ -29,6 +29,7 @@ from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.places import Places
 from resolver.listeners.http.query import Query
 from resolver.listeners.http.responses import ASKED, FOUND, HANDLE, refusal_form, respond
+from resolver.members import listed_in
 
 PATH: Final = "/api/tree/{handle}"
 MAX_HANDLES: Final = 2_000  # Of a tree: a truck has 1,500 cakes, their boxes and pallets come to 300.
@@ -38,6 +39,8 @@ MAX_REQUESTS: Final = 8  # At a time: a large one is made in one turn of the loo
 MAX_FIELDS: Final = 64
 INSIDE: Final = (Relation.PART_OF, Relation.PACKED_IN)
 _JSON: Final = "application/json"
+
+Answers = Mapping[HandleKey, Answer | HandleError]
 
 
 @dataclass(slots=True)
@@ -87,10 +90,8 @@ class Trees:
             if not top.registered:
                 return respond(request, whole_body(name, top), top.status)
             request[FOUND] = shows(top)
-            nodes = await self._grown(root, question)
-            outcomes = await self._resolver.resolve_many([node.key for node in nodes])
-            bodies = {node.key: outcome for node, outcome in zip(nodes, outcomes, strict=True)} | {root.key: top}
-            body = _rendered(root, bodies, question, name)
+            _, answers = await self._grown(root, question)
+            body = _rendered(root, {**answers, root.key: top}, question, name)
         headers = {**caching_headers(0, "", staleness), **private_headers(), "Vary": "Origin, Accept-Language"}
         return respond(request, body, headers=headers)
 
@@ -105,10 +106,8 @@ class Trees:
             return {name: Branch()}
         if not top.registered:
             return {name: Branch()}
-        nodes = await self._grown(root, _Question(depth, frozenset(INSIDE), frozenset(), "en"))
-        outcomes = await self._resolver.resolve_many([node.key for node in nodes])
-        spelt = {node.key: _spelt(node, outcome) for node, outcome in zip(nodes, outcomes, strict=True)}
-        spelt[root.key] = name
+        nodes, answers = await self._grown(root, _Question(depth, frozenset(INSIDE), frozenset(), "en"))
+        spelt = {node.key: _spelt(node, answers[node.key]) for node in nodes} | {root.key: name}
         return {spelt[node.key]: Branch(tuple(spelt[one.key] for one in node.inside), more=node.more) for node in nodes}
 
     async def _root(self, key: HandleKey) -> tuple[_Node, Answer]:
@@ -122,11 +121,12 @@ class Trees:
             key = self._resolver.names.key_of(answer.target.name)
         return _Node(key, None), answer
 
-    async def _grown(self, root: _Node, question: _Question) -> list[_Node]:
-        """Every handle of the tree, each once. Marks where there is more than is shown."""
+    async def _grown(self, root: _Node, question: _Question) -> tuple[list[_Node], Answers]:
+        """Every handle of the tree, each once, and the answer for it. Marks where there is more than is shown."""
         nodes, seen, ahead = [root], {root.key}, [root]
+        answers: dict[HandleKey, Answer | HandleError] = {}
         for _ in range(question.depth):
-            inside = await self._inside(ahead, question)
+            inside = await self._inside(ahead, question, answers)
             level: list[_Node] = []
             for node in ahead:
                 node.more = inside[node.key].more
@@ -141,21 +141,31 @@ class Trees:
                 level += node.inside
             nodes += level
             ahead = level
-        inside = await self._inside(ahead, question)
+        inside = await self._inside(ahead, question, answers)
         for node in ahead:
             node.more = any(key not in seen for _, key in inside[node.key].links)
-        return nodes
+        return nodes, answers
 
-    async def _inside(self, nodes: list[_Node], question: _Question) -> Mapping[HandleKey, Inside]:
+    async def _inside(
+        self, nodes: list[_Node], question: _Question, answers: dict[HandleKey, Answer | HandleError]
+    ) -> Mapping[HandleKey, Inside]:
+        """What is in these handles, by links of others and by their own lists; their answers go to `answers`."""
+        keys = [node.key for node in nodes]
         try:
-            return await self._contents.of([node.key for node in nodes], question.follow)
+            inside = await self._contents.of(keys, question.follow)
         except DATABASE_AWAY as away:
             raise refusal_of(away) from None
+        for key, answer in zip(keys, await self._resolver.resolve_many(keys), strict=True):
+            answers[key] = answer
+            if Relation.PACKED_IN not in question.follow or isinstance(answer, HandleError):
+                continue
+            if listed := listed_in(answer, self._resolver.store):
+                linked = inside[key]
+                inside[key] = Inside((*linked.links, *((Relation.PACKED_IN, one) for one in listed)), linked.more)
+        return inside
 
 
-def _rendered(
-    node: _Node, answers: Mapping[HandleKey, Answer | HandleError], question: _Question, name: str = ""
-) -> bytes:
+def _rendered(node: _Node, answers: Answers, question: _Question, name: str = "") -> bytes:
     """The body of an answer with what is in the handle behind it; names as they are registered, but for the first."""
     outcome = answers[node.key]
     if isinstance(outcome, Alias):

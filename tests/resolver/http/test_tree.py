@@ -58,6 +58,28 @@ def names(form):
     return {form["handle"].partition("/")[2]: [names(one) for one in form["contents"]]}
 
 
+async def test_what_a_handle_lists_itself_is_in_it_once_and_hidden_lists_and_circles_end(database_dsn, tmp_path):
+    def lists(*suffixes, permissions=0b1110):
+        text = "\n".join(f"{PREFIX}/{suffix}" for suffix in suffixes)
+        return HandleValue(9, "MEMBERS", text.encode(), permissions=permissions)
+
+    handles = {
+        f"{PREFIX}/P": (lists("B1", "B2", "none", "B1"),),
+        f"{PREFIX}/B1": (lists("C1", "C2", "P"), link("PACKED_IN", "P")),
+        f"{PREFIX}/B2": (lists("C3", permissions=0b1100),),
+        f"{PREFIX}/C1": (GRADE,),
+        f"{PREFIX}/C2": (HandleValue(1, "MEMBERS", b"no handle\n10.9999/x\n/"),),
+        f"{PREFIX}/C3": (GRADE,),
+    }
+    async with lab(database_dsn, tmp_path, handles) as node:
+        form = await shown(node, "p")
+        assert names(form) == {"p": [{"B1": [{"C1": []}, {"C2": []}]}, {"B2": []}, {"NONE": []}]}
+        assert (await shown(node, "P", "?depth=1"))["contents"][0]["more"] is True
+        assert names(await shown(node, "P", "?follow=PART_OF")) == {"P": []}
+        _, bundle = await bundled(node, "?depth=3", "P")
+        assert len(bundle["results"]) == 6
+
+
 async def bundled(node, query, *suffixes):
     client = Client(node.port)
     try:
