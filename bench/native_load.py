@@ -166,7 +166,10 @@ async def ask_over_tcp(
     askers: list[TcpAsker | UdpAsker] = []
     for number in range(connections):
         asker = TcpAsker(Questions(registered, number), in_flight, tally)
-        await loop.create_connection(lambda asker=asker: asker, "127.0.0.1", port)  # type: ignore[misc]
+        await loop.create_connection(
+            lambda asker=asker: asker,  # type: ignore[misc]  # mypy infers no lambda with a default
+            *("127.0.0.1", port),
+        )
         askers.append(asker)
     return tally, await _run(askers, seconds)
 
@@ -181,7 +184,7 @@ async def ask_over_udp(
         asker = UdpAsker(Questions(registered, number), in_flight, tally)
         source = (f"127.0.{number + 1}.1", 0)
         await loop.create_datagram_endpoint(
-            lambda asker=asker: asker,  # type: ignore[misc]
+            lambda asker=asker: asker,  # type: ignore[misc]  # mypy infers no lambda with a default
             local_addr=source,
             remote_addr=("127.0.0.1", port),
         )

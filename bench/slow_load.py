@@ -51,9 +51,15 @@ class Run:
                 made = Connection(self, protocol)
                 if protocol in DATAGRAMS:
                     source = (f"127.0.{number + 1}.1", 0) if self._options.spread else None
-                    await loop.create_datagram_endpoint(lambda made=made: made, source, (host, int(port)))  # type: ignore[misc]
+                    await loop.create_datagram_endpoint(
+                        lambda made=made: made,  # type: ignore[misc]  # mypy infers no lambda with a default
+                        *(source, (host, int(port))),
+                    )
                 else:
-                    await loop.create_connection(lambda made=made: made, host, int(port))  # type: ignore[misc]
+                    await loop.create_connection(
+                        lambda made=made: made,  # type: ignore[misc]  # mypy infers no lambda with a default
+                        *(host, int(port)),
+                    )
                 for _ in range(int(in_flight)):
                     free.put_nowait(made)
             self._free.append(free)

@@ -146,7 +146,7 @@ class DataDirectory:
         return lock
 
     def _make_short(self, account: Account) -> Path:
-        for parent in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"):  # noqa: S108 (mkdtemp below)
+        for parent in (os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"):  # noqa: S108  # mkdtemp below
             if parent and _fits(Path(parent, "filament-12345678")) and account.can(*ENTER, parent):
                 directory = Path(tempfile.mkdtemp(prefix="filament-", dir=parent))
                 account.give(directory)

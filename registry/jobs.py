@@ -58,14 +58,14 @@ RENAME: Final = """
 UPDATE job SET idempotency_key = 'job ' || job_id
 WHERE submitted_by = $1 AND idempotency_key = $2 AND created_at <= $3
 """
-NAMED: Final = f"SELECT {COLUMNS} FROM job AS j WHERE submitted_by = $1 AND idempotency_key = $2"  # noqa: S608
-FIND: Final = f"SELECT {COLUMNS} FROM job AS j WHERE job_id = $1"  # noqa: S608
+NAMED: Final = f"SELECT {COLUMNS} FROM job AS j WHERE submitted_by = $1 AND idempotency_key = $2"  # noqa: S608  # our own columns
+FIND: Final = f"SELECT {COLUMNS} FROM job AS j WHERE job_id = $1"  # noqa: S608  # our own columns
 LIST: Final = f"""
 SELECT {COLUMNS} FROM job AS j
 WHERE ($1 OR j.enterprise_id = $2 OR j.submitted_by = $3) AND ($4::int IS NULL OR j.job_id < $4)
 ORDER BY j.job_id DESC LIMIT $5
-"""  # noqa: S608  # our own columns, as above
-OPEN: Final = f"SELECT {COLUMNS} FROM job AS j WHERE finished_at IS NULL ORDER BY job_id"  # noqa: S608
+"""  # noqa: S608  # our own columns
+OPEN: Final = f"SELECT {COLUMNS} FROM job AS j WHERE finished_at IS NULL ORDER BY job_id"  # noqa: S608  # our own columns
 WAITING: Final = """
 SELECT count(*) FROM job WHERE finished_at IS NULL AND enterprise_id IS NOT DISTINCT FROM $1
 """

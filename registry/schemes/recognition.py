@@ -20,7 +20,7 @@ class Scheme(Protocol):
     """What each module of a system offers."""
 
     @property
-    def SYSTEM(self) -> str: ...  # noqa: N802 - a constant of the module
+    def SYSTEM(self) -> str: ...  # noqa: N802  # a constant of the module
 
     def shape(self, text: str, /) -> bool:
         """Whether a text looks like a code of the system; cheap, and never raises."""

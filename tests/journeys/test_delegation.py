@@ -91,7 +91,7 @@ def native_port(node: RunningNode) -> int:
 async def until_heard(port: int, handle: str) -> None:
     client = Client([Server.from_text(f"tcp://127.0.0.1:{port}")])
     async with asyncio.timeout(DEADLINE):
-        while (await client.resolve(handle, follow=False)).code != ResponseCode.SUCCESS:  # noqa: ASYNC110
+        while (await client.resolve(handle, follow=False)).code != ResponseCode.SUCCESS:  # noqa: ASYNC110  # another process has no event
             await asyncio.sleep(0.02)  # another process hears of the change and tells nobody
 
 

@@ -44,7 +44,7 @@ async def test_no_question_is_lost_while_every_process_is_replaced(database_dsn,
         _, status = node.ready()
         former = [node.pid_of(part) for part in ("registry", "worker 1", "worker 2")]
         count, renewed = Count(), asyncio.Event()
-        enough = lambda: renewed.is_set() and all(count.asked[way] > LEAST for way in WAYS)  # noqa: E731
+        enough = lambda: renewed.is_set() and all(count.asked[way] > LEAST for way in WAYS)  # noqa: E731  # one line says it
         asking = asyncio.create_task(ask_on_and_on(target_of(node), count, enough, clients=1, pause=PAUSE))
         for _ in range(2):
             outcome = await asyncio.to_thread(control.order, tmp_path, "renew")
@@ -65,7 +65,7 @@ async def test_no_question_is_lost_while_the_program_is_replaced_with_its_own_po
         await asyncio.to_thread(write_book, given, tmp_path)
         postgres = (data / "postgres/cluster/postmaster.pid").read_text().split()[0]
         count, renewed = Count(), asyncio.Event()
-        enough = lambda: renewed.is_set() and all(count.asked[way] > LEAST for way in WAYS)  # noqa: E731
+        enough = lambda: renewed.is_set() and all(count.asked[way] > LEAST for way in WAYS)  # noqa: E731  # one line says it
         asking = asyncio.create_task(ask_on_and_on(target_of(node), count, enough, clients=1, pause=PAUSE))
         done = await asyncio.to_thread(filament, "upgrade", *given)
         assert "Every process of the node is new" in done.stderr

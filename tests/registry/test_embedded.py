@@ -91,7 +91,7 @@ async def execute(server: EmbeddedPostgres, statement: str) -> object:
 
 async def until(asked: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(DEADLINE):
-        while not await asked():  # noqa: ASYNC110 (another process has no event to wait for)
+        while not await asked():  # noqa: ASYNC110  # another process has no event
             await asyncio.sleep(0.005)
 
 

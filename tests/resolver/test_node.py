@@ -69,7 +69,7 @@ async def test_a_node_without_its_database_listens_refuses_at_once_and_says_why(
 async def test_a_node_over_a_database_without_its_schema_says_so(empty_dsn, tmp_path):
     async with running(settings(empty_dsn, tmp_path)) as node:
         async with asyncio.timeout(DEADLINE):
-            while node.unready()[0][0] == "database":  # noqa: ASYNC110
+            while node.unready()[0][0] == "database":  # noqa: ASYNC110  # what a node does tells nobody
                 await asyncio.sleep(0.01)
         [(rule, culprit)] = node.unready()
         assert rule == "schema"
@@ -104,7 +104,7 @@ async def test_a_request_in_flight_is_finished_when_the_node_stops(database_dsn,
         async with asking(node) as session:
             asked = asyncio.create_task(session.get("/api/handles/0.NA/88.1"))
             async with asyncio.timeout(DEADLINE):
-                while not node.metrics.counts.reads:  # noqa: ASYNC110
+                while not node.metrics.counts.reads:  # noqa: ASYNC110  # what a node does tells nobody
                     await asyncio.sleep(0.01)
             stop.set()
             await asyncio.sleep(0)

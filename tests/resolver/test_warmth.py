@@ -42,8 +42,8 @@ async def ask(node, *names):
 async def until_kept(node, *names):
     async with asyncio.timeout(DEADLINE):
         for name in names:
-            while node.resolver.peek_fresh(node.resolver.store.key_of(name.encode())) is None:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)  # what is read for nobody is told to nobody
+            while node.resolver.peek_fresh(node.resolver.store.key_of(name.encode())) is None:  # noqa: ASYNC110  # nobody is told
+                await asyncio.sleep(0.01)
 
 
 async def test_a_restarted_node_holds_what_the_former_was_asked_for_before_anybody_asks(book, tmp_path):
