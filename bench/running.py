@@ -20,6 +20,7 @@ from registry.embedded import EmbeddedPostgres, postgres_directory
 PATIENCE: Final = 90.0  # Seconds for a node to come up.
 POSTGRES, REGISTRY, SUPERVISOR = "postgres", "registry", "supervisor"
 WORKERS: Final = ("worker 1", "worker 2")
+ORPHANS: Final = 20.0  # Seconds for processes whose supervisor was killed to notice, and end.
 LAST_WORDS: Final = 200  # Lines of its log that are kept.
 _PROCESS: Final = re.compile(r"(registry|worker \d) is process (\d+)")
 
@@ -58,11 +59,12 @@ class Running:
         assert process.stderr is not None
         self.pids = {SUPERVISOR: process.pid}
         self._reading = asyncio.create_task(self._read(process.stderr))
-        try:
-            await asyncio.wait_for(self._up.wait(), PATIENCE)
-        except BaseException:
+        up = asyncio.create_task(self._up.wait())
+        await asyncio.wait({up, self._reading}, timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        up.cancel()
+        if not self._up.is_set():
             await self.stop()
-            raise
+            raise RuntimeError("the node did not come up:\n" + "\n".join(self.log))
 
     async def stop(self) -> None:
         """In order; one that has ended is only waited for."""
@@ -71,7 +73,7 @@ class Running:
         if self._process.returncode is None:
             self._process.terminate()
         await self._process.wait()
-        await self._reading
+        await asyncio.wait({self._reading}, timeout=ORPHANS)
 
     def _line(self) -> list[str]:
         given = {

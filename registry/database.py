@@ -22,6 +22,9 @@ MAX_WAITING: Final = 1000
 # A standby: it can be read, and neither be written nor asked for challenges and sessions, which are not logged.
 READ_ONLY = (asyncpg.ReadOnlySQLTransactionError, asyncpg.FeatureNotSupportedError)
 
+# What a server says whose machine fails it: no room on its disk, no memory, a disk that cannot be read or written.
+MACHINE_FAILS = (asyncpg.InsufficientResourcesError, asyncpg.PostgresSystemError)
+
 # What being away looks like from here: refused and lost connections, a server that starts or stops, a time-out,
 # and one that lets us not in: a database that is being restored, a password that was changed on one side only.
 DATABASE_AWAY = (
@@ -35,8 +38,8 @@ DATABASE_AWAY = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
     asyncpg.QueryCanceledError,
+    *MACHINE_FAILS,  # too many connections, among others
     *READ_ONLY,
 )
 
@@ -47,7 +50,9 @@ LEAD = "SELECT CASE WHEN pg_is_in_recovery() THEN false ELSE pg_try_advisory_loc
 
 def refusal_of(away: BaseException) -> HandleError:
     """How a requester is told that the database is away, or that only for writing."""
-    return ServerReadOnly("server.read_only") if isinstance(away, READ_ONLY) else ServerBusy("server.busy")
+    if isinstance(away, READ_ONLY):
+        return ServerReadOnly("server.read_only")
+    return ServerBusy("server.disk_full" if isinstance(away, asyncpg.DiskFullError) else "server.busy")
 
 
 def _server_settings(settings: RegistrySettings, program: str) -> dict[str, str]:

@@ -19,6 +19,7 @@ from asyncpg.connect_utils import SessionAttribute
 from registry.database import DATABASE_AWAY
 from registry.setting_rules import hosts_of
 from registry.start_errors import AnotherBook, IdentityTaken
+from registry.whole_file import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ async def recognise(dsn: str, data_directory: Path, nearest_dsn: str = "") -> No
 
 def _remember(file: Path, identity: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(identity + "\n", "ascii")
+    write_whole(file, f"{identity}\n".encode("ascii"), mode=0o644)
 
 
 def _servers(dsn: str) -> list[tuple[str, str | None, int | None]]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from registry.errors import ProtocolFault, ServerBusy
+from registry.whole_file import write_through
 
 DIRECTORY: Final = "jobs"
 MAX_FILE: Final = 4 << 30  # Octets of one: ten million rows of a factory.
@@ -76,11 +77,7 @@ class JobFiles:
     def number(self, received: Received, job_id: int, form: str) -> None:
         """Gives a received file to its job."""
         received.path.rename(self.path(job_id, form))
-        descriptor = os.open(self._directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        write_through(self._directory)
 
     def remove(self, path: Path) -> None:
         with suppress(FileNotFoundError):

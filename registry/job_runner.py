@@ -49,8 +49,6 @@ PAUSE: Final = 2.0  # Seconds before a registry that does not work off jobs trie
 RETRY: Final = 5.0  # Seconds before a job goes on whose disk was full.
 KEPT: Final = timedelta(days=7)  # A file of a job that has ended: for its results.
 SWEEP: Final = 3600.0  # Seconds between two looks for files that are kept no longer.
-# Cases in which a job waits: the disk of the database is full, or our own.
-DISK_FULL: Final = (asyncpg.DiskFullError,)
 
 
 class JobRunner:
@@ -127,7 +125,7 @@ class JobRunner:
             await self._end_early(job)
         except HandleError as error:
             await self._end_or_undo(job, error)
-        except (*DATABASE_AWAY, *DISK_FULL) as error:
+        except DATABASE_AWAY as error:
             await self._wait(job, error)
         except Exception:
             log.exception("job %d failed", job.job_id)  # The task ends here, whatever it failed of.
@@ -248,8 +246,8 @@ class JobRunner:
     async def _wait(self, job: Job, error: Exception) -> None:
         """Says why it does not go on, and lets some time pass; without a database there is nobody to say it to."""
         log.warning("job %d waits: %s", job.job_id, error)
-        if isinstance(error, DISK_FULL) or getattr(error, "errno", None) in FULL:
-            with suppress(*DATABASE_AWAY, *DISK_FULL):
+        if isinstance(error, asyncpg.DiskFullError) or getattr(error, "errno", None) in FULL:
+            with suppress(*DATABASE_AWAY):
                 await self._jobs.wait(job, fault_of(HandleError("job.disk_full")))
         await asyncio.sleep(RETRY)
 

@@ -233,6 +233,10 @@ RULES: Catalogue = {
         "该 Idempotency-Key 已用于另一个不同的请求",
     ),
     "server.busy": ("the registry cannot be reached just now; try again", "暂时无法访问注册库,请稍后重试"),
+    "server.disk_full": (
+        "the registry's disk is full: nothing can be registered until there is room; try again later",
+        "注册库磁盘已满,腾出空间前无法写入,请稍后重试",
+    ),
     "server.read_only": ("the registry can only be read just now", "注册库目前只读"),
     "server.behind": (
         "the position was not reached within {seconds} seconds; try again, or ask where it was written",

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all: keys and certificates that several processes make and read."""
+"""Files that are there whole or not at all, after a power cut too: keys and certificates that processes share."""
 
 import contextlib
 import os
@@ -13,10 +13,22 @@ def write_whole(path: Path, content: bytes, *, mode: int, replace: bool = True) 
         with os.fdopen(descriptor, "wb") as file:
             os.fchmod(file.fileno(), mode)
             file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # or a name may outlive a crash whose octets did not
         if replace:
             os.replace(name, path)
         else:
             os.link(name, path)
+        write_through(path.parent)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
+
+
+def write_through(directory: Path) -> None:
+    """Has the disk hold the names that are in a directory now."""
+    opened = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)

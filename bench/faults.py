@@ -1,0 +1,181 @@
+"""What clients see of each fault of a node on one machine, what is lost, and how long until all is calm again.
+
+`python -m bench.faults [--seconds N] [--keep] [fault …]` starts a node with the Postgres it ships. Clients ask and
+write at a steady rate (bench/observers.py) while one fault after another (bench/troubles.py) begins and ends. For each:
+what was seen of kept answers, of answers read anew and of writes; the longest time without a right answer; seconds from
+the end of the fault until the last complaint. At the end the book is compared with what was acknowledged. It prints the
+table.
+
+Not measured: power cuts of the machine, and faults of the network (bench/hosts.py).
+"""
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from time import monotonic
+from typing import Any, Final
+
+from bench.clock import Clock
+from bench.disk import Disk
+from bench.observed import KINDS, Observed, by_kind, observers
+from bench.observers import Watch
+from bench.running import Running, a_book_at_rest
+from bench.surroundings import keep, surroundings
+from bench.troubles import TROUBLES, ClockSet, Lab, Trouble
+from bench.writers import compared, found_in, prepare
+from registry.handle import Handle
+from registry.record import check_values
+from registry.settings import RegistrySettings
+from registry.store import Store
+from registry.transaction import begin
+from registry.value import HandleValue
+
+NAMES: Final = tuple(f"88.168.2/{number}" for number in range(40))
+TICKING: Final = "88.168.2/TICKING"
+CALM: Final = 1.0  # Seconds before each fault that count with it.
+LONGEST: Final = 90.0  # Seconds that are waited for calm.
+
+Figures = dict[str, Any]
+
+
+@asynccontextmanager
+async def a_lab(directory: Path) -> AsyncIterator[Lab]:
+    """A node that runs, with names to ask for."""
+    async with AsyncExitStack() as stack:
+        disk = None if Disk.missing() else stack.enter_context(Disk(directory).mounted())
+        clock = None if Clock.missing() else Clock(directory)
+        data = (directory if disk is None else disk.place) / "node"
+        async with a_book_at_rest(data) as dsn:
+            await prepare(dsn)
+            await register(dsn)
+        node = Running(data)
+        await stack.enter_async_context(node.started())
+        yield Lab(node, disk, clock)
+
+
+async def register(dsn: str) -> None:
+    """The names that are asked for."""
+    store = Store(RegistrySettings(dsn=dsn), "bench")
+    await store.open()
+    try:
+        async with begin(store, "bench") as transaction:
+            await transaction.home("88.168.2")
+        await store.load_prefixes()
+        async with begin(store, "bench") as transaction:
+            for name in (*NAMES, TICKING):
+                values = check_values((HandleValue(1, "SPEC", b"111dtex/48f"),))
+                await transaction.create(Handle.from_text(name), values)
+    finally:
+        await store.close()
+
+
+async def under(trouble: Trouble, lab: Lab, observed: Observed, seconds: float) -> Figures:
+    """What one fault did."""
+    before = monotonic() - CALM
+    begun = monotonic()
+    try:
+        await trouble.begin(lab)
+        await asyncio.sleep(seconds)
+    finally:
+        mending = monotonic()
+        await trouble.end(lab)
+    ended = monotonic()
+    calm = await observed.calm_since(ended, LONGEST)
+    over = monotonic()
+    return {
+        "fault": trouble.name,
+        "lasted": round(mending - begun, 1),
+        "mended_in": round(ended - mending, 1),
+        **by_kind(observed.between(before, over), before, over),
+        "calm_after": calm if calm is None else round(calm, 1),
+    }
+
+
+async def measure(troubles: Sequence[Trouble], seconds: float, directory: Path) -> Figures:
+    figures: list[Figures] = []
+    async with a_lab(directory) as lab:
+        watch = Watch("127.0.0.1", lab.node.port, lab.node.native_port, lab.node.places, NAMES, TICKING)
+        async with observers(watch) as observed:
+            await observed.busy()
+            set_clock = False
+            for trouble in troubles:
+                if missing := trouble.missing(lab):
+                    figures.append({"fault": trouble.name, "missing": missing})
+                    continue
+                if isinstance(trouble, ClockSet) and not set_clock:
+                    set_clock = await _follow_clock(lab, observed)
+                figures.append(await under(trouble, lab, observed, seconds))
+                print(line(figures[-1]), file=sys.stderr, flush=True)
+            await observed.end()
+        await lab.node.stop()
+        async with a_book_at_rest(lab.node.directory) as dsn:
+            found = await found_in(dsn)
+    return {"faults": figures, "writes": compared(observed.notes, found)}
+
+
+async def _follow_clock(lab: Lab, observed: Observed) -> bool:
+    """The node's processes are begun anew, with a clock that can be set."""
+    await lab.node.stop()
+    await lab.node.start(lab.environment(clock=True))
+    await observed.calm_since(monotonic(), LONGEST)
+    return True
+
+
+def line(figures: Figures) -> str:
+    """One row of the table."""
+    if "missing" in figures:
+        return f"| {figures['fault']} | {figures['missing']} | | | | |"
+    kinds = [_cell(figures[kind]) for kind in KINDS]
+    calm = "not seen" if figures["calm_after"] is None else f"{figures['calm_after']} s"
+    mended = f" (mended in {figures['mended_in']} s)" if figures["mended_in"] else ""
+    return f"| {figures['fault']} | {figures['lasted']} s{mended} | {' | '.join(kinds)} | {calm} |"
+
+
+def _cell(kind: Figures) -> str:
+    seen = ", ".join(f"{count} {outcome}" for outcome, count in sorted(kind["seen"].items()))
+    return f"{seen}; silence {kind['silence']} s"
+
+
+def table(figures: Figures) -> str:
+    writes = figures["writes"]
+    said = ", ".join(f"{writes[name]} {name}" for name in ("lost", "half", "doubled", "unknown", "answered_otherwise"))
+    acknowledged = sum(writes["acknowledged"].values())
+    return "\n".join(
+        [
+            "| fault | lasted | kept answers | read anew | writes | calm after |",
+            "|---|---|---|---|---|---|",
+            *map(line, figures["faults"]),
+            "",
+            f"Writes acknowledged: {acknowledged} ({writes['handles']} handles); of these {said}.",
+        ]
+    )
+
+
+def main() -> None:
+    names = [trouble.name for trouble in TROUBLES]
+    parser = argparse.ArgumentParser(prog="python -m bench.faults")
+    parser.add_argument("faults", nargs="*", choices=[*names, []], default=[], help="which; all when none is named")
+    parser.add_argument("--seconds", type=float, default=8.0, help="that each lasts")
+    parser.add_argument("--keep", action="store_true", help="write the figures to bench/results")
+    chosen = parser.parse_args()
+    where = surroundings()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # in order: disk and processes are taken away
+    asked = [trouble for trouble in TROUBLES if trouble.name in (chosen.faults or names)]
+    with tempfile.TemporaryDirectory(prefix="filament-faults-") as directory:
+        figures = asyncio.run(measure(asked, chosen.seconds, Path(directory)))
+    print(table(figures))
+    report = {"program": "faults", **where, "seconds": chosen.seconds, **figures}
+    if chosen.keep:
+        print(keep("faults", report), file=sys.stderr)
+    else:
+        print(json.dumps(report, ensure_ascii=False), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

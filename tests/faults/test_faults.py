@@ -1,0 +1,51 @@
+"""The short form of `bench.faults`: a node on one machine meets one fault after another while clients ask and write."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from bench.faults import measure
+from bench.observers import STALE
+from bench.troubles import TROUBLES
+
+SECONDS = 1.0  # that each fault lasts
+SHORT = ("worker killed", "Postgres killed", "Postgres stands still", "disk full", "no descriptors left",
+         "file system read-only", "clock an hour ahead")  # fmt: skip
+
+pytestmark = pytest.mark.timeout(400)  # two cores, and other tests on them
+
+
+@pytest.fixture(scope="module")
+def figures(tmp_path_factory: pytest.TempPathFactory) -> dict:
+    directory = Path(tmp_path_factory.mktemp("faults"))
+    for above in (directory, *directory.parents[:2]):
+        above.chmod(0o755)  # Postgres is another account
+    return asyncio.run(measure([one for one in TROUBLES if one.name in SHORT], SECONDS, directory))
+
+
+@pytest.fixture
+def faults(figures: dict) -> dict[str, dict]:
+    return {one["fault"]: one for one in figures["faults"] if "missing" not in one}
+
+
+def test_no_acknowledged_write_is_lost_half_done_doubled_or_answered_otherwise(figures: dict):
+    wrong = ("lost", "half", "doubled", "unknown", "answered_otherwise")
+    assert {name: figures["writes"][name] for name in wrong} == dict.fromkeys(wrong, 0), figures["writes"]
+    assert figures["writes"]["handles"] > 0
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_clients_get_no_wrong_and_no_stale_answer_and_the_node_finds_its_calm(faults: dict, figures: dict, name: str):
+    if name not in faults:
+        pytest.skip(next(one["missing"] for one in figures["faults"] if one["fault"] == name))
+    seen = {outcome for kind in ("kept", "anew", "write") for outcome in faults[name][kind]["seen"]}
+    assert not seen & {"wrong", STALE}, (faults[name], figures["writes"]["refused"])
+    assert faults[name]["calm_after"] is not None, faults[name]
+
+
+@pytest.mark.parametrize("name", ["disk full", "Postgres killed", "Postgres stands still"])
+def test_kept_answers_go_on_whatever_befalls_the_database(faults: dict, name: str):
+    if name not in faults:
+        pytest.skip("not on this machine")
+    assert "cut off" not in faults[name]["kept"]["seen"], faults[name]
