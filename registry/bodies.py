@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 
 from registry.errors import ProtocolFault
+from registry.form_faults import fault_of
 from registry.routes import Parameter
 
 MAX_BODY: Final = 1 << 20  # Octets of a JSON body; a template of 200 attributes has some sixty thousand.
@@ -49,11 +50,8 @@ def form_of(octets: bytes, kind: type[Form]) -> Form:
     """JSON as a form. Raises ProtocolFault with the path of what is not as the form has it."""
     try:
         return msgspec.json.decode(octets, type=kind)
-    except msgspec.ValidationError as error:
-        rule, _, path = str(error).partition(" - at `")
-        raise ProtocolFault("json.field", path=path.rstrip("`") or "$", rule=rule, value="that") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ProtocolFault("json.syntax", reason=str(error)) from None
+        raise fault_of(error, octets) from None
 
 
 def number_from(name: str, text: str) -> int:

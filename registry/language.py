@@ -7,6 +7,8 @@ in one language only.
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
+from registry.phrases import in_chinese
+
 Language = Literal["en", "zh"]
 Catalogue = Mapping[str, tuple[str, str]]
 
@@ -16,7 +18,11 @@ LANGUAGES: Mapping[str, Language] = {"en": "en", "zh": "zh"}
 def text(catalogue: Catalogue, rule: str, language: Language, /, **culprit: object) -> str:
     """The text of a rule in one language, with its culprit filled in."""
     english, chinese = catalogue[rule]
-    return (chinese if language == "zh" else english).format(**culprit)
+    if language == "en":
+        return english.format(**culprit)
+    if isinstance(phrase := culprit.get("rule"), str):
+        culprit["rule"] = in_chinese(phrase)
+    return chinese.format(**culprit)
 
 
 class Refused(Exception):

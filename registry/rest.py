@@ -14,6 +14,7 @@ import orjson
 
 from registry.data_forms import data_from_json, data_to_json
 from registry.errors import HandleError, InvalidValue, ProtocolFault, ResponseCode
+from registry.form_faults import fault_of
 from registry.value import DEFAULT_PERMISSIONS, DEFAULT_TTL, HandleValue, Reference
 
 # The only map from a response code to an HTTP status; what is not here is 500.
@@ -153,7 +154,7 @@ def record_forms(line: bytes) -> tuple[str, list[ValueForm]]:
     """A handle's name and its values as they were written, for who can use them so. Raises ProtocolFault."""
     form = _decode(_record_decoder, line)
     if form.handle is None:
-        raise ProtocolFault("json.field", path="$.handle", rule="is missing", value="nothing")
+        raise ProtocolFault("json.missing", path="$.handle")
     return form.handle, form.values
 
 
@@ -215,11 +216,8 @@ def permissions_from_text(text: str) -> int:
 def _decode(decoder: "msgspec.json.Decoder[Form]", body: bytes) -> Form:
     try:
         return decoder.decode(body)
-    except msgspec.ValidationError as error:
-        rule, _, path = str(error).partition(" - at `")
-        raise ProtocolFault("json.field", path=path.rstrip("`") or "$", rule=rule, value="that") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ProtocolFault("json.syntax", reason=str(error)) from None
+        raise fault_of(error, body) from None
 
 
 def _has_values(body: bytes) -> bool:

@@ -140,6 +140,8 @@ RULES: Catalogue = {
         "标识超过 {limit} 个,请分多次请求",
     ),
     "json.syntax": ("the body is not JSON: {reason}", "请求体不是 JSON:{reason}"),
+    "json.missing": ("{path} is missing", "缺少 {path}"),
+    "json.unknown_field": ("there is no field {path} here", "此处没有 {path} 这一字段"),
     "json.field": ("{path}: {rule}, got {value}", "{path}:{rule},实际为 {value}"),
     "json.handle_mismatch": (
         "the body names handle {body!r}, the address {address!r}",

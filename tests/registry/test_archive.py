@@ -167,7 +167,7 @@ async def test_what_is_wrong_in_an_archive_is_told_line_by_line_and_the_rest_is_
             rows = [orjson.loads(one) for one in (await answer.read()).splitlines()]
         rules = {row["refusal"]["line"]: row["refusal"]["rule"] for row in rows if "refusal" in row}
         assert rules == {
-            1: "json.field",
+            1: "json.unknown_field",
             2: "load.may_not_write",
             4: "handle.not_found",
             5: "json.field",

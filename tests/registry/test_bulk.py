@@ -131,9 +131,9 @@ async def test_refused_lines_say_where_and_why_and_the_others_are_taken(store: S
         (6, "$.handle", "handle.control_character"),
         (7, "$", "json.syntax"),
         (8, "$.values[0].index", "value.index"),
-        (9, "$.values[0].data", "json.field"),
+        (9, "$.values[0].data", "json.missing"),
         (10, "$.values[0].data", "value.data"),
-        (11, "$.handle", "json.field"),
+        (11, "$.handle", "json.missing"),
     ]
     assert await check_book(store) == 2
 

@@ -151,7 +151,7 @@ def test_a_key_is_shown_in_the_manner_of_a_web_key():
         (b"", ProtocolFault, "the body is not JSON"),
         (b"nope", ProtocolFault, "the body is not JSON"),
         (b"[" * 100_000, ProtocolFault, r"\$\[0\]"),
-        (b'[{"index":1,"data":"x"}]', ProtocolFault, r"\$\[0\]: Object missing required field `type`"),
+        (b'[{"index":1,"data":"x"}]', ProtocolFault, r"\$\[0\]\.type is missing"),
         (b'[{"index":"a","type":"A","data":"x"}]', ProtocolFault, r"\$\[0\].index"),
         (b'{"values":{}}', ProtocolFault, r"\$.values"),
         (b'[{"index":1,"type":"A","data":{"format":"hex","value":"0"}}]', InvalidValue, "1 of type A: format hex"),

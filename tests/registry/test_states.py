@@ -130,7 +130,7 @@ async def test_what_the_operator_froze_its_enterprise_does_not_free(cakes: Node)
         ({"state": "gone", "reason": "x"}, 400, "json.field"),
         ({"state": "active", "expires": "2001-01-01"}, 400, "json.field"),
         ({"state": "active", "expires": "soon"}, 400, "json.field"),
-        ({"state": "active", "unknown": 1}, 400, "json.field"),
+        ({"state": "active", "unknown": 1}, 400, "json.unknown_field"),
     ],
 )
 async def test_what_cannot_be_is_refused_by_name_and_changes_nothing(cakes: Node, form, status, rule):

@@ -60,8 +60,8 @@ async def test_nobody_learns_of_the_webhooks_of_others(node):
         ({"url": "http://127.0.0.1/"}, "webhook.address"),
         ({"url": "mailto:a@example.com"}, "webhook.url"),
         ({"url": URL, "cursor": "yesterday"}, "http.parameter"),
-        ({"url": URL, "secret": "mine"}, "json.field"),
-        ({}, "json.field"),
+        ({"url": URL, "secret": "mine"}, "json.unknown_field"),
+        ({}, "json.missing"),
     ],
 )
 async def test_a_refusal_names_the_rule_in_both_languages(node, body, rule):
