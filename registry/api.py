@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -48,7 +48,7 @@ from registry.port import Port, listen
 from registry.problems import problem
 from registry.range_api import RangeHandlers
 from registry.rights import Rights
-from registry.routes import Route, Router, raw_path
+from registry.routes import Handler, Route, Router, raw_path
 from registry.sealing import Sealer
 from registry.search_api import SearchHandlers
 from registry.session_api import SessionHandlers
@@ -134,8 +134,7 @@ def create_app(store: Store) -> web.Application:
         route, placeholders, methods = router.match(request.method, path := raw_path(request))
         if route is not None:
             try:
-                with asked_by(request.headers):
-                    return await route.handler(request, placeholders)
+                return await _handled(callers, route.handler, request, placeholders)
             except Exception as error:  # the request ends here, whatever it failed of
                 return problem(error, language_of(request))
         if not methods:
@@ -148,6 +147,15 @@ def create_app(store: Store) -> web.Application:
     app[LAST_ANSWERS] = asyncio.Event()
     app.on_response_prepare.append(_sign_off)
     return app
+
+
+async def _handled(
+    callers: Callers, handler: Handler, request: web.Request, placeholders: Mapping[str, str]
+) -> web.StreamResponse:
+    """Within the limit of its client, and within its trace. Raises what the handler raises, and TooManyRequests."""
+    callers.count(request)
+    with asked_by(request.headers):
+        return await handler(request, placeholders)
 
 
 def _routes_of_people(

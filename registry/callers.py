@@ -11,6 +11,7 @@ from registry.credentials import basic_credentials
 from registry.errors import AuthenticationFailed, AuthenticationNeeded
 from registry.grants import Scope
 from registry.handle_scheme import HandleScheme
+from registry.limits import Limits, digest_of
 from registry.once import claim
 from registry.settings import RegistrySettings
 from registry.shown_certificate import shown_certificate
@@ -32,10 +33,20 @@ class Callers:
         self._plain = settings.plain_authentication
         self._asks_for_certificates = bool(settings.client_ca)
         self._fronts = networks_from(settings.trusted_proxies)
+        self._limits = Limits(fronts=self._fronts)
+        self._limits.limit(client=settings.client_rate, prefix=0, enterprise=0, exempt=settings.unlimited_clients)
         self._by_scheme: Mapping[str, Callable[[web.Request, str], Awaitable[Administrator | None]]] = {
             "basic": self._by_password,
             "handle": handle.administrator,
         }
+
+    def count(self, request: web.Request) -> None:
+        """Counts a request for whoever was known by what it shows, or for its address. Raises TooManyRequests."""
+        proof = request.headers.get("Authorization")
+        known = None if proof is None else self._limits.allowance_of_token(digest_of(proof))
+        allowance = known or self._limits.allowance("http", str(self.source(request) or ""))
+        if allowance is not None and (excess := allowance.client_excess()) is not None:
+            raise excess.error()
 
     async def administrator(self, request: web.Request, *scopes: Scope) -> Administrator:
         """Raises AuthenticationNeeded for a stranger, and what Authenticator, HandleScheme and Tokens raise.
@@ -46,6 +57,8 @@ class Callers:
         by = await self._proved(request, scopes)
         if by is None:
             raise AuthenticationNeeded("authentication.needed")
+        if "Authorization" in request.headers:
+            self._limits.vouch(digest_of(request.headers["Authorization"]))
         await claim(request, by)
         return by
 

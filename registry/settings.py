@@ -230,6 +230,20 @@ class RegistrySettings:
         "Addresses of fronts whose X-Forwarded-Proto and X-Forwarded-For are believed.",
         "可信前置代理的地址,采信其 X-Forwarded-Proto 与 X-Forwarded-For。",
     )
+    client_rate: int = setting(
+        0,
+        "Requests a second of one client (an address, an IPv6 /64, or who shows a token) to the registry's own "
+        "interface; 0 is without a limit.",
+        "注册接口每秒接受同一客户端(IPv4 地址、IPv6 /64 或令牌持有者)的请求数;0 表示不限。",
+        low=0,
+        high=1_000_000,
+    )
+    unlimited_clients: tuple[str, ...] = setting(
+        ("127.0.0.0/8", "::1"),
+        "Addresses and networks of clients that client_rate is not for.",
+        "不受 client_rate 限制的客户端地址与网段。",
+        check=check_networks,
+    )
     change_log_hours: int = setting(
         24,
         "Hours for which changes are kept; a resolver that was away longer forgets everything it holds.",

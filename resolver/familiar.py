@@ -11,8 +11,8 @@ from typing import Final
 
 from registry.errors import HandleError, ResponseCode
 from registry.handle import HandleKey
+from registry.limits import Excess
 from resolver.answer import NOT_RESPONSIBLE, Answer
-from resolver.limits import Excess
 from resolver.misses import Told
 from resolver.queries import NO_FILTERS, PUBLIC_ONLY, Queries
 from resolver.replies import Replies, refusal

@@ -13,7 +13,7 @@ from typing import Final, Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client import Histogram as PrometheusHistogram
 
-from resolver.limits import LIMITED
+from registry.limits import LIMITED
 from resolver.tally import Tally
 
 LATENCY_BUCKETS: Final = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)

@@ -23,6 +23,7 @@ from registry.certificate import Certificate
 from registry.change_reading import ChangeReader
 from registry.exchanges import Exchanges
 from registry.inheritance import Inheritance, inherit
+from registry.limits import Limits
 from registry.nearest import nearest_of
 from registry.port import Port, listen
 from registry.registration import Registration
@@ -35,7 +36,6 @@ from registry.store import Store
 from resolver.cache import Cache
 from resolver.invalidation import Follower, follow_changes, sweep
 from resolver.limit_settings import LimitSettings
-from resolver.limits import Limits
 from resolver.listeners.dns import answering
 from resolver.listeners.http.app import create_server
 from resolver.listeners.http.parts import Parts

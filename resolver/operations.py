@@ -27,6 +27,7 @@ from registry.errors import (
 )
 from registry.exchanges import Exchanges, NativeSession
 from registry.handle import HandleKey
+from registry.limits import Address, Excess
 from registry.octets import Truncated
 from registry.registration import Registration
 from registry.site import SiteInfo
@@ -36,7 +37,6 @@ from resolver.certification import Answer, Protection
 from resolver.challenges import Challenges
 from resolver.conversation import Conversation, Transport
 from resolver.familiar import FamiliarQueries
-from resolver.limits import Address, Excess
 from resolver.log_in import LogIns, is_of_sdk
 from resolver.native_sessions import WITHOUT_SESSION, NativeSessions, administrator_of
 from resolver.queries import Queries

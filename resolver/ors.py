@@ -18,12 +18,12 @@ from cachetools import TTLCache
 from registry.database import DATABASE_AWAY
 from registry.errors import HandleError, TooManyRequests
 from registry.handle import Handle, HandleKey
+from registry.limits import Allowance
 from registry.record import public
 from registry.schemes import oid
 from registry.value import HandleValue
 from resolver.aliases import follow
 from resolver.answer import MISSING_TTL, NOT_RESPONSIBLE, Answer
-from resolver.limits import Allowance
 from resolver.metrics import Metrics
 from resolver.resolution import Resolver
 from resolver.wire.dns import (

@@ -19,9 +19,9 @@ import asyncpg
 
 from registry.database import DATABASE_AWAY
 from registry.handle import HandleKey
+from registry.limits import Address, Allowance, Limits
 from registry.prefix import PrefixTable
 from registry.statistics import Counted, Pair, Statistics, add_pair, day_of
-from resolver.limits import Address, Allowance, Limits
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ asks again over TCP, where an address cannot be made up.
 import socket
 from typing import Final
 
-from resolver.recent import STRANGERS, Recent
+from registry.recent import STRANGERS, Recent
 
 FACTOR: Final = 8  # An ordinary answer is two to six times its request; the answer to a session set-up is twice.
 TRICKLE: Final = 4096.0  # Octets a second.

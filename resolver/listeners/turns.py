@@ -8,7 +8,7 @@ now are dropped, as their sender may be made up; connections wait.
 from collections.abc import Callable
 from typing import Final
 
-from resolver.recent import STRANGERS, Recent
+from registry.recent import STRANGERS, Recent
 from resolver.wire.codes import OpCode, OpFlag
 from resolver.wire.message import Message, SealedMessage
 

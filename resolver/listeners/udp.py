@@ -14,10 +14,10 @@ from typing import Any, Final, Protocol
 from cachetools import TTLCache
 
 from registry.errors import HandleError, ResponseCode, ServerBusy
+from registry.limits import Address
 from resolver.answer import Answer
 from resolver.conversation import Conversation
 from resolver.familiar import NOT_KEPT, SILENCE
-from resolver.limits import Address
 from resolver.listeners import burst
 from resolver.listeners.budget import Account, Budget
 from resolver.listeners.datagrams import SingleDatagrams

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from resolver.limits import Limits
+from registry.limits import Limits
 from resolver.listeners.connection import Connection
 from resolver.listeners.turns import Turns
 from resolver.tally import Cell, Cells

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from registry.limits import LIMITED, PREFIXES, SAVED, Limits
 from registry.prefix import Prefix, PrefixTable
+from registry.recent import STRANGERS
 from registry.sources import networks_from
-from resolver.limits import LIMITED, PREFIXES, SAVED, Limits
-from resolver.recent import STRANGERS
 from resolver.tally import MAX_SOURCES, Tally
 
 TABLE = PrefixTable(

@@ -10,7 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from registry.handle import HandleKey
-from resolver.limits import Allowance
+from registry.limits import Allowance
 from resolver.listeners.http.responses import ASKED
 
 ALLOWANCE: Final = web.RequestKey("allowance", Allowance)  # Of its client; there is none where nothing is limited.

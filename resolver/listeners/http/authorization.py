@@ -4,7 +4,6 @@ A secret that was sent in the clear is no secret, so over plain HTTP every proof
 there. Behind a front that ends TLS, the front says what the client used, if it is one that is believed.
 """
 
-import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
@@ -14,11 +13,11 @@ from registry.authentication import Administrator
 from registry.credentials import basic_credentials
 from registry.grants import SCOPES, Scope
 from registry.handle_scheme import HandleScheme
+from registry.limits import Allowance, digest_of
 from registry.once import claim
 from registry.shown_certificate import shown_certificate
 from registry.sources import IpAddress, address_from_text, is_in, networks_from, source_of
 from registry.tokens import SCHEME, Tokens
-from resolver.limits import Allowance
 from resolver.listeners.http.parts import Parts
 
 BASIC_CHALLENGE: Final = 'Basic realm="handle"'
@@ -70,7 +69,7 @@ class Authorization:
         """What the client of a request may still ask for: whoever was known by what he shows, or his address."""
         limits = self._parts.metrics.tally.limits
         token = request.headers.get("Authorization")
-        if token is not None and (known := limits.allowance_of_token(_digest(token))) is not None:
+        if token is not None and (known := limits.allowance_of_token(digest_of(token))) is not None:
             return known
         source = self._source(request) if self._is_front(request) else None
         return limits.allowance("http", request.remote or "" if source is None else str(source))
@@ -83,7 +82,7 @@ class Authorization:
         by = await self._found(request, *scopes)
         if by is not None:
             if "Authorization" in request.headers:
-                self._parts.metrics.tally.limits.vouch(_digest(request.headers["Authorization"]))
+                self._parts.metrics.tally.limits.vouch(digest_of(request.headers["Authorization"]))
             await claim(request, by)
         return by
 
@@ -110,10 +109,6 @@ class Authorization:
     def _certificate(self, request: web.Request) -> bytes | None:
         """The certificate that this client, and not a front of ours, showed in its handshake."""
         return shown_certificate(request, self._trusted) if self._asks_for_certificates else None
-
-
-def _digest(proof: str) -> bytes:
-    return hashlib.blake2b(proof.encode("utf-8", "surrogateescape"), digest_size=16).digest()
 
 
 def _peer(request: web.Request) -> IpAddress | None:

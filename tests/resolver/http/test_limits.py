@@ -10,8 +10,8 @@ import pytest
 
 from bench.native_questions import question
 from registry.errors import ResponseCode
+from registry.limits import SAVED
 from registry.value import HandleValue
-from resolver.limits import SAVED
 from resolver.node import Node
 from resolver.wire.message import Message
 from tests.resolver.http.lab import PREFIX, Client, Reply, basic, lab

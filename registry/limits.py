@@ -6,6 +6,7 @@ accounts apart: the address of a datagram can be made up, and nobody is to be sh
 A worker that limits nothing makes no `Allowance`, and the path of a cached answer looks for none but there.
 """
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -15,8 +16,8 @@ from typing import Final, Literal
 from registry.errors import TooManyRequests
 from registry.handle import HandleKey
 from registry.prefix import PrefixTable
+from registry.recent import STRANGERS, Recent
 from registry.sources import IpNetwork, address_from_octets, address_from_text, is_in, networks_from
-from resolver.recent import STRANGERS, Recent
 
 Address = str | bytes
 """As text or, where datagrams come by in bursts, as octets."""
@@ -28,6 +29,11 @@ PREFIXES: Final = 8192  # Accounts of prefixes and of enterprises; a node of the
 ROUNDED: Final = 1e-6  # Seconds: less is what sums of fractions of a second are wrong by.
 _IPV4: Final = 4  # Octets of an address.
 _IPV6_NETWORK: Final = 8  # Octets of a /64: a host there changes its address as it likes.
+
+
+def digest_of(proof: str) -> bytes:
+    """What stands for a header that says who somebody is: the secret in it is not kept."""
+    return hashlib.blake2b(proof.encode("utf-8", "surrogateescape"), digest_size=16).digest()
 
 
 @dataclass(frozen=True, slots=True)
