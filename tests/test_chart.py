@@ -1,4 +1,4 @@
-"""The Helm chart: its values fit its schema, what it makes is whole and hardened, and helm, where it is, agrees.
+"""The Helm chart: its values fit its schema, what it makes is whole and hardened, and helm agrees.
 
 Its templates keep to what the few lines of `rendered` understand, so that they can be judged without helm, too.
 """
@@ -7,7 +7,6 @@ import copy
 import hashlib
 import json
 import re
-import shutil
 import subprocess
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +18,7 @@ import yaml
 
 from registry.settings import RegistrySettings
 from resolver.settings import ResolverSettings, StatusSettings
+from tests.judges.helm import IS_HERE, helm
 
 CHART = Path(__file__).parents[1] / "deploy" / "helm" / "filament"
 VALUES = yaml.safe_load((CHART / "values.yaml").read_text("utf-8"))
@@ -114,6 +114,7 @@ def test_the_values_that_are_shipped_fit_the_schema():
         ("database.secret", "Not A Name"),
         ("settings", {"FILAMENT_PORT": "1"}),
         ("settings", {"FILAMENT_RESOLVER_PORT": 1}),
+        ("settings", {"FILAMENT_RESOLVER_PORT": "1"}),
         ("state.size", "much"),
         ("prober.options", "--write"),
     ],
@@ -190,11 +191,13 @@ def test_what_is_chosen_is_made():
 
 
 @pytest.mark.judge
-@pytest.mark.skipif(shutil.which("helm") is None, reason="helm is not here")
+@pytest.mark.timeout(400)
+@pytest.mark.skipif(not IS_HERE, reason="helm is taken from a package for Linux on x86_64")
 def test_helm_finds_no_fault_and_makes_the_same():
-    linted = subprocess.run(["helm", "lint", "--strict", CHART], capture_output=True, text=True, check=False)
+    program = helm()
+    linted = subprocess.run([program, "lint", "--strict", CHART], capture_output=True, text=True, check=False)
     assert linted.returncode == 0, linted.stdout + linted.stderr
-    made = subprocess.run(["helm", "template", "node", CHART], capture_output=True, text=True, check=True).stdout
+    made = subprocess.run([program, "template", "node", CHART], capture_output=True, text=True, check=True).stdout
 
     theirs = [document for document in yaml.safe_load_all(made) if document]
     assert named(theirs) == named(rendered(VALUES))
