@@ -131,7 +131,7 @@ async def test_refused_lines_say_where_and_why_and_the_others_are_taken(store: S
         (6, "$.handle", "handle.control_character"),
         (7, "$", "json.syntax"),
         (8, "$.values[0].index", "value.index"),
-        (9, "$.values[0].data", "json.missing"),
+        (9, "$.values[0].data", "json.field"),
         (10, "$.values[0].data", "value.data"),
         (11, "$.handle", "json.missing"),
     ]
