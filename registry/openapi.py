@@ -136,7 +136,7 @@ def _operation(route: Route, schema_of: Mapping[int, Any], language: Language) -
         ],
         "responses": {
             str(status): _response(route, status, media_types, schema_of, language)
-            for status, media_types in sorted(route.responses.items())
+            for status, media_types in sorted(_responses(route).items())
         },
     }
     if route.request:
@@ -145,6 +145,11 @@ def _operation(route: Route, schema_of: Mapping[int, Any], language: Language) -
     if route.authenticated:
         operation["security"] = list(_SECURITY)
     return operation
+
+
+def _responses(route: Route) -> Mapping[int, str]:
+    """What a route answers; whatever can be refused at all can be too much for the limit of its client."""
+    return {429: route.responses[400], **route.responses} if 400 in route.responses else route.responses
 
 
 def _response(

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from registry import spans
 from registry.certificate import public_key
 from registry.errors import ResponseCode
 from registry.site import Interface, InterfaceKind, Protocol, ServerInfo, SiteInfo
@@ -27,6 +28,7 @@ from resolver.wire.refusal import Referral
 from resolver.wire.stream import MessageStream
 from tests.resolver.client.servers import Scripted, reply, scripted
 from tests.resolver.http.lab import Client, lab
+from tests.resolver.http.test_traces import collecting
 from tests.resolver.native import CALLED_FOR, USUAL, query
 
 HERE = "88.118.7"  # An enterprise that serves itself; its prefix handle says where.
@@ -99,6 +101,15 @@ async def test_a_question_for_an_enterprises_handle_is_answered_by_its_node_and_
     assert (places.counts.recursion_found, places.counts.recursion_kept) == (1, 2)
     assert (await places.ask(f"{HERE}/A", flags=USUAL | AUTHORITATIVE)).response_code == 1
     assert len(places.enterprise.asked) == 2
+
+
+async def test_a_question_that_is_passed_on_is_a_span_of_its_trace(database_dsn: str, tmp_path: Path):
+    async with collecting() as collector:
+        async with spans.exporting(collector.address, "test"), placed(database_dsn, tmp_path) as places:
+            places.enterprise.book[f"{HERE}/A"] = WORDS
+            assert (await places.ask(f"{HERE}/A")).response_code == ResponseCode.SUCCESS
+        (upstream,) = collector.named("upstream")
+        assert [(one.key, one.value.string_value) for one in upstream.attributes] == [("handle", f"{HERE}/A")]
 
 
 async def test_who_does_not_ask_for_recursion_is_referred(places: Places):
