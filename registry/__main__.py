@@ -30,7 +30,6 @@ from registry.export import export_handles
 from registry.language import Catalogue, Language, of_locale, text
 from registry.migrate import migrate
 from registry.refusals import write_refusals
-from registry.setting_rules import primary_among
 from registry.settings import (
     InvalidSettings,
     RegistrySettings,
@@ -113,7 +112,7 @@ def _text(error: Exception, settings: RegistrySettings, language: Language) -> s
 
 
 async def _migrate(settings: RegistrySettings, _: argparse.Namespace, language: Language) -> int:
-    applied = await migrate(primary_among(settings.dsn), exact_suffixes=settings.exact_suffixes)
+    applied = await migrate(settings.dsn, exact_suffixes=settings.exact_suffixes)
     names = ", ".join(applied)
     print(text(MESSAGES, "migrated", language, names=names) if applied else text(MESSAGES, "current", language))
     return DONE

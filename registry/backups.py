@@ -18,11 +18,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import asyncpg
 import msgspec
 
 from registry.embedded import DIRECTORY
-from registry.identity import BOOK, CONNECT_TIMEOUT
+from registry.identity import BOOK
+from registry.servers import connect_primary
 from registry.settings import RegistrySettings
 
 BASE: Final = "base"
@@ -98,7 +98,7 @@ async def make(settings: RegistrySettings, programs: Path, repository: Path) -> 
 
 
 async def _before(dsn: str) -> dict[str, object]:
-    connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT)
+    connection = await connect_primary(dsn)
     try:
         rows = await connection.fetchval(ROWS)
         share = 100.0 if rows <= SAMPLE * 10 else 100.0 * SAMPLE * 10 / rows

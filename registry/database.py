@@ -6,15 +6,14 @@ a request costs a transaction anyway; the resolver's reads use `connect`.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
 
 from registry.errors import HandleError, ServerBusy, ServerReadOnly
-from registry.setting_rules import primary_among
+from registry.servers import CONNECT_TIMEOUT, Primary, connect_primary
 from registry.settings import RegistrySettings
 
-CONNECT_TIMEOUT = 10.0  # Seconds; a reachable server answers in milliseconds, an unreachable one never does.
 # Those who wait for a connection of the pool: more would wait longer than CONNECT_TIMEOUT, at ten transactions a second
 # over each of ten connections.
 MAX_WAITING: Final = 1000
@@ -67,7 +66,7 @@ def _server_settings(settings: RegistrySettings, program: str) -> dict[str, str]
 async def open_pool(settings: RegistrySettings, program: str) -> asyncpg.Pool:
     """A pool for transactions. Raises what DATABASE_AWAY lists."""
     return await asyncpg.create_pool(
-        primary_among(settings.dsn),
+        connect=Primary(settings.dsn).connect,
         min_size=0,  # asyncpg would try to keep a floor while the database is away, with a traceback for each try
         max_size=settings.connections,
         timeout=CONNECT_TIMEOUT,
@@ -76,22 +75,21 @@ async def open_pool(settings: RegistrySettings, program: str) -> asyncpg.Pool:
     )
 
 
-async def connect(
-    settings: RegistrySettings, program: str, dsn: str = "", address: tuple[str, int] | None = None
-) -> asyncpg.Connection:
-    """A connection of one's own, for prepared reads: to the primary, or to the host of another DSN that is at
-    `address`. Raises what DATABASE_AWAY lists."""
-    host, port = address or (None, None)
-    return await asyncpg.connect(
-        dsn or primary_among(settings.dsn),
-        host=host,
-        port=port,
-        timeout=CONNECT_TIMEOUT,
-        command_timeout=settings.statement_timeout + 5,
+async def connect(settings: RegistrySettings, program: str, dsn: str = "") -> asyncpg.Connection:
+    """A connection of one's own, for prepared reads: to the primary of these servers, or of those of another DSN.
+    Raises what DATABASE_AWAY lists."""
+    return await connect_primary(dsn or settings.dsn, **reading(settings, program))
+
+
+def reading(settings: RegistrySettings, program: str) -> dict[str, Any]:
+    """How a connection for prepared reads is made."""
+    return {
+        "timeout": CONNECT_TIMEOUT,
+        "command_timeout": settings.statement_timeout + 5,
         # Reads name their rows by key: an index answers them, whatever the statistics of a young table say.
-        server_settings=_server_settings(settings, program)
+        "server_settings": _server_settings(settings, program)
         | {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"},
-    )
+    }
 
 
 class PoolQueue:

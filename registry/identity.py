@@ -17,6 +17,7 @@ import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
 from registry.database import DATABASE_AWAY
+from registry.servers import HOST_TIMEOUT, connect_primary
 from registry.setting_rules import hosts_of
 from registry.start_errors import AnotherBook, IdentityTaken
 from registry.whole_file import write_whole
@@ -24,8 +25,6 @@ from registry.whole_file import write_whole
 log = logging.getLogger(__name__)
 
 BOOK_FILE: Final = "registry-identity"  # in the data directory: the identity of the registry that it served last
-CONNECT_TIMEOUT: Final = 10.0  # Seconds, as for every other connection.
-HOST_TIMEOUT: Final = 3.0  # Seconds for one of several hosts: one that is away says nothing and is passed over.
 # Seconds for which a node waits for its own former run to let go: Postgres notices within milliseconds that a process
 # on the same machine has ended, and the sessions of a machine that vanished are the operator's to end.
 LETTING_GO: Final = 5.0
@@ -46,7 +45,7 @@ WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.classid::bigint = $1 AND 
 async def recognise(dsn: str, data_directory: Path, nearest_dsn: str = "") -> None:
     """Refuses another registry than the data directory served before; remembers the first. Raises DATABASE_AWAY too."""
     await _refuse_mixed_hosts([*_servers(dsn), *_servers(nearest_dsn)] if nearest_dsn else _servers(dsn))
-    connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT)
+    connection = await connect_primary(dsn)
     try:
         found = await connection.fetchval(BOOK)
     finally:
@@ -107,9 +106,7 @@ class Tenure:
 
     async def take(self) -> None:
         """Raises IdentityTaken, and what DATABASE_AWAY lists."""
-        connection = await asyncpg.connect(
-            self._dsn, timeout=CONNECT_TIMEOUT, server_settings={"application_name": "filament identity"}
-        )
+        connection = await connect_primary(self._dsn, server_settings={"application_name": "filament identity"})
         try:
             deadline = asyncio.get_running_loop().time() + LETTING_GO
             while not await connection.fetchval(TRY_LOCK, *self._lock):

@@ -15,6 +15,7 @@ from typing import Final
 
 import asyncpg
 
+from registry.servers import connect_primary
 from registry.start_errors import SchemaMismatch
 
 log = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ async def migrate(dsn: str, *, exact_suffixes: bool = False, post: bool = True) 
 
     Without `post` as far as the program before this one can still work with it: to be called again when that is gone.
     """
-    connection = await asyncpg.connect(dsn)
+    connection = await connect_primary(dsn)
     try:
         _check_postgres(connection)
         while not await connection.fetchval(TRY_LOCK, LOCK):  # noqa: ASYNC110  # what is awaited happens in Postgres

@@ -4,21 +4,14 @@ Everything that a program reads and keeps comes from one server, the one whose c
 from one and answers from another that lags behind it, what was read too early would be kept after its change was heard.
 """
 
-import asyncio
-import logging
-from typing import Any, Final
+from typing import Any
 
 import asyncpg
 
-from registry.database import DATABASE_AWAY, connect
+from registry.database import reading
+from registry.servers import Address, connect_first
 from registry.setting_rules import hosts_of, primary_among
 from registry.settings import RegistrySettings
-
-log = logging.getLogger(__name__)
-
-HOST_TIMEOUT: Final = 3.0  # Seconds for one of several hosts: one that is away says nothing and is passed over.
-
-Address = tuple[str, int]
 
 
 class Nearest:
@@ -40,25 +33,17 @@ class Nearest:
 
     async def connect(self, program: str) -> asyncpg.Connection:
         """A connection to the server that is followed; to the first that answers where none is."""
-        if not self._followed or not self._hosts:
+        if not self._followed or self.chosen is None:
             return await self._choose(program)
-        return await connect(self._settings, program, self._dsn, self.chosen)
+        connection, _ = await connect_first(self._dsn, [self.chosen], **reading(self._settings, program))
+        return connection
 
     async def _choose(self, program: str) -> asyncpg.Connection:
+        how = reading(self._settings, program)
         if not self._hosts:
-            return await connect(self._settings, program, self._dsn)
-        refused: BaseException = ConnectionError()
-        for address in self._hosts:
-            try:
-                async with asyncio.timeout(HOST_TIMEOUT):
-                    connection = await connect(self._settings, program, self._dsn, address)
-            except DATABASE_AWAY as error:
-                log.debug("the database at %s:%s does not answer: %r", *address, error)
-                refused = error
-                continue
-            self.chosen = address
-            return connection
-        raise refused
+            return await asyncpg.connect(self._dsn, **how)
+        connection, self.chosen = await connect_first(self._dsn, self._hosts, **how)
+        return connection
 
 
 class Reader:

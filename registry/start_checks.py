@@ -13,7 +13,8 @@ import asyncpg
 from registry import identity
 from registry.database import DATABASE_AWAY
 from registry.migrate import check
-from registry.setting_rules import hosts_of, primary_among
+from registry.servers import connect_primary
+from registry.setting_rules import hosts_of
 from registry.settings import RegistrySettings
 from registry.start_errors import DatabaseRefused, NoRoom
 
@@ -65,7 +66,7 @@ def refuse_for_good(error: BaseException, dsn: str) -> None:
 async def refuse_strange_book(settings: RegistrySettings) -> None:
     """Looks at what the DSN leads to; one that is away will be looked at by each process. Raises StartRefused."""
     try:
-        connection = await asyncpg.connect(primary_among(settings.dsn), timeout=identity.CONNECT_TIMEOUT)
+        connection = await connect_primary(settings.dsn)
         try:
             await check(connection, exact_suffixes=settings.exact_suffixes)
         finally:

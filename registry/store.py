@@ -12,7 +12,7 @@ from typing import Any, Final
 import asyncpg
 
 from registry import migrate
-from registry.database import CONNECT_TIMEOUT, DATABASE_AWAY, PoolQueue, open_pool
+from registry.database import DATABASE_AWAY, PoolQueue, open_pool
 from registry.dictionaries import Connection, Dictionaries
 from registry.errors import ServerBusy
 from registry.handle import Handle, HandleKey, KeyOf, fold_prefix, fold_whole
@@ -21,6 +21,7 @@ from registry.nearest import Nearest, Reader
 from registry.packing import PackedRecord
 from registry.prefix import Prefix, PrefixTable
 from registry.record import HandleRecord
+from registry.servers import CONNECT_TIMEOUT
 from registry.setting_rules import primary_among
 from registry.settings import RegistrySettings
 from registry.standing import standing_from_json

@@ -18,7 +18,6 @@ from registry.certificate import NODE_KEY, node_key, refuse_unusable
 from registry.database import DATABASE_AWAY
 from registry.identity import Tenure
 from registry.migrate import migrate
-from registry.setting_rules import primary_among
 from registry.settings import RegistrySettings
 from registry.start_checks import refuse_for_good, refuse_full_disk
 from resolver.child import FIRST_DELAY, LAST_DELAY
@@ -32,9 +31,7 @@ async def bring_schema_up_to_date(settings: Settings, *, post: bool = True) -> N
     delay = FIRST_DELAY
     while True:
         try:
-            await migrate(
-                primary_among(settings.registry.dsn), exact_suffixes=settings.registry.exact_suffixes, post=post
-            )
+            await migrate(settings.registry.dsn, exact_suffixes=settings.registry.exact_suffixes, post=post)
         except (asyncpg.DiskFullError, *DATABASE_AWAY) as error:
             if isinstance(error, asyncpg.exceptions.ClientConfigurationError):
                 raise  # a DSN that makes no sense now makes none later
@@ -63,7 +60,7 @@ async def only_one(settings: RegistrySettings) -> AsyncIterator[None]:
     """Nobody else is this node while the block runs. Raises IdentityTaken."""
     key = node_key(Path(settings.data_directory)).public_key()
     digest = hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
-    tenure = Tenure(primary_among(settings.dsn), digest, Path(settings.data_directory) / NODE_KEY)
+    tenure = Tenure(settings.dsn, digest, Path(settings.data_directory) / NODE_KEY)
     try:
         await tenure.take()
     except DATABASE_AWAY as error:

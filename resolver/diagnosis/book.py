@@ -10,8 +10,9 @@ import asyncpg
 
 from registry.database import DATABASE_AWAY
 from registry.embedded import postgres_directory, running_dsn
-from registry.identity import CONNECT_TIMEOUT, recognise
+from registry.identity import recognise
 from registry.migrate import check, migrations
+from registry.servers import connect_primary
 from registry.settings import RegistrySettings
 from registry.start_errors import StartRefused
 from resolver.diagnosis.finding import BAD, GOOD, Finding
@@ -45,7 +46,7 @@ async def look(settings: RegistrySettings) -> Book:
     if not dsn:
         return Book([Finding("database", BAD, "database.not_running", {"directory": str(directory)})])
     try:
-        connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT)
+        connection = await connect_primary(dsn)
     except (*DATABASE_AWAY, asyncpg.PostgresError) as error:
         return Book([_away(error)])
     try:
