@@ -12,13 +12,18 @@ from registry.receipts import KEPT
 from tests.registry.interface import NDJSON, Node, open_interface
 
 # Routes that have their own way, and why: the parts of a load have receipts of their own, a file that is sent again is
-# there once, wrong passwords count whatever becomes of the request, and
+# there once, wrong passwords count whatever becomes of the request, sessions prove by being used whose they are, and
 # labels and proposals are only made.
 OTHERWISE = {
     ("post", "/api/bulk"),
     ("post", "/api/applications/{application}/evidence"),
     ("post", "/api/login"),
     ("post", "/identity/token"),
+    ("post", "/api/login/openid"),
+    ("post", "/api/login/openid/code"),
+    ("post", "/api/sessions"),
+    ("put", "/api/sessions/this"),
+    ("delete", "/api/sessions/this"),
     ("post", "/api/labels"),
     ("post", "/api/mappings/propose"),
 }

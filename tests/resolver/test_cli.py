@@ -123,7 +123,7 @@ def test_all_faults_of_the_settings_are_named_at_once(tmp_path: Path):
 
 def test_settings_are_shown_with_where_they_came_from(tmp_path: Path):
     file = tmp_path / "node.toml"
-    file.write_text('[resolver]\nport = 8100\n[registry]\ndsn = "postgresql://u:secret@h/d"\n', encoding="utf-8")
+    file.write_text('[resolver]\nport = 8100\n[registry]\ndsn = "postgresql://u:hidden@h/d"\n', encoding="utf-8")
     shown = filament(
         "config", "show", "--origin", "--config", str(file), "--set", "status.port=8102", "--output", "json",
         FILAMENT_RESOLVER_WORKERS="3",
@@ -133,7 +133,7 @@ def test_settings_are_shown_with_where_they_came_from(tmp_path: Path):
     assert rows["status.port"] == {"setting": "status.port", "value": 8102, "origin": "command line"}
     assert rows["resolver.workers"]["origin"] == "FILAMENT_RESOLVER_WORKERS"
     assert rows["registry.port"]["origin"] == "default"
-    assert "secret" not in shown.stdout
+    assert "hidden" not in shown.stdout
 
 
 def test_every_form_of_a_list_says_the_same():

@@ -15,7 +15,7 @@ from registry.tokens import Tokens, Wanted
 from registry.transaction import begin
 from registry.value import HandleValue
 from tests.registry.books import name
-from tests.resolver.http.lab import Client, lab
+from tests.resolver.http.lab import TIMEOUT, Client, lab
 
 OURS, THEIRS = "88.168.2", "88.168.7"
 VALUE = [{"index": 1, "type": "DESC", "data": "x"}]
@@ -126,6 +126,7 @@ async def test_no_token_of_one_enterprise_reads_or_changes_anything_of_another(d
             scopes = draw.sample(sorted(OF_PROGRAMS), draw.randint(1, 5))
             prefixes = draw.choice((None, (OURS,), (THEIRS,), (OURS, THEIRS)))
             tokens.append(await mill.token(OURS, *scopes, prefixes=prefixes, life=timedelta(days=1)))
+        await published(mill)
         before = await contents(mill)
         for token in tokens:
             for method, path, body in (
@@ -154,6 +155,14 @@ async def test_no_token_of_one_enterprise_reads_or_changes_anything_of_another(d
             batch = (await mill.ask("POST", "/api/resolve?publicOnly=false", token, [f"{THEIRS}/A"])).body
             assert b"kept from strangers" not in batch
         assert await contents(mill) == before
+
+
+async def published(mill):
+    """Returns when the node has written into the handle of each prefix where it is, which it does once it is up."""
+    sites = "SELECT count(*) FROM handle JOIN prefix USING (prefix_id) WHERE prefix = '0.na' AND version = 1"
+    async with mill.store.connection() as connection, asyncio.timeout(TIMEOUT):
+        while await connection.fetchval(f"{sites} AND suffix IN ($1, $2)", OURS, THEIRS):  # noqa: ASYNC110  # in Postgres
+            await asyncio.sleep(0.01)
 
 
 async def contents(mill):
