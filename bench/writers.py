@@ -25,10 +25,11 @@ from registry.transaction import begin
 
 PREFIX: Final = "88.168.1"
 TYPE: Final = "TOKEN"
+KINDS: Final = ("single", "transaction", "file")
 OF_TRANSACTION: Final = 24
 OF_FILE: Final = 200
 SENT_TWICE: Final = 0.2  # Of the acknowledged writes: sent once more, to see the same answer.
-PATIENCE: Final = 90.0  # Seconds for an answer, or for a node to come back.
+PATIENCE: Final = 180.0  # Seconds for an answer, or for a node to come back, on a machine that has other work.
 ANSWERED_WITHIN: Final = 20.0  # Seconds for one sending.
 SENT_AGAIN: Final = 0.1  # Seconds after a sending that was not answered.
 NOT_NOW: Final = frozenset({408, 429, 502, 503, 504})
