@@ -55,7 +55,7 @@ async def measure(kills: int, seconds: float, writers: int, directory: Path) -> 
 
 
 async def _answered_again(notes: Notes) -> None:
-    """Returns when a write of every kind was acknowledged: else a machine that is busy would never get to answer some."""
+    """Returns when a write of every kind was acknowledged, or a busy machine would never get to answer some."""
     before = notes.acknowledged.copy()
     while any(notes.acknowledged[kind] == before[kind] for kind in KINDS):
         notes.heard.clear()
