@@ -3,6 +3,10 @@
 from registry.language import Catalogue
 
 RULES: Catalogue = {
+    "edge.elsewhere": (
+        "this node only keeps the answers of another one; that is done at {address}",
+        "本节点只缓存上游节点的解析结果,此操作请在 {address} 进行",
+    ),
     "recursion.limit": (
         "the question was passed on by {limit} servers and is not passed on again",
         "该查询已转发 {limit} 次,不再转发",

@@ -8,6 +8,7 @@
     ├── HandleNotFound         100    ├── HandleAlreadyExists    101    ├── InvalidHandle        102
     ├── ValuesNotFound         200    ├── ValueAlreadyExists     201    ├── InvalidValue         202
     ├── PrefixNotHomed         301    the prefix lives elsewhere
+    ├── HandleElsewhere        302    this node only keeps answers: another one is asked for that
     ├── InvalidAdministrator   400    ├── InsufficientPermission 401    ├── AuthenticationNeeded 402
     ├── AuthenticationFailed   403    ├── InvalidCredential      404    ├── AuthenticationTimeout 405
     ├── UnableToAuthenticate   406    ├── LogInExpired           407    ├── LogInNeeded          408
@@ -79,6 +80,17 @@ class ProtocolFault(HandleError):
 
 class OperationNotSupported(HandleError):
     code = ResponseCode.OPERATION_NOT_SUPPORTED
+
+
+class HandleElsewhere(HandleError):
+    """What only another node can say or do: the address of its HTTP interface, and its site record."""
+
+    code = ResponseCode.SERVICE_REFERRAL
+
+    def __init__(self, address: str, site: bytes) -> None:
+        super().__init__("edge.elsewhere", address=address)
+        self.address = address
+        self.site = site
 
 
 class RecursionLimit(HandleError):

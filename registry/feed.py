@@ -21,6 +21,7 @@ from registry.errors import ProtocolFault
 from registry.prefix import Prefix
 from registry.spellings import Place, spellings
 from registry.store import Store
+from registry.written import WritePosition, book_number
 
 MAX_EVENTS: Final = 1000  # In one answer: some 300 kB.
 # Transactions of others that a reader's cursor passes over only now and then: each step forward has to be on the disk.
@@ -33,8 +34,10 @@ _CURSOR = re.compile(r"([0-9]{1,19})-([0-9]{1,19})-([0-9a-f]{1,10})-([0-9a-f]{8}
 
 # Purges (6) are no events. Without a row behind the cursor there is one row still, which says how far the feed reaches.
 READ: Final = """
-WITH s AS MATERIALIZED (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS horizon)
-SELECT s.horizon::text::bigint AS horizon, c.xid::text::bigint AS transaction, c.seq, c.at, c.kind, c.operation,
+WITH s AS MATERIALIZED (
+  SELECT pg_snapshot_xmin(pg_current_snapshot()) AS horizon, pg_snapshot_xmax(pg_current_snapshot()) AS begun)
+SELECT s.horizon::text::bigint AS horizon, s.begun::text::bigint AS begun,
+       c.xid::text::bigint AS transaction, c.seq, c.at, c.kind, c.operation,
        c.prefix_id, c.suffix, c.suffix_to, c.version, c.batch_id
 FROM s LEFT JOIN change_log AS c
   ON (c.xid, c.seq) > ($1::bigint::text::xid8, $2::bigint) AND c.xid < s.horizon
@@ -92,11 +95,19 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Events in order, where to go on, and whether there are more already."""
+    """Events in order, where to go on, and whether there are more already.
+
+    Every transaction below `shown` is shown, unless there are more, and every one that is over is below `begun`: once
+    `shown` reaches what `begun` was, a reader has heard of all that was committed before he asked then. `position` is
+    what to ask a resolver for that knows of these events.
+    """
 
     events: tuple[Event, ...]
     cursor: Cursor
     more: bool
+    shown: int
+    begun: int
+    position: WritePosition
 
 
 class Feed:
@@ -105,6 +116,7 @@ class Feed:
     def __init__(self, store: Store, kept: timedelta | None = None) -> None:
         """`kept` is how far back the log reaches for this reader: as far as for all, unless it is kept for him."""
         self._store = store
+        self._book = 0  # Known once the history is.
         self._kept = kept or timedelta(hours=store.settings.change_log_hours)
 
     async def cursor(self, text: str) -> Cursor:
@@ -150,9 +162,13 @@ class Feed:
             await self._store.load_prefixes()
         events = tuple(self._event(row, spelled, after.history) for row in changes)
         if len(rows) > limit and events:
-            return Page(events, events[-1].cursor, True)
+            return self._page(events, events[-1].cursor, rows[0], more=True)
         end = events[-1].cursor if events else after
-        return Page(events, self._end(rows[0]["horizon"], asked_at, end), False)
+        return self._page(events, self._end(rows[0]["horizon"], asked_at, end), rows[0], more=False)
+
+    def _page(self, events: tuple[Event, ...], cursor: Cursor, row: Any, *, more: bool) -> Page:
+        position = WritePosition(cursor.transaction, self._book)
+        return Page(events, cursor, more, row["horizon"], row["begun"], position)
 
     def _end(self, horizon: int, asked_at: int, after: Cursor) -> Cursor:
         """Behind every transaction that is over: changes of other prefixes need not be looked at again."""
@@ -195,7 +211,9 @@ class Feed:
 
     async def _history(self) -> int:
         async with self._store.connection() as connection:
-            return history_number(str(await connection.fetchval(HISTORY)))
+            history = str(await connection.fetchval(HISTORY))
+        self._book = book_number(history.partition(" ")[0])
+        return history_number(history)
 
 
 def history_number(history: str) -> int:

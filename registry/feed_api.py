@@ -32,11 +32,15 @@ EVENT_STREAM: Final = "text/event-stream"
 
 
 class PageForm(msgspec.Struct):
-    """Events in order, where to go on, and whether there are more already."""
+    """Events in order, where to go on, and whether there are more already; and for who keeps answers: how far the feed
+    reaches, and the position to ask a resolver for (see `registry.feed.Page`)."""
 
     cursor: str
     more: bool
     events: list[dict[str, Any]]
+    shown: str
+    begun: str
+    position: str
 
 
 class FeedHandlers:
@@ -89,7 +93,14 @@ class FeedHandlers:
             begin = request.headers.get("Last-Event-ID") or request.query.get("cursor", "now")
             return await self._stream(request, await self._feed.cursor(begin), prefix)
         page = await self._feed.read(await self._feed.cursor(request.query.get("cursor", "oldest")), prefix, limit)
-        form = {"cursor": str(page.cursor), "more": page.more, "events": [event.form for event in page.events]}
+        form = {
+            "cursor": str(page.cursor),
+            "more": page.more,
+            "events": [event.form for event in page.events],
+            "shown": str(page.shown),
+            "begun": str(page.begun),
+            "position": str(page.position),
+        }
         return asked.json_answer(form)
 
     async def _stream(self, request: web.Request, cursor: Cursor, prefix: Prefix | None) -> web.StreamResponse:

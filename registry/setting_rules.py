@@ -59,6 +59,13 @@ _SERVER: Final = re.compile(
 )
 
 
+_ADDRESS: Final = re.compile(r"https?://[^\s/@?#]+")
+
+
+def check_address(address: str) -> str:
+    return "" if not address or _ADDRESS.fullmatch(address) else "no_http"
+
+
 def check_servers(servers: tuple[str, ...]) -> str:
     matches = [_SERVER.fullmatch(server) for server in servers]
     return "" if all(match and int(match["port"] or 1) in range(1, 65536) for match in matches) else "no_server"

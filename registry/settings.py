@@ -50,6 +50,10 @@ FAULTS: Final[Catalogue] = {
         "[{section}] {name}: traces need the extra, pip install 'filament-node[opentelemetry]'",
         "[{section}] {name}：链路追踪需安装扩展 pip install 'filament-node[opentelemetry]'",
     ),
+    "no_http": (
+        "[{section}] {name}: not written https://HOST:PORT",
+        "[{section}] {name}：应写作 https://主机:端口",
+    ),
     "no_server": (
         "[{section}] {name}: not written HOST:PORT, or tcp://HOST:PORT",
         "[{section}] {name}：应写作 主机:端口 或 tcp://主机:端口",

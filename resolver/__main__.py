@@ -23,11 +23,12 @@ from registry.language import Catalogue, of_locale
 from registry.settings import Fault, InvalidSettings
 from registry.start_checks import refuse_strange_book
 from registry.start_errors import StartRefused
+from resolver.housekeeping import leave_old_objects_alone
 from resolver.listeners.promised import Promised
 from resolver.listeners.status import Reason
 from resolver.listeners.status import create_app as create_status_app
 from resolver.logs import set_up
-from resolver.node import Node, leave_old_objects_alone, running
+from resolver.node import Node, running
 from resolver.preparation import prepare_nothing, refuse_unfit
 from resolver.reservation import PortTaken
 from resolver.settings import Settings, load
@@ -76,6 +77,8 @@ def _arguments() -> argparse.Namespace:
 
 def _settings(path: Path | None, workers: int | None) -> Settings:
     settings, _ = load(path, overrides={} if workers is None else {"resolver.workers": workers})
+    if settings.is_edge:
+        return settings
     registry = settings.registry
     dsn = registry.dsn or running_dsn(postgres_directory(Path(registry.data_directory)))
     if not dsn:
@@ -95,7 +98,8 @@ async def _alone(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     refuse_unfit(settings)
-    await refuse_strange_book(settings.registry)
+    if not settings.is_edge:
+        await refuse_strange_book(settings.registry)
     async with running(settings) as node, _status(settings, node):
         leave_old_objects_alone()
         loop.add_signal_handler(signal.SIGHUP, node.reload)

@@ -83,6 +83,13 @@ class Answer:
         return self.tag.decode()
 
     @property
+    def written_at(self) -> int:
+        """When the record was written, in seconds since 1970."""
+        if self.packed is not None:
+            return self.packed.written_at
+        return int(self.tag[:-1].rpartition(b"-")[2], 16) if self.tag else 0
+
+    @property
     def status(self) -> int:
         """The HTTP status of a full answer."""
         return STATUS[self.code]

@@ -132,6 +132,10 @@ class Misses:
         """As `read_many`, from reads that begin after this call."""
         return await self._read_windows(keys, self._enqueue)
 
+    def may_be_computed(self, key: HandleKey) -> bool:
+        """Whether a name has the form of those that the template of its prefix makes."""
+        return self._namespaces.divides(key)
+
     def widened(self, changes: Sequence[Change]) -> Sequence[Change]:
         """These changes, and those that follow from them."""
         return self._namespaces.widened(changes)

@@ -41,6 +41,11 @@ class Namespaces:
                 further.append(Change(ChangeKind.RANGE, change.key, HandleKey(last)))
         return [*changes, *further] if further else changes
 
+    def divides(self, key: HandleKey) -> bool:
+        """Whether a name has the form of those that a template makes, as far as templates were read."""
+        kept = self._kept.get(key.partition(b"/")[0])
+        return kept is not None and kept[0].divide(key.decode(errors="replace")) is not None
+
     async def compute(self, keys: Sequence[HandleKey]) -> dict[HandleKey, PackedRecord]:
         """Those of these handles, none of which is registered, that templates make."""
         prefixes = {key: prefix for key in keys if (prefix := self._store.prefixes.of(key)) is not None}

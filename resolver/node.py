@@ -5,9 +5,8 @@ ready, and why. Nothing has to be done by hand when the database comes, goes and
 """
 
 import asyncio
-import gc
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +14,6 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from prometheus_client.core import Metric
-from prometheus_client.registry import REGISTRY, Collector
 
 from registry.authentication import Authenticator
 from registry.certificate import Certificate
@@ -34,14 +31,17 @@ from registry.spans import exporting
 from registry.statistics import Statistics
 from registry.store import Store
 from resolver.cache import Cache
+from resolver.edge.book import EdgeBook, Uncounted
+from resolver.edge.feed import FeedReader
+from resolver.edge.resolution import EdgeResolver
+from resolver.housekeeping import flush, leave_answers_alone, leave_old_objects_alone, tend_memory
 from resolver.invalidation import Follower, follow_changes, sweep
 from resolver.limit_settings import LimitSettings
 from resolver.listeners.dns import answering
 from resolver.listeners.http.app import create_server
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.native import NativePort
-from resolver.memory import ask_for_huge_pages, give_back_memory
-from resolver.metrics import Exposition, Metrics
+from resolver.metrics import Metrics
 from resolver.misses import Misses
 from resolver.operations import Operations
 from resolver.overload import Overload
@@ -60,14 +60,8 @@ DRAIN: Final = 10.0  # Seconds for requests in flight when the node stops.
 # Seconds for which a worker that takes over waits for the database; without it, neither has more to answer with.
 SUCCEED: Final = 15.0
 SUCCEED_INTERVAL: Final = 0.05
-FLUSH_INTERVAL: Final = 1.0  # Seconds between two hand-overs of the figures.
-MEMORY_INTERVAL: Final = 60.0  # Seconds between two looks at how the cache has grown or shrunk.
 NAMES: Final = "names-{}.warm"  # The file of names that a worker was asked for most.
 READER_PROGRAM: Final = "changes"
-# Allocations before the collector looks at young objects, and how often until it looks at those of middle age, and at
-# all. Kept answers are a million objects that are in no cycle: each is looked at twice when it is new, 8,000 at a time,
-# which takes some milliseconds; all of them would take a second, so that is left to where it is really needed.
-COLLECT: Final = (2_000, 4, 10_000)
 MEGABYTE: Final = 1 << 20
 
 Unready = tuple[str, Mapping[str, Any]]
@@ -91,10 +85,16 @@ class Node:
         self.certificate = certificate
         self.metrics = metrics
         self.signer = Signer(settings.registry.data_directory)
-        self.site = OwnSite(lambda: self.settings.resolver, certificate.node_key, self.signer)
+        self.site = OwnSite(
+            lambda: self.settings.resolver, certificate.node_key, self.signer, primary=not settings.is_edge
+        )
         self.stopping = False
         self.bounded: list[Callable[[ResolverSettings], None]] = []  # the listeners, once they are open
         self._misses = misses
+
+    @property
+    def look_interval(self) -> float:
+        return self.settings.edge.interval if self.settings.is_edge else self.settings.resolver.poll_interval
 
     @property
     def port(self) -> int:
@@ -110,15 +110,17 @@ class Node:
             return [("stopping", {})]
         if self._misses.fault == "schema":
             return [("schema", {"detail": self._misses.fault_detail})]
+        is_edge = self.settings.is_edge
         if self._misses.fault:
-            return [("database", {})]
+            return [("upstream" if is_edge else "database", {})]
         if not self.resolver.hearing:
-            return [("change_log", {"seconds": self.resolver.staleness})]
+            return [("feed" if is_edge else "change_log", {"seconds": self.resolver.staleness})]
         return []
 
     def notices(self) -> list[Unready]:
         """What its operator should know though it is ready."""
-        return [("overload", {})] if self._misses.overload.on else []
+        edge: list[Unready] = [("edge", {"address": self.settings.edge.address})] if self.settings.is_edge else []
+        return [*edge, ("overload", {})] if self._misses.overload.on else edge
 
     def reload(self) -> None:
         """Uses the certificate's files as they are now."""
@@ -162,10 +164,10 @@ async def running(settings: Settings, *, worker: int = 0, predecessor: int | Non
     program = f"resolver {worker}" if worker else "resolver"
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(exporting(settings.registry.traces, "filament-resolver"))
-        store = Store(settings.registry, program, ours.readers, nearest_of(settings.registry))
+        store = _store(settings, program)
         stack.push_async_callback(store.close)
         metrics = Metrics(Tally(lambda: store.prefixes, limits=_limits(settings, store)))
-        reporter = Reporter(metrics.tally, Statistics(store))
+        reporter = Reporter(metrics.tally, Uncounted(store) if settings.is_edge else Statistics(store))
         stack.push_async_callback(reporter.close)
         cache = Cache(ours.cache_megabytes * MEGABYTE, ours.missing_entries, ours.found_ttl, ours.missing_ttl)
         misses = Misses(
@@ -176,8 +178,7 @@ async def running(settings: Settings, *, worker: int = 0, predecessor: int | Non
             deadline=ours.miss_deadline,
             overload=Overload(ours.overload_wait),
         )
-        resolver = Resolver(store, cache, misses, metrics, max_staleness=ours.max_staleness, quarantine=ours.quarantine)
-        reader = ChangeReader(f"{program} {READER_PROGRAM}", store)
+        resolver, reader = _resolution(settings, store, cache, misses, metrics)
         stack.push_async_callback(reader.close)
         follower = Follower(reader, store, resolver, metrics, settings.registry.change_log_hours * 3600.0)
         certificate = _certificate(settings)
@@ -189,11 +190,11 @@ async def running(settings: Settings, *, worker: int = 0, predecessor: int | Non
             _tasks(
                 misses.run(),
                 misses.overload.watch(lambda: misses.waited),
-                follow_changes(follower, ours.poll_interval, ours.stale_limit),
+                follow_changes(follower, node.look_interval, ours.stale_limit),
                 sweep(cache),
-                Warmth(names, resolver, cache, _leave_answers_alone).run(),
-                _tend_memory(cache),
-                _flush(metrics, cache, misses, resolver, recursion),
+                Warmth(names, resolver, cache, leave_answers_alone).run(),
+                tend_memory(cache),
+                flush(metrics, cache, misses, resolver, recursion),
                 reporter.take(),
                 reporter.run(),
                 certificate.watch(),
@@ -201,12 +202,33 @@ async def running(settings: Settings, *, worker: int = 0, predecessor: int | Non
         )
         inheritance = None if predecessor is None else await _inherit(node, predecessor)
         await stack.enter_async_context(_listening(node, store, recursion, inheritance))
-        await stack.enter_async_context(_tasks(node.site.publish(store)))
+        if not settings.is_edge:
+            await stack.enter_async_context(_tasks(node.site.publish(store)))
         log.info("listening on port %s, and %s for the native protocol", node.port, node.native_port)
         try:
             yield node
         finally:
             node.stopping = True
+
+
+def _store(settings: Settings, program: str) -> Store:
+    """The book, or what stands in its place where another node has it."""
+    if settings.is_edge:
+        return EdgeBook(settings, program)
+    return Store(settings.registry, program, settings.resolver.readers, nearest_of(settings.registry))
+
+
+def _resolution(
+    settings: Settings, store: Store, cache: Cache, misses: Misses, metrics: Metrics
+) -> tuple[Resolver, ChangeReader]:
+    ours = settings.resolver
+    if not isinstance(store, EdgeBook):
+        resolver = Resolver(store, cache, misses, metrics, max_staleness=ours.max_staleness, quarantine=ours.quarantine)
+        return resolver, ChangeReader(f"{store.program} {READER_PROGRAM}", store)
+    store.do_not_keep = misses.disown
+    reader = FeedReader(store)
+    limits = {"max_staleness": ours.max_staleness, "stale_limit": ours.stale_limit}
+    return EdgeResolver(store, reader, cache, misses, metrics, **limits), reader
 
 
 async def _inherit(node: Node, predecessor: int) -> Inheritance | None:
@@ -286,6 +308,7 @@ def limit_questions(limits: Limits, ours: LimitSettings) -> None:
 
 def _parts(node: Node, store: Store, recursion: Recursion) -> Parts:
     """What answers over all protocols."""
+    elsewhere = store.elsewhere if isinstance(store, EdgeBook) else None
     registration = Registration(store, node.settings.registry.administrators)
     authenticator = Authenticator(store)
     key = node.certificate.node_key
@@ -299,9 +322,12 @@ def _parts(node: Node, store: Store, recursion: Recursion) -> Parts:
         key,
         tally=node.metrics.tally,
         recursion=recursion,
+        reach=None if elsewhere else node.follower.reach,
+        authoritative=elsewhere is None,
     )
     return Parts(
         recursion=recursion,
+        elsewhere=elsewhere,
         resolver=node.resolver,
         registration=registration,
         authenticator=authenticator,
@@ -312,9 +338,9 @@ def _parts(node: Node, store: Store, recursion: Recursion) -> Parts:
         site=node.site.current,
         node_key=key,
         signer=node.signer,
-        position=node.follower.cursor,
+        position=store.position_elsewhere if isinstance(store, EdgeBook) else node.follower.cursor,
         position_of=node.follower.position_of,
-        reach=node.follower.reach,
+        reach=store.reach_elsewhere if isinstance(store, EdgeBook) else node.follower.reach,
     )
 
 
@@ -332,65 +358,3 @@ def _certificate(settings: Settings) -> Certificate:
 def _secret(key: RSAPrivateKey) -> bytes:
     """What every worker of the node knows and nobody else: what they share is kept under it."""
     return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-
-
-async def _flush(metrics: Metrics, cache: Cache, misses: Misses, resolver: Resolver, recursion: Recursion) -> None:
-    exposition = Exposition(metrics)
-    shown = _Shown(exposition)
-    REGISTRY.register(shown)
-    try:
-        while True:
-            metrics.counts.evictions = cache.evictions
-            metrics.cache_octets, metrics.cache_entries = cache.octets, len(cache)
-            metrics.missing_entries, metrics.waiting = cache.missing, len(misses)
-            overload = misses.overload
-            metrics.overloaded, metrics.counts.overloads, metrics.counts.shed = (
-                overload.on,
-                overload.times,
-                overload.shed,
-            )
-            for limited, times in metrics.tally.limits.refused.items():
-                setattr(metrics.counts, f"limited_{limited}", times)
-            metrics.staleness = resolver.staleness
-            metrics.circuits_open = recursion.breakers.opened
-            exposition.flush()
-            await asyncio.sleep(FLUSH_INTERVAL)
-    finally:
-        REGISTRY.unregister(shown)
-
-
-class _Shown(Collector):
-    """The figures of this worker for whoever collects those of the process. It names nothing in advance, so that two
-    workers may run in one process."""
-
-    def __init__(self, exposition: Exposition) -> None:
-        self._exposition = exposition
-
-    def describe(self) -> Iterable[Metric]:
-        return ()
-
-    def collect(self) -> Iterable[Metric]:
-        return self._exposition.registry.collect()
-
-
-async def _tend_memory(cache: Cache) -> None:
-    most = 0
-    while True:
-        await asyncio.sleep(MEMORY_INTERVAL)
-        most = max(most, cache.octets)
-        if cache.octets < most // 2:
-            most = cache.octets
-            await asyncio.to_thread(give_back_memory)
-        await asyncio.to_thread(ask_for_huge_pages)
-
-
-def leave_old_objects_alone() -> None:
-    """For a process that is a worker and nothing else."""
-    gc.collect()
-    gc.freeze()  # Modules, classes and code: they live as long as the process.
-    gc.set_threshold(*COLLECT)
-
-
-def _leave_answers_alone() -> None:
-    gc.collect(0)  # What is young and already garbage would never be freed.
-    gc.freeze()

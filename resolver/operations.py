@@ -40,6 +40,7 @@ from resolver.familiar import FamiliarQueries
 from resolver.log_in import LogIns, is_of_sdk
 from resolver.native_sessions import WITHOUT_SESSION, NativeSessions, administrator_of
 from resolver.queries import Queries
+from resolver.records import EdgeRecords, Reach
 from resolver.recursion import Recursion
 from resolver.referral import Referrals, with_prefix
 from resolver.replies import Replies, Reply, refusal
@@ -67,6 +68,7 @@ _SUPPORTED: Final = _ADMINISTRATION | {
     OpCode.SESSION_TERMINATE,
     OpCode.SESSION_KEY_EXCHANGE,
     OpCode.LOG_IN_BY_KEY,
+    OpCode.EDGE_RECORDS,
 }
 
 
@@ -88,10 +90,14 @@ class Operations:
         clock: Callable[[], float] = time,
         tally: Tally | None = None,
         recursion: Recursion | None = None,
+        reach: Reach | None = None,
+        *,
+        authoritative: bool = True,
     ) -> None:
+        """With `reach`, which waits for a position of the change log, edges are answered."""
         self._tally = tally or Tally()
         self._key_of = resolver.store.key_of
-        self._replies = Replies(site, clock)
+        self._replies = Replies(site, clock, authoritative=authoritative)
         trust = Trust(resolver.store, registration.rights, clock)
         self._queries = Queries(resolver, registration, self._replies, Referrals(resolver), trust, recursion)
         self.familiar = FamiliarQueries(self._queries, self._replies, resolver)
@@ -101,11 +107,13 @@ class Operations:
         self._sessions = NativeSessions(exchanges, authenticator, node_key)
         self._protection = Protection(exchanges, node_key)
         administration = Administration(registration, resolver, self._queries)
-        self._operations: Mapping[int, Callable[[Message, Administrator | None], Awaitable[Sequence[Reply]]]] = {
+        self._operations: dict[int, Callable[[Message, Administrator | None], Awaitable[Sequence[Reply]]]] = {
             **administration.operations,
             OpCode.GET_SITE_INFO: self._site_info,
             OpCode.VERIFY_CHALLENGE_ANSWER: self._challenges.verify,
         }
+        if reach is not None:
+            self._operations |= {OpCode.EDGE_RECORDS: EdgeRecords(resolver, reach).answer}
 
     def respond_now(self, request: Message, transport: Transport, address: Address = "") -> Message | None:
         """★ The answer, when none has to be waited for; None leaves the request to `respond`."""
@@ -247,7 +255,10 @@ class Operations:
             return (Reply(),)  # and ended in `_written`, whose answer may need the session's key
         if request.op_code == OpCode.SESSION_KEY_EXCHANGE:
             return (await self._sessions.take_key(request),)
-        return await self._operations[request.op_code](request, by)
+        operation = self._operations.get(request.op_code)
+        if operation is None:
+            raise OperationNotSupported("operation.unsupported", operation=request.op_code)
+        return await operation(request, by)
 
     async def _resolve(self, request: Message, by: Administrator | None, asker: str) -> Reply:
         """Raises AuthenticationNeeded among others, but for a client that would not understand it."""
@@ -321,7 +332,7 @@ def _check(request: Message, transport: Transport) -> None:
     """Raises OperationNotSupported, ProtocolFault."""
     if request.op_code not in _SUPPORTED:
         raise OperationNotSupported("operation.unsupported", operation=request.op_code)
-    if transport == "udp" and request.op_code in _ADMINISTRATION:
+    if transport == "udp" and request.op_code in (*_ADMINISTRATION, OpCode.EDGE_RECORDS):
         # Datagrams are sent again when an answer is late, and in sessions with another number each time.
         raise ProtocolFault("message.over_udp", operation=request.op_code)
 

@@ -26,7 +26,11 @@ RETRY: Final = 5.0  # Seconds until it is published again, when the database was
 class OwnSite:
     """The node's site record, from its settings as they are, and its serial number once the book has told it."""
 
-    def __init__(self, settings: Callable[[], ResolverSettings], key: RSAPrivateKey, signer: Signer) -> None:
+    def __init__(
+        self, settings: Callable[[], ResolverSettings], key: RSAPrivateKey, signer: Signer, *, primary: bool = True
+    ) -> None:
+        """One that is not `primary` only takes queries."""
+        self._primary = primary
         self._settings = settings
         self._signer = signer
         self._public_key = public_key(key).to_wire()
@@ -42,11 +46,15 @@ class OwnSite:
             (Protocol.HTTPS, ours.port),
         )
         interfaces = tuple(
-            Interface(InterfaceKind.QUERY if protocol is Protocol.UDP else InterfaceKind.BOTH, protocol, port)
+            Interface(
+                InterfaceKind.BOTH if self._primary and protocol is not Protocol.UDP else InterfaceKind.QUERY,
+                protocol,
+                port,
+            )
             for protocol, port in ports
         )
         server = ServerInfo(1, self._address(), self._public_key, interfaces)
-        return SiteInfo(self._serial, (server,), (("desc", ours.description),))
+        return SiteInfo(self._serial, (server,), (("desc", ours.description),), primary=self._primary)
 
     async def publish(self, store: Store) -> None:
         """Writes down what the node says and with which key it signs, as soon as the book can be written."""

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from time import time
 from typing import Final
 
-from registry.errors import HandleError, ResponseCode
+from registry.errors import HandleElsewhere, HandleError, ResponseCode
 from registry.site import SiteInfo
+from registry.value import HandleValue
 from resolver.wire.envelope import Envelope
 from resolver.wire.message import AUTHORITATIVE, Message, refused
-from resolver.wire.refusal import Refusal
+from resolver.wire.refusal import Referral, Refusal
 
 # Seconds that clients may take an answer for valid: they refuse one whose time is over. As the reference server's.
 LIFETIME: Final = 12 * 3600
@@ -34,8 +35,13 @@ class Reply:
 class Replies:
     """Makes messages of replies."""
 
-    def __init__(self, site: Callable[[], SiteInfo], clock: Callable[[], float] = time) -> None:
+    def __init__(
+        self, site: Callable[[], SiteInfo], clock: Callable[[], float] = time, *, authoritative: bool = True
+    ) -> None:
+        """Of a node that is not the authority for what it answers, no answer says that it is."""
         self.clock = clock
+        self._flags = AUTHORITATIVE if authoritative else 0
+        self._kept_flags = -1 if authoritative else ~AUTHORITATIVE
         self._site = site
         self._site_wire = b""
         self._serial = 0
@@ -63,7 +69,7 @@ class Replies:
         """★ `answer` for the commonest reply, without making one."""
         now = self.clock()
         serial = self._serial if now < self._site_until else self.serial(now)
-        return request.answered(_SUCCESS, body, expiration=int(now) + LIFETIME, serial=serial)
+        return request.answered(_SUCCESS, body, expiration=int(now) + LIFETIME, serial=serial, flags=self._flags)
 
     def answer(
         self, request: Message, reply: Reply, *, request_id: int | None = None, session_id: int | None = None
@@ -73,7 +79,7 @@ class Replies:
         return request.answered(
             reply.code,
             reply.body,
-            flags=reply.flags,
+            flags=reply.flags & self._kept_flags,
             expiration=expiration,
             serial=serial,
             request_id=request_id,
@@ -87,7 +93,11 @@ class Replies:
 
 
 def refusal(error: HandleError) -> Reply:
-    """A refusal as a reply. Clients show its sentence to people; it names nothing but what the request named."""
+    """A refusal as a reply, or where to ask instead. Clients show its sentence to people; it names nothing but what the
+    request named."""
+    if isinstance(error, HandleElsewhere):
+        site = HandleValue(1, "HS_SITE", error.site)
+        return Reply(Referral(b"", (site,)).to_wire(), ResponseCode.SERVICE_REFERRAL, flags=0)
     return Reply(Refusal(str(error)[:MAX_SENTENCE]).to_wire(), error.code)
 
 

@@ -187,6 +187,10 @@ class Resolver:
         """What ends the body of a native answer, kept from then on; empty when there is nothing to show."""
         return self._cache.wire_of(answer)
 
+    def may_be_computed(self, key: HandleKey) -> bool:
+        """Whether what is said of a name may follow from other handles than its own."""
+        return self._misses.may_be_computed(key)
+
     async def warm(self, keys: Sequence[HandleKey]) -> bool:
         """Has names kept that nobody asked for yet, and says whether all could be read; nothing of it is counted."""
         unkept = [key for key in keys if key not in self._cache]

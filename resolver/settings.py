@@ -17,7 +17,7 @@ from registry.handle import Handle
 from registry.language import Catalogue
 from registry.settings import Fault, InvalidSettings, RegistrySettings, read_file, read_section, setting
 from resolver.limit_settings import LimitSettings
-from resolver.other_nodes import RecursionSettings
+from resolver.other_nodes import EdgeSettings, RecursionSettings, edge_contradictions
 
 LOG_LEVELS: Final = ("debug", "info", "warning", "error")
 LOG_FORMATS: Final = ("text", "json")
@@ -235,6 +235,12 @@ class Settings:
     limits: LimitSettings = field(default_factory=LimitSettings)
     status: StatusSettings = field(default_factory=StatusSettings)
     recursion: RecursionSettings = field(default_factory=RecursionSettings)
+    edge: EdgeSettings = field(default_factory=EdgeSettings)
+
+    @property
+    def is_edge(self) -> bool:
+        """Whether the node has no book, and keeps the answers of another."""
+        return bool(self.edge.upstream)
 
 
 SECTIONS: Final[Mapping[str, type[Any]]] = {
@@ -242,12 +248,14 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
     "resolver": ResolverSettings,
     "limits": LimitSettings,
     "recursion": RecursionSettings,
+    "edge": EdgeSettings,
     "status": StatusSettings,
 }
 TITLES: Final[Mapping[str, tuple[str, str]]] = {
     "registry": ("The book and its programs.", "注册库及其程序。"),
     "resolver": ("What answers the public.", "对外解析服务。"),
     "limits": ("What may be asked of the resolvers; 0 is without a limit.", "对外解析服务的限流;0 表示不限。"),
+    "edge": ("The upstream of a node that has no book.", "无注册库的边缘节点的上游。"),
     "recursion": ("What is asked of other nodes for who wants that.", "代为查询其他节点。"),
     "status": ("What the operator sees.", "运维接口。"),
 }
@@ -262,6 +270,7 @@ CONTRADICTIONS: Final[Catalogue] = {
         "{name}：证书 certificate 与私钥 private_key 须同时给出",
     ),
     "no_openid": ("{name}: needed beside openid_issuer", "{name}：设置 openid_issuer 时必须给出"),
+    "for_edge": ("{name}: is needed where edge.upstream is set", "{name}：设置了 edge.upstream 时必须填写"),
     "no_file": ("{name}: {value!r} cannot be read", "{name}：无法读取文件 {value!r}"),
     "no_level": (
         f"{{name}}: {{value!r}} is none of {', '.join(LOG_LEVELS)}",
@@ -342,6 +351,7 @@ def _contradictions(settings: Settings) -> Iterator[tuple[str, str, object]]:
     if status.log_format not in LOG_FORMATS:
         yield "status.log_format", "no_format", status.log_format
     yield from _registry_contradictions(settings.registry)
+    yield from edge_contradictions(settings.edge)
 
 
 def _certificate_contradictions(section: str, certificate: str, private_key: str) -> Iterator[tuple[str, str, object]]:

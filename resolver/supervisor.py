@@ -29,7 +29,7 @@ from resolver.listeners.status import Reason, create_app
 from resolver.logs import set_up
 from resolver.measurements import counted_together
 from resolver.own_postgres import POSTGRES, OwnPostgres
-from resolver.preparation import bring_schema_up_to_date, only_one, refuse_unfit
+from resolver.preparation import bring_schema_up_to_date, only_one, prepare_nothing, refuse_unfit
 from resolver.reloading import Reloaded, compare, merged, refused
 from resolver.renewal import renew
 from resolver.settings import Settings
@@ -75,14 +75,14 @@ class Supervisor:
         self.stop = asyncio.Event()
         self.stop_at_once = asyncio.Event()
         self.ready = asyncio.Event()
-        self._prepare = prepare
+        self._prepare = prepare_nothing if settings.is_edge else prepare
         self._reread = reread
         self._renewing = asyncio.Lock()
         self._estate = estate
         self._measurements: tuple[Path, int] | None = None
         self._status_socket: socket.socket | None = None
         self._replacing: asyncio.Task[Mapping[str, Any]] | None = None
-        self._programs = programs or Programs()
+        self._programs = Programs(postgres=False, registry=False) if settings.is_edge else programs or Programs()
         self._postgres: OwnPostgres | None = None
         self._children: list[Child] = []
         self._stopping = False
@@ -126,7 +126,8 @@ class Supervisor:
     async def _start(self, stack: AsyncExitStack) -> None:
         await stack.enter_async_context(self._database())
         await self._prepare(self.settings, post=self._estate is None)
-        await refuse_strange_book(self.settings.registry)
+        if not self.settings.is_edge:
+            await refuse_strange_book(self.settings.registry)
         if self._programs.registry:
             await stack.enter_async_context(only_one(self.settings.registry))
         await stack.enter_async_context(self._running())

@@ -21,12 +21,18 @@ from registry.embedded_errors import ProgramsNotFound
 from registry.postgres_programs import find_binaries
 from registry.settings import ENVIRONMENT_PREFIX, RegistrySettings
 from resolver.metrics import COUNTERS, GAUGES, HISTOGRAMS
+from resolver.other_nodes import EdgeSettings
 from resolver.settings import ResolverSettings, StatusSettings
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
-SECTIONS = {"registry": RegistrySettings, "resolver": ResolverSettings, "status": StatusSettings}
+SECTIONS = {
+    "registry": RegistrySettings,
+    "resolver": ResolverSettings,
+    "status": StatusSettings,
+    "edge": EdgeSettings,
+}
 PORTS = {RegistrySettings().port, ResolverSettings().port, ResolverSettings().native_port, StatusSettings().port}
 
 

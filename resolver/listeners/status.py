@@ -40,6 +40,15 @@ REASONS: Final[Catalogue] = {
         "{part} has not read the change log for {seconds:.1f} s",
         "{part} 已 {seconds:.1f} 秒未读到变更日志",
     ),
+    "upstream": ("{part} cannot reach the upstream node", "{part} 无法访问上游节点"),
+    "feed": (
+        "{part} has not heard all of the upstream's changes for {seconds:.1f} s",
+        "{part} 已 {seconds:.1f} 秒未完整收到上游的变更",
+    ),
+    "edge": (
+        "{part} is an edge: it keeps the answers of {address} and has no registry of its own",
+        "{part} 是边缘节点：缓存 {address} 的解析结果，没有自己的注册库",
+    ),
     "overload": (
         "{part} is overloaded: what it does not hold is refused at once",
         "{part} 过载：未缓存的标识立即返回繁忙",

@@ -8,7 +8,7 @@ from enum import IntEnum, IntFlag
 
 
 class OpCode(IntEnum):
-    """Operations of RFC 3652, of the reference server and, from 2000 on, of the national SDKs."""
+    """Operations of RFC 3652, of the reference server, of the national SDKs (from 2000 on) and our own (from 7001)."""
 
     RESOLUTION = 1
     GET_SITE_INFO = 2
@@ -33,6 +33,7 @@ class OpCode(IntEnum):
     BACKUP_SERVER = 1003
     LOG_IN_BY_PASSWORD = 2000
     LOG_IN_BY_KEY = 2001
+    EDGE_RECORDS = 7001  # Our own: for nodes that keep our answers. No other is known to use the number.
 
 
 class MessageFlag(IntFlag):

@@ -167,7 +167,7 @@ async def test_a_certificate_that_was_replaced_is_used_after_a_reload(tmp_path):
 
 async def test_a_failed_part_ends_the_worker(tmp_path, monkeypatch):
     made = settings(NOWHERE, tmp_path)
-    monkeypatch.setattr("resolver.node.FLUSH_INTERVAL", "no number")
+    monkeypatch.setattr("resolver.housekeeping.FLUSH_INTERVAL", "no number")
     with pytest.raises(ExceptionGroup) as failed:
         async with running(replace(made)):
             await asyncio.wait_for(asyncio.Event().wait(), DEADLINE)

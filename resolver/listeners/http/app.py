@@ -16,7 +16,7 @@ from aiohttp.http_parser import RawRequestMessage
 from multidict import CIMultiDict
 
 from registry.database import DATABASE_AWAY, refusal_of
-from registry.errors import AuthenticationNeeded, HandleError, ProtocolFault
+from registry.errors import AuthenticationNeeded, HandleElsewhere, HandleError, ProtocolFault
 from registry.handle import HandleKey
 from registry.handle_scheme import UnknownSession
 from registry.routes import Route, Router, raw_path
@@ -55,8 +55,10 @@ class Dispatcher:
         freshness: Freshness,
         observe: Callable[[float], None],
         tally: Tally,
+        elsewhere: Callable[[], HandleElsewhere] | None = None,
     ) -> None:
-        """`observe` is told the seconds that each request took."""
+        """`observe` is told the seconds that each request took; `elsewhere` is where an edge's upstream is."""
+        self._elsewhere = elsewhere
         self._api = Router([route for route in table if route.path.startswith(API)])
         self._other = Router([route for route in table if not route.path.startswith(API)])
         self._authorization = authorization
@@ -133,6 +135,8 @@ class Dispatcher:
             return response
         if not isinstance(error, AuthenticationNeeded):
             return refusal(request, error)
+        if self._elsewhere is not None:
+            return refusal(request, self._elsewhere())  # Nobody is known to a node that has no book.
         if not self._authorization.is_private(request):
             response = refusal(request, error)
             response.set_status(403)  # Over plain HTTP there is nothing that the client could do about it.
@@ -163,6 +167,7 @@ class HttpServer(web.Server):
             Freshness(parts.position_of, parts.reach),
             metrics.latency.observe,
             metrics.tally,
+            parts.elsewhere,
         )
         super().__init__(dispatcher.serve, request_factory=self._request)
         self._keepalive = parts.settings.resolver.keepalive

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from registry.authentication import Authenticator
+from registry.errors import HandleElsewhere
 from registry.feed import Cursor
 from registry.registration import Registration
 from registry.sessions import Sessions
@@ -23,7 +24,8 @@ from resolver.settings import Settings
 class Parts:
     """`site` is asked for each time, because it changes; `node_key` signs what the server says of itself, and `signer`
     what it answers; `position` is how far the change log was heard, `position_of` where a transaction stands in it,
-    and `reach` waits until it was heard up to there; `recursion` asks other nodes."""
+    and `reach` waits until it was heard up to there; `recursion` asks other nodes, and an
+    edge's upstream is `elsewhere`."""
 
     resolver: Resolver
     registration: Registration
@@ -39,3 +41,4 @@ class Parts:
     position_of: Callable[[int], WritePosition | None]
     reach: Callable[[WritePosition], Awaitable[None]]
     recursion: Recursion | None = None
+    elsewhere: Callable[[], HandleElsewhere] | None = None

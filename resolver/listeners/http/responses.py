@@ -7,7 +7,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
-from registry.errors import HandleError, ProtocolFault, ResponseCode, TooManyRequests
+from registry.errors import HandleElsewhere, HandleError, ProtocolFault, ResponseCode, TooManyRequests
 from registry.language import Language, preferred
 from registry.rest import INTERNAL_ERROR, STATUS, refusal_to_json
 from registry.written import POSITION
@@ -25,6 +25,7 @@ CORS_HEADERS: Final[Mapping[str, str]] = {
     "Access-Control-Allow-Methods": ",".join(METHODS),
     "Access-Control-Allow-Headers": f"X-Requested-With,Authorization,Origin,Accept,Content-Type,{POSITION}",
 }
+ELSEWHERE: Final = 307  # The same request, with its method and body, at the upstream.
 # Where a request keeps the name that it asks for, in the spelling of a refusal.
 HANDLE: Final = web.RequestKey("handle", str)
 # Of a request for a handle: its key, for the statistics, and whether content was found and is shown.
@@ -88,7 +89,11 @@ def respond(
 
 
 def refusal(request: web.Request, error: HandleError) -> web.Response:
-    """What is refused and why, in the reader's language where there is more to say than the code."""
+    """What is refused and why, in the reader's language where there is more to say than the code; or where to ask."""
+    if isinstance(error, HandleElsewhere):
+        location = error.address + request.raw_path
+        headers = {**BASE_HEADERS, "Location": location, "Cache-Control": "no-store"}
+        return web.Response(status=ELSEWHERE, headers=headers)
     language = preferred(request.headers.get("Accept-Language"))
     form = refusal_form(error, language, None if isinstance(error, ProtocolFault) else request.get(HANDLE))
     status, headers = refusal_head(error, language)
