@@ -15,8 +15,9 @@ import json
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
@@ -75,21 +76,27 @@ async def register(dsn: str) -> None:
         await store.close()
 
 
-async def under(trouble: Trouble, lab: Lab, observed: Observed, seconds: float) -> Figures:
+async def under(
+    name: str,
+    begin: Callable[[], Awaitable[None]],
+    end: Callable[[], Awaitable[None]],
+    observed: Observed,
+    seconds: float,
+) -> Figures:
     """What one fault did."""
     before = monotonic() - CALM
     begun = monotonic()
     try:
-        await trouble.begin(lab)
+        await begin()
         await asyncio.sleep(seconds)
     finally:
         mending = monotonic()
-        await trouble.end(lab)
+        await end()
     ended = monotonic()
     calm = await observed.calm_since(ended, LONGEST)
     over = monotonic()
     return {
-        "fault": trouble.name,
+        "fault": name,
         "lasted": round(mending - begun, 1),
         "mended_in": round(ended - mending, 1),
         **by_kind(observed.between(before, over), before, over),
@@ -110,7 +117,9 @@ async def measure(troubles: Sequence[Trouble], seconds: float, directory: Path) 
                     continue
                 if isinstance(trouble, ClockSet) and not set_clock:
                     set_clock = await _follow_clock(lab, observed)
-                figures.append(await under(trouble, lab, observed, seconds))
+                figures.append(
+                    await under(trouble.name, partial(trouble.begin, lab), partial(trouble.end, lab), observed, seconds)
+                )
                 print(line(figures[-1]), file=sys.stderr, flush=True)
             await observed.end()
         await lab.node.stop()
