@@ -21,6 +21,7 @@ from typing import Final
 
 NETWORK: Final = "10.77.0"
 FRAME: Final = 2048  # Octets: more than an Ethernet frame has.
+_NAMED: Final = Path("/run/netns")
 _TUNSETIFF: Final = 0x400454CA
 _TAP: Final = 0x0002 | 0x1000  # IFF_TAP, and no header of its own (IFF_NO_PI)
 
@@ -69,6 +70,7 @@ class Wires:
     def laid(self) -> Iterator["Wires"]:
         """Within a running loop, which carries the frames."""
         loop = asyncio.get_running_loop()
+        _sweep()
         with contextlib.ExitStack() as stack:
             for number, host in enumerate(self.hosts):
                 _ip("netns", "add", _namespace(host))
@@ -118,6 +120,14 @@ def _mac(number: int) -> bytes:
 
 def _namespace(host: str) -> str:
     return f"filament-{os.getpid()}-{host}"
+
+
+def _sweep() -> None:
+    """Takes away the namespaces of processes that were killed."""
+    for left in _NAMED.glob("filament-*-*"):
+        process = left.name.split("-")[1]
+        if process.isdecimal() and not Path(f"/proc/{process}").exists():
+            _ip("netns", "delete", left.name)
 
 
 def _ip(*words: str) -> None:
