@@ -3,7 +3,7 @@
 import asyncio
 
 from registry.language import Language
-from resolver.diagnosis import answers, book, machine
+from resolver.diagnosis import answers, book, machine, upstream
 from resolver.diagnosis.finding import Finding
 from resolver.questions import Place
 from resolver.settings import Settings
@@ -20,7 +20,7 @@ def place_of(settings: Settings) -> Place:
 
 async def examine(settings: Settings, language: Language) -> list[Finding]:
     place = place_of(settings)
-    found = await book.look(settings.registry)
+    found = await (upstream.look(settings) if settings.is_edge else book.look(settings.registry))
     ports, status, resolved = await asyncio.gather(
         machine.ports(settings, place), answers.status(settings, language), answers.resolve(place, found.handle)
     )

@@ -76,9 +76,10 @@ async def ports(settings: Settings, place: Place) -> list[Finding]:
     wanted: dict[str, tuple[str, int]] = {
         "HTTP": (place.host, settings.resolver.port),
         "Handle": (place.host, settings.resolver.native_port),
-        "registry": (settings.registry.listen, settings.registry.port),
         "status": (settings.status.listen, settings.status.port),
     }
+    if not settings.is_edge:
+        wanted["registry"] = (settings.registry.listen, settings.registry.port)
     if settings.resolver.dns_zone:
         wanted["DNS"] = (place.host, settings.resolver.dns_port)
     opened = await asyncio.gather(*(_is_open(host, port) for host, port in wanted.values()))

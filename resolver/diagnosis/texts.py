@@ -8,6 +8,7 @@ PARTS: Final[Catalogue] = {
     "database": ("database", "数据库"),
     "schema": ("schema", "数据库结构"),
     "registry": ("registry", "注册库"),
+    "upstream": ("upstream", "上游节点"),
     "change_log": ("change log", "变更日志"),
     "disk": ("disk", "磁盘"),
     "clock": ("clock", "时钟"),
@@ -30,6 +31,13 @@ FINDINGS: Final[Catalogue] = {
         "the node's own Postgres does not run in {directory}",
         "{directory} 中的内嵌 Postgres 未运行",
     ),
+    "upstream.reached": (
+        "answers in {milliseconds:.1f} ms, and for {prefixes} prefixes",
+        "{milliseconds:.1f} 毫秒内应答，前缀 {prefixes} 个",
+    ),
+    "upstream.away": ("records cannot be asked for: {reason}", "无法查询记录：{reason}"),
+    "upstream.heard": ("its change feed is heard", "可读取变更流"),
+    "upstream.silent": ("its change feed cannot be heard: {reason}", "无法读取变更流：{reason}"),
     "schema.current": ("as this program has it ({version:04})", "与本程序一致（{version:04}）"),
     "refused": ("{error}", "{error}"),
     "registry.known": ("{prefixes} prefixes, {handles:,} handles", "前缀 {prefixes} 个，标识 {handles:,} 条"),
@@ -85,6 +93,14 @@ REMEDIES: Final[Catalogue] = {
     "database.away": (
         "look at the server and its network; then at [registry] dsn (filament config show)",
         "检查数据库服务器与网络，再核对 [registry] dsn（filament config show）",
+    ),
+    "upstream.away": (
+        "look at [edge] upstream, address, token and authorities, and at the network between",
+        "检查 [edge] 的 upstream、address、token 与 authorities，以及两地之间的网络",
+    ),
+    "upstream.silent": (
+        "look at [edge] registry, token and authorities: the token needs the scope 'read' for all prefixes",
+        "检查 [edge] 的 registry、token 与 authorities：令牌须有全部前缀的 read 权限",
     ),
     "database.not_running": (
         "start the node (filament up), or name the right data directory",

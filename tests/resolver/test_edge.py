@@ -17,6 +17,8 @@ from registry.transaction import begin
 from registry.value import HandleValue
 from resolver.client.client import Client as NativeClient
 from resolver.client.servers import Server
+from resolver.diagnosis import upstream
+from resolver.diagnosis.finding import BAD, GOOD
 from resolver.wire.codes import OpCode, OpFlag
 from resolver.wire.query import HandleValues
 from resolver.wire.refusal import Referral
@@ -101,7 +103,7 @@ async def test_what_is_not_for_everybody_and_what_is_written_is_done_at_the_upst
         got = await asyncio.to_thread(client.ask, method, path, given, headers)
         assert (got.status, got.headers["Location"]) == (307, f"http://127.0.0.1:{pair.upstream.port}{path}"), path
     client.close()
-    upstream = pair.upstream.site.current()
+    site = pair.upstream.site.current()
     for asked in (
         request(OpCode.CREATE_HANDLE, HandleValues(f"{PREFIX}/NEW".encode(), ()).to_wire()),
         named(OpCode.DELETE_HANDLE, f"{PREFIX}/READ"),
@@ -113,7 +115,7 @@ async def test_what_is_not_for_everybody_and_what_is_written_is_done_at_the_upst
         answer = await ask_node(pair.edge, asked)
         assert answer.response_code == ResponseCode.SERVICE_REFERRAL, asked.op_code
         (value,) = Referral.from_wire(answer.content).values
-        assert SiteInfo.from_wire(value.data).servers == upstream.servers
+        assert SiteInfo.from_wire(value.data).servers == site.servers
     hidden = await pair.ask(f"0.NA/{PREFIX}", flags=CALLED_FOR)
     assert hidden.response_code == ResponseCode.SERVICE_REFERRAL
     public = await pair.ask(f"0.NA/{PREFIX}")
@@ -273,3 +275,16 @@ async def test_no_answer_is_older_than_it_says_however_the_wires_are_cut(databas
         for name in names:
             if written[name]:
                 assert words(await pair.ask(name)) == [str(written[name][-1][1])]
+
+
+async def test_the_doctor_looks_at_the_upstream_of_an_edge(pair: Pair):
+    found = await upstream.look(pair.edge.settings)
+    assert [(one.part, one.state, one.rule) for one in found.findings] == [
+        ("upstream", GOOD, "upstream.reached"),
+        ("upstream", GOOD, "upstream.heard"),
+    ]
+    pair.native.cut()
+    pair.registry.cut()
+    found = await upstream.look(pair.edge.settings)
+    assert [(one.state, one.rule) for one in found.findings] == [(BAD, "upstream.away"), (BAD, "upstream.silent")]
+    assert all(one.remedy("zh") and one.sentence("en") for one in found.findings)
