@@ -38,7 +38,7 @@ requirements:
 		--python-version 3.11 -o bench/rivals/requirements.txt bench/rivals/requirements.in
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		--no-deps --python-version 3.11 -o requirements/helm.txt requirements/helm.in
-	for judge in pyhandle b2handle; do \
+	for judge in pyhandle b2handle patroni; do \
 		$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 			--python-version 3.11 -o requirements/$$judge.txt requirements/$$judge.in || exit; done
 
