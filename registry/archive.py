@@ -7,7 +7,7 @@ The first line names the cursor of the change feed from which the next archive g
 handles there were: one without it was broken off. Only the time of writing is not carried over.
 
 What `since` leads to are the handles that changed and those that were deleted; templates, ranges and rules are in every
-archive. Handles with values that their reader may not see are left out whole, and counted.
+archive. Handles and ranges with values that their reader may not see are left out whole, and counted.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
@@ -61,7 +61,7 @@ FROM handle_range WHERE prefix_id = $1 AND suffix > $2 ORDER BY suffix LIMIT $3
 """
 MINTED: Final = 'SELECT minter, scope, last FROM minted WHERE prefix_id = $1 ORDER BY minter COLLATE "C", scope'
 
-Readable = Callable[[HandleValue], bool]
+Readable = Callable[[Prefix, HandleValue], bool]
 
 
 @dataclass(slots=True)
@@ -82,7 +82,7 @@ async def archive(
     yield _line({"archive": {"prefixes": names, "since": since and str(since), "cursor": str(now)}})
     count = _Count()
     for prefix in prefixes:
-        async for lines in _definitions(store, prefix):
+        async for lines in _definitions(store, prefix, readable, count):
             yield lines
         withdrawn: list[str] = []
         pages = _pages(store, prefix) if since is None else _changed(store, feed, prefix, since, withdrawn)
@@ -95,7 +95,7 @@ async def archive(
     yield _line({"end": {"handles": count.handles, "leftOut": count.left_out}})
 
 
-async def _definitions(store: Store, prefix: Prefix) -> AsyncIterator[bytes]:
+async def _definitions(store: Store, prefix: Prefix, readable: Readable, count: _Count) -> AsyncIterator[bytes]:
     """Templates, oldest versions first, and ranges."""
     listed = await Templates(store).listed(prefix, drafts=True)
     for kept in sorted(listed, key=lambda one: (one.name.name, one.name.version)):
@@ -112,7 +112,9 @@ async def _definitions(store: Store, prefix: Prefix) -> AsyncIterator[bytes]:
         if not rows:
             break
         ranges = [HandleRange.from_row(prefix.spelling, row) for row in rows]
-        yield b"".join(map(_range_line, ranges))
+        told = [one for one in ranges if all(readable(prefix, value) for value in one.values)]
+        count.left_out += len(ranges) - len(told)
+        yield b"".join(map(_range_line, told))
         after = ranges[-1].first
 
 
@@ -203,7 +205,7 @@ def _lines(prefix: Prefix, row: asyncpg.Record, packed: bytes, readable: Readabl
         yield _line({"deleted": name})
         return
     values = unpack(packed, 0)
-    if not all(map(readable, values)):
+    if not all(readable(prefix, value) for value in values):
         count.left_out += 1
         return
     count.handles += 1

@@ -17,7 +17,8 @@ from registry.feed import Cursor
 from registry.handle import NAMING_AUTHORITY, Handle
 from registry.jobs import enterprise_of
 from registry.prefix import Prefix
-from registry.rights import Rights, is_readable
+from registry.reading import shows_lister
+from registry.rights import Rights
 from registry.routes import Parameter, Route
 from registry.store import Store
 
@@ -52,7 +53,7 @@ class ArchiveHandlers:
         since = request.query.get("since")
         cursor = None if since is None else Cursor.from_text(since)
         response: web.StreamResponse | None = None
-        lines = archive(self._store, prefixes, lambda value: is_readable(value, by), cursor)
+        lines = archive(self._store, prefixes, lambda prefix, value: shows_lister(prefix, value, by), cursor)
         async with aclosing(lines) as pieces:
             async for piece in pieces:
                 if response is None:  # What can be refused has been refused before the first line.

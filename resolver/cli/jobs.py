@@ -173,7 +173,7 @@ async def _archive(
         ]
         cursor = None if since is None else Cursor.from_text(since)
         with _sink(file) as sink:
-            async for lines in lines_of(store, prefixes, lambda _: True, cursor):
+            async for lines in lines_of(store, prefixes, lambda _, __: True, cursor):
                 sink.write(lines)
             sink.flush()
 
