@@ -8,6 +8,7 @@ import orjson
 from aiohttp import web
 
 from registry import asked
+from registry.authentication import Administrator
 from registry.bodies import octets_of
 from registry.callers import Callers
 from registry.documentation import LANGUAGE_PARAMETER
@@ -16,11 +17,12 @@ from registry.handle import Handle
 from registry.handle_range import MAX_MEMBERS, MAX_WIDTH, HandleRange
 from registry.openapi import Values
 from registry.ranges import MAX_LISTED, NewRange, Ranges
+from registry.reading import Reading
 from registry.registration import Registration
 from registry.rest import ValueForm, form_from_json, time_to_text, values_from_forms, values_from_json, values_to_json
 from registry.routes import Parameter, Route
 from registry.store import Store
-from registry.value import Permission
+from registry.value import HandleValue
 from registry.writing import Written
 
 _PATH: Final = "/api/ranges/{handle}"
@@ -55,7 +57,9 @@ class RangeHandlers:
 
     def __init__(self, store: Store, callers: Callers) -> None:
         self._callers = callers
-        self._ranges = Ranges(store, Registration(store, store.settings.administrators))
+        registration = Registration(store, store.settings.administrators)
+        self._ranges = Ranges(store, registration)
+        self._reading = Reading(store, registration.rights)
 
     def routes(self) -> tuple[Route, ...]:
         return (*self._routes_of_all(), *self._routes_of_one())
@@ -135,7 +139,7 @@ class RangeHandlers:
             raise ProtocolFault("http.parameter", name="prefix", value=prefix[:40], rule="is missing")
         after = request.query.get("after", "").replace("\0", "")
         found = await self._ranges.of_prefix(prefix, by, after=after, limit=_limit(request))
-        return _answer({"ranges": [range_to_json(one) for one in found]})
+        return _answer({"ranges": [self._shown(one, by) for one in found]})
 
     async def show(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         by = await self._callers.administrator(request)
@@ -143,7 +147,7 @@ class RangeHandlers:
         found = await self._ranges.find(member, by)
         suffix = self._ranges.suffix_of(member)
         place = {"handle": str(found.handle(suffix)), "position": found.position(suffix)}
-        return _answer(place | range_to_json(found), headers={"ETag": f'"{found.version}"'})
+        return _answer(place | self._shown(found, by), headers={"ETag": f'"{found.version}"'})
 
     async def replace(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         by = await self._callers.administrator(request)
@@ -156,14 +160,17 @@ class RangeHandlers:
         member = asked.handle(placeholders)
         return _written(await self._ranges.delete(member, by, asked.version_seen(request)))
 
+    def _shown(self, one: HandleRange, by: Administrator) -> dict[str, Any]:
+        """With the values that this reader may see, before anything is filled in."""
+        return range_to_json(one, self._reading.shown(one.handle(one.first), one.values, by))
+
 
 def _written(written: Written, status: int = 200) -> web.Response:
     return _answer({"first": str(written.handle), "version": written.record.version}, status)
 
 
-def range_to_json(one: HandleRange) -> dict[str, Any]:
-    """A range with the values that administrators may read, before anything is filled in."""
-    readable = [value for value in one.values if value.is_public or value.permissions & Permission.ADMIN_READ]
+def range_to_json(one: HandleRange, readable: tuple[HandleValue, ...]) -> dict[str, Any]:
+    """A range with some of its values."""
     return {
         "first": str(one.handle(one.first)),
         "last": str(one.handle(one.last)),
