@@ -4,23 +4,20 @@ Three chunks are under way at most: one is cut, one is prepared, one is merged. 
 are kept with the reason. What was broken off is run again with the same `load_key` and goes on where it ended.
 """
 
-import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, TypeVar
+from typing import Final, Literal
 
 from registry import acts, ledger
 from registry.acts import Act
-from registry.chunk_changes import Amend, Amended, Remove, Stand, amended
+from registry.chunk_changes import Amend, Remove, Stand
+from registry.chunk_preparing import ChunkPreparing, ahead
 from registry.chunk_writing import RETRIED, ChunkWriting, Refuse, Rows
 from registry.chunks import VALUES, Chunk, Form, Reading, csv_chunks, line_chunks
-from registry.conformity import Conformity
-from registry.deflating import Dictionary
-from registry.dictionaries import CANDIDATES
 from registry.edges import LinksRefused
 from registry.errors import HandleError, InsufficientPermission, PrefixNotHomed
 from registry.holders import HeldByOthers
@@ -28,22 +25,17 @@ from registry.ledger import Batch, Tally
 from registry.merge import Merge
 from registry.prefix import Prefix
 from registry.preparation import Prepared, Run
-from registry.preparers import Preparers
 from registry.refusal import Refusal
 from registry.run_parts import MayWrite, Suffixes, parts_of
 from registry.sheet_chunks import sheet_chunks
 from registry.standing import Wish
 from registry.store import Store
-from registry.template import Template, TemplateName
-from registry.templates import Templates
 from registry.turns import Turns
 
 log = logging.getLogger(__name__)
 
 ATTEMPTS: Final = 5  # At one chunk, when others lock the same rows in another order.
-UNDER_WAY: Final = 3  # Chunks that may have been prepared before a new dictionary was known.
 
-Outcome = TypeVar("Outcome")
 Kind = Literal["register", "update", "delete", "state"]
 
 
@@ -147,17 +139,12 @@ class _Load:
         self._turns = turns
         self._begun = time.monotonic()
         self._report = Report(batch.batch_id)
-        self._preparers = Preparers()
+        self._preparing = ChunkPreparing(store, registering=plan.kind == "register", archived=plan.archived)
         self._allowed: dict[int, bool | Suffixes] = {}
-        self._dictionaries: list[Dictionary] = []
-        self._templates: dict[str, Template | None] = {}  # By key of name; None for what is not published here.
-        self._heeded = 0  # The first chunk whose proposal of a dictionary is heeded.
         self._all_new = False  # Whether the chunk before held nothing that was there: the next one is likely the same.
 
     async def run(self, chunks: AsyncGenerator[Chunk, None]) -> Report:
-        async with self._store.connection() as connection:
-            self._dictionaries = await self._store.dictionaries.newest(connection)
-        async with self._preparers, aclosing(_ahead(chunks, self._prepare)) as prepared:
+        async with self._preparing, aclosing(ahead(chunks, self._prepare)) as prepared:
             count = 0
             async for chunk, preparation in prepared:
                 if count == 0 and chunk.layout.columns is not None:
@@ -181,38 +168,7 @@ class _Load:
         if done is not None and done[0] == chunk.digest:
             return None
         async with self._turns.preparing:
-            return await self._prepare_anew(chunk)
-
-    async def _prepare_anew(self, chunk: Chunk) -> Prepared:
-        await self._store.load_prefixes()  # Types may be declared searchable while a long load runs.
-        if self._plan.kind != "register":
-            return await self._preparers.prepare_plain(chunk, Conformity(whole=False))
-        homed = self._store.prefixes.homed()
-        searchable = {prefix.key: prefix.searchable for prefix in homed if prefix.searchable}
-        rules = {prefix.key: prefix.rules for prefix in homed if prefix.rules and not self._plan.archived}
-        while True:
-            known = Conformity(rules, dict(self._templates))
-            prepared = await self._preparers.prepare(chunk, tuple(self._dictionaries), searchable, known)
-            if not prepared.unknown:
-                return prepared
-            await self._find_templates(prepared.unknown)
-
-    async def _find_templates(self, keys: Iterable[str]) -> None:
-        """Looks for templates that rows name; none is taken out or changed while a load runs."""
-        names = {key: TemplateName.from_text(key) for key in keys}
-        found = await Templates(self._store).published(names.values())
-        for key in names:
-            self._templates[key] = found[key].template if key in found else None
-
-    async def _heed(self, chunk: Chunk, proposal: bytes) -> None:
-        """Adds a dictionary for the chunks to come."""
-        if chunk.number < self._heeded:
-            return  # It was prepared without the newest one.
-        self._heeded = chunk.number + UNDER_WAY
-        async with self._store.connection() as connection:
-            dictionary = await self._store.dictionaries.add(connection, proposal)
-        if dictionary is not None:
-            self._dictionaries = [dictionary, *self._dictionaries][:CANDIDATES]
+            return await self._preparing.prepare(chunk)
 
     async def _take(self, chunk: Chunk, prepared: Prepared | None) -> None:
         if prepared is None and (done := self._batch.chunks.get(chunk.number)) is not None:
@@ -223,9 +179,9 @@ class _Load:
             async with self._store.connection() as connection:
                 await ledger.forget_from(connection, self._batch, chunk.number)
         if prepared is None:
-            prepared = await self._prepare_anew(chunk)
+            prepared = await self._preparing.prepare(chunk)
         if prepared.proposal:
-            await self._heed(chunk, prepared.proposal)
+            await self._preparing.heed(chunk, prepared.proposal)
         rows, refusals = await self._sifted(chunk, prepared)
         if self._plan.all_or_none and (refusals or self._report.refused):
             rows = Rows([], [], [], [], [], [], [])
@@ -297,19 +253,12 @@ class _Load:
         whose = (self._store, connection, self._batch, self._by)
         plan = self._plan
         if plan.kind == "update":
-            return Amend(*whose, amend=self._amend, refuse=refuse)
+            return Amend(*whose, amend=self._preparing.amend, refuse=refuse)
         if plan.kind == "delete":
             return Remove(*whose, refuse=refuse)
         if plan.kind == "state":
             return Stand(*whose, wish=plan.wish, of_node=plan.of_node, refuse=refuse)
-        return Merge(*whose, self._preparers.restamp, refuse, likely_new=self._all_new)
-
-    async def _amend(self, *what: Any) -> Amended:
-        while True:
-            outcome = await self._preparers.run(amended, *what, dict(self._templates))
-            if not outcome.unknown:
-                return outcome
-            await self._find_templates(outcome.unknown)
+        return Merge(*whose, self._preparing.restamp, refuse, likely_new=self._all_new)
 
     @property
     def _tally_so_far(self) -> Tally:
@@ -354,40 +303,6 @@ def _path_of_handle(chunk: Chunk) -> str:
 def _line_and_text(chunk: Chunk, place: int) -> tuple[int, str]:
     line, octets = chunk.row(place)
     return line, chunk.layout.text_of(octets)
-
-
-async def _ahead(
-    chunks: AsyncGenerator[Chunk, None], prepare: Callable[[Chunk], Coroutine[Any, Any, Prepared | None]]
-) -> AsyncGenerator[tuple[Chunk, Prepared | None], None]:
-    """Chunks with what was prepared of them, while the next one is prepared and the one after that is cut."""
-    tasks: set[asyncio.Task[Any]] = set()
-    async with aclosing(chunks):
-        try:
-            waiting: tuple[Chunk, asyncio.Task[Prepared | None]] | None = None
-            cutting = _started(tasks, _next(chunks))
-            while (chunk := await cutting) is not None:
-                preparing = _started(tasks, prepare(chunk))
-                cutting = _started(tasks, _next(chunks))
-                if waiting is not None:
-                    yield waiting[0], await waiting[1]
-                waiting = chunk, preparing
-            if waiting is not None:
-                yield waiting[0], await waiting[1]
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _next(chunks: AsyncGenerator[Chunk, None]) -> Chunk | None:
-    return await anext(chunks, None)
-
-
-def _started(tasks: set[asyncio.Task[Any]], work: Coroutine[Any, Any, Outcome]) -> asyncio.Task[Outcome]:
-    task = asyncio.create_task(work)
-    tasks.add(task)
-    task.add_done_callback(tasks.discard)
-    return task
 
 
 _CHUNKS_OF: Final = {"ndjson": line_chunks, "csv": csv_chunks, "xlsx": sheet_chunks}
