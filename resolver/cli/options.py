@@ -93,6 +93,13 @@ def in_url(address: str) -> str:
 
 def local_url(settings: "Settings", scheme: str = "http") -> str:
     """Where the resolvers of a node with these settings are found from its own machine."""
-    address = settings.resolver.listen[0]
-    local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104  # not listened on: replaced
-    return f"{scheme}://{in_url(local)}:{settings.resolver.port}"
+    return f"{scheme}://{_local(settings.resolver.listen[0])}:{settings.resolver.port}"
+
+
+def local_registry_url(settings: "Settings") -> str:
+    """Where the registry's own interface is found from the node's own machine."""
+    return f"https://{_local(settings.registry.listen)}:{settings.registry.port}"
+
+
+def _local(address: str) -> str:
+    return in_url({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address))  # noqa: S104  # not listened on: replaced

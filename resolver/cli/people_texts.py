@@ -5,6 +5,18 @@ from typing import Final
 from registry.language import Catalogue
 
 HELP: Final[Catalogue] = {
+    "login": (
+        "Log in at the node's OpenID provider with a browser, for a token of twelve hours.",
+        "用浏览器通过节点的 OpenID 提供方登录，换取 12 小时令牌。",
+    ),
+    "login.browser": (
+        "Open the browser of this machine, or only show where to go.",
+        "打开本机浏览器，或仅显示网址。",
+    ),
+    "login.port": (
+        "Port of this machine to which the browser comes back; any free one otherwise.",
+        "浏览器返回本机时使用的端口；默认任选空闲端口。",
+    ),
     "person": ("The people who may log in: of the node and of its enterprises.", "管理可登录的用户（节点与企业）。"),
     "person.add": (
         "Add somebody. His password is made and shown once.",
@@ -75,6 +87,12 @@ MESSAGES: Final[Catalogue] = {
         "{name} 已可登录。请保存密码，之后不再显示。",
     ),
     "person.changed": ("{name} is changed.", "{name} 已更新。"),
+    "login.where": ("Log in with a browser at {url}", "请用浏览器登录：{url}"),
+    "login.done": ("You may close this page.", "可关闭此页面。"),
+    "login.stranger": ("No log-in waits for this.", "没有对应的登录请求。"),
+    "login.refused": ("the log-in was refused: {reason}", "登录被拒绝：{reason}"),
+    "login.late": ("nobody logged in within {minutes} minutes", "{minutes} 分钟内未完成登录"),
+    "login.port": ("port {port} cannot be listened on: {reason}", "无法监听端口 {port}：{reason}"),
     "token.added": ("Keep the token: it is not shown again.", "请保存令牌，之后不再显示。"),
     "token.revoked": ("Token {token} is revoked.", "令牌 {token} 已吊销。"),
     "application.moved": ("Application {application} is {state}.", "申请 {application} 状态：{state}。"),

@@ -23,6 +23,7 @@ from resolver.cli.invocation import FAILED, INTERRUPTED, SUCCESS, USAGE, Invocat
 from resolver.cli.issuers import issuer
 from resolver.cli.jobs import archive, job
 from resolver.cli.labelling import label
+from resolver.cli.login import login
 from resolver.cli.naming import register, resolve
 from resolver.cli.options import language_option
 from resolver.cli.people import application, person, token
@@ -83,6 +84,7 @@ for command in (
     job,
     archive,
     enterprise,
+    login,
     person,
     token,
     application,

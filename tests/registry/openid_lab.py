@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any
-from urllib.parse import quote_plus
+from urllib.parse import quote_plus, urlencode
 
 import jwt
 from aiohttp import web
@@ -35,6 +35,7 @@ class Provider:
         self.keys: list[dict[str, Any]] | None = None
         self.algorithm, self.signs_with = "RS256", self.key
         self.is_away = False
+        self.refuses = ""
         self.proves: list[str] | None = None  # How clients prove themselves; None: it does not say so.
         self._codes: dict[str, tuple[str, str, str]] = {}
 
@@ -74,6 +75,16 @@ class Provider:
         self._count(request)
         return web.json_response({"keys": self.shown_keys()})
 
+    async def authorize(self, request: web.Request) -> web.Response:
+        """Somebody logs in with a browser, who needs no password here; `refuses` says why he may not."""
+        asked = request.query
+        assert (asked["client_id"], asked["response_type"], asked["code_challenge_method"]) == (CLIENT, "code", "S256")
+        said = {"error": self.refuses}
+        if not self.refuses:
+            said = {"code": secrets.token_urlsafe(8), "iss": self.issuer}
+            self._codes[said["code"]] = asked["nonce"], asked["code_challenge"], asked["redirect_uri"]
+        raise web.HTTPFound(f"{asked['redirect_uri']}?{urlencode(said | {'state': asked['state']})}")
+
     async def exchange(self, request: web.Request) -> web.Response:
         form = await request.post()
         nonce, challenge, redirect_uri = self._codes.pop(str(form["code"]), ("", "", ""))
@@ -97,6 +108,7 @@ async def open_provider() -> AsyncIterator[Provider]:
     provider = Provider()
     app = web.Application()
     app.router.add_get("/.well-known/openid-configuration", provider.describe)
+    app.router.add_get("/authorization_endpoint", provider.authorize)
     app.router.add_get("/jwks_uri", provider.keys_of)
     app.router.add_post("/token_endpoint", provider.exchange)
     runner = web.AppRunner(app)
