@@ -30,12 +30,15 @@ from bench.surroundings import keep, surroundings
 from bench.wires import SOUND, Wire, Wires
 from bench.writers import Places, compared, found_in, prepare
 from registry.embedded import running_dsn
+from registry.lag import BEHIND, INTERVAL
 
 CLIENT, RESOLVER, REGISTRY, PRIMARY, REPLICA = HOSTS = ("client", "resolver", "registry", "primary", "replica")
 PORT, NATIVE_PORT, REGISTRY_PORT = 8000, 2641, 8001
 STARTING: Final = 90.0  # Seconds for a program to say that it is ready.
 STALENESS: Final = 2.0  # `max_staleness`: an answer that is older says so.
-LAG: Final = 0.7  # Seconds by which a replica may be behind, on a machine that everybody shares.
+# Seconds by which an answer may be older than what was acknowledged and not say so: until a replica counts as behind,
+# until that counts as staleness, and some for a machine that everybody shares.
+BOUND: Final = BEHIND + INTERVAL + STALENESS + 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +160,7 @@ async def measure(disturbances: Sequence[Disturbance], seconds: float, directory
         async with programs_apart(wires, directory) as dsn:
             resolver, registry = (wires.address(host) for host in (RESOLVER, REGISTRY))
             places = Places(f"https://{resolver}:{PORT}", f"https://{registry}:{REGISTRY_PORT}")
-            watch = Watch(
-                resolver, PORT, NATIVE_PORT, places, NAMES, TICKING, kept_bound=STALENESS + LAG, anew_bound=LAG
-            )
+            watch = Watch(resolver, PORT, NATIVE_PORT, places, NAMES, TICKING, kept_bound=BOUND, anew_bound=BOUND)
             async with observers(watch, *wires.on(CLIENT)) as observed:
                 await observed.busy()
                 for one in disturbances:

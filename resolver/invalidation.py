@@ -7,6 +7,7 @@ The database must be the one that answers are read from: a change seen there is 
 
 import asyncio
 import logging
+from collections.abc import Callable
 from time import monotonic, time
 from typing import Final
 
@@ -39,13 +40,23 @@ LOG_MARGIN: Final = 600.0  # Seconds by which the log may have been cut sooner t
 class Follower:
     """Where one resolver stands in the change log."""
 
-    def __init__(self, reader: ChangeReader, store: Store, resolver: Resolver, metrics: Metrics, kept: float) -> None:
+    def __init__(
+        self,
+        reader: ChangeReader,
+        store: Store,
+        resolver: Resolver,
+        metrics: Metrics,
+        kept: float,
+        is_level: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`is_level`: whether the server that is looked at has what was written to the primary a moment ago."""
         self.position: Position | None = None
         self._reader = reader
         self._store = store
         self._resolver = resolver
         self._metrics = metrics
         self._kept = kept - LOG_MARGIN
+        self._is_level = is_level
         self._server = ""
         self._looked_at = 0.0
         self._looked = asyncio.Event()
@@ -75,7 +86,8 @@ class Follower:
         if unseen:
             self._forget(unseen)
         self._looked_at = time()  # as the log's own times, and it counts sleep
-        self._resolver.heard()
+        if self._is_level():
+            self._resolver.heard()
         looked, self._looked = self._looked, asyncio.Event()
         looked.set()
 

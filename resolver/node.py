@@ -20,6 +20,7 @@ from registry.certificate import Certificate
 from registry.change_reading import ChangeReader
 from registry.exchanges import Exchanges
 from registry.inheritance import Inheritance, inherit
+from registry.lag import Lag
 from registry.limits import Limits
 from registry.nearest import nearest_of
 from registry.port import Port, listen
@@ -180,7 +181,10 @@ async def running(settings: Settings, *, worker: int = 0, predecessor: int | Non
         )
         resolver, reader = _resolution(settings, store, cache, misses, metrics)
         stack.push_async_callback(reader.close)
-        follower = Follower(reader, store, resolver, metrics, settings.registry.change_log_hours * 3600.0)
+        lag = Lag(store)
+        stack.push_async_callback(lag.close)
+        kept = settings.registry.change_log_hours * 3600.0
+        follower = Follower(reader, store, resolver, metrics, kept, lambda: lag.is_small)
         certificate = _certificate(settings)
         names = Path(settings.registry.data_directory) / NAMES.format(worker)
         node = Node(settings, resolver, misses, follower, certificate, metrics)
@@ -191,6 +195,7 @@ async def running(settings: Settings, *, worker: int = 0, predecessor: int | Non
                 misses.run(),
                 misses.overload.watch(lambda: misses.waited),
                 follow_changes(follower, node.look_interval, ours.stale_limit),
+                lag.run(),
                 sweep(cache),
                 Warmth(names, resolver, cache, leave_answers_alone).run(),
                 tend_memory(cache),
