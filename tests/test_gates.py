@@ -48,6 +48,7 @@ GATES = {
     "registry/webhook_delivery.py:_reading": Gate("webhooks", "statement_timeout", "registry/test_webhooks.py"),
     "resolver/node.py:misses": Gate("miss_queue", "miss_deadline", FULL_QUEUE),
     "resolver/misses.py:_turn": Gate("Places of batches", "miss_deadline", BATCH),
+    "resolver/edge/book.py:_links": Gate("readers, and miss_queue", "miss_deadline", SLOW_READ),
     "resolver/warmth.py:_writing": Gate("two threads of one task", "a file is written", "resolver/test_warmth.py"),
     "resolver/ors.py:_looks": Gate("dns.MAX_WAITING, MAX_CONNECTIONS", "ors.DEADLINE", "resolver/test_dns.py"),
     "resolver/supervisor.py:_renewing": Gate("the operator", "control.PATIENCE", "resolver/test_supervisor.py"),
