@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from registry import library
 from registry.acts import Act
 from registry.changes import ChangeKind
 from registry.dictionaries import Connection
@@ -19,7 +20,17 @@ from registry.errors import HandleNotFound, ProtocolFault
 from registry.prefix import Prefix
 from registry.statistics import ZONE
 from registry.store import Store
-from registry.suffixes import Minter, SuffixRule, check_line, check_minters, check_rules, rule_from_json
+from registry.suffixes import (
+    ANY_TEMPLATE,
+    Minter,
+    SuffixRule,
+    check_line,
+    check_minters,
+    check_rules,
+    check_templates,
+    rule_from_json,
+    template_key,
+)
 from registry.transaction import LOG, begin
 
 MAX_BLOCK: Final = 1_000_000  # Serials of one block: what a line makes in some weeks.
@@ -47,6 +58,14 @@ ADD_RULE: Final = """
 INSERT INTO suffix_rule (prefix_id, place, form, changed_by, changed_at) VALUES ($1, $2, $3, $4, $5)
 """
 ADD_MINTER: Final = "INSERT INTO minter (prefix_id, name, form, changed_by, changed_at) VALUES ($1, $2, $3, $4, $5)"
+# Drafts of others are nobody's business, not even that they are there.
+TEMPLATES: Final = """
+SELECT DISTINCT asked.owner || '/' || asked.name AS template
+FROM unnest($1::text[], $2::text[]) AS asked (owner, name)
+JOIN prefix AS p ON p.prefix = asked.owner
+JOIN template AS t ON t.prefix_id = p.prefix_id AND t.name = asked.name
+WHERE t.state > 0 OR t.prefix_id = $3
+"""
 # Two who save for one prefix at once wait for each other here.
 HOLD: Final = "SELECT prefix_id FROM prefix WHERE prefix_id = $1 FOR NO KEY UPDATE"
 
@@ -147,13 +166,17 @@ class Minting:
         return [msgspec.json.decode(row["form"], type=Minter) for row in rows]
 
     async def set_rules(self, prefix: Prefix, rules: Sequence[SuffixRule], by: str) -> None:
-        """Gives a prefix these rules instead of its own, after their samples were tried. Raises ProtocolFault."""
+        """Gives a prefix these rules instead of its own, after their samples were tried and their templates found.
+
+        Raises ProtocolFault.
+        """
         check_rules(rules)
         now = datetime.now(UTC)
         rows = [(prefix.prefix_id, place, _json(rule), by, now) for place, rule in enumerate(rules)]
         async with begin(self._store, by) as transaction:
             connection = transaction.connection
             await connection.execute(HOLD, prefix.prefix_id)
+            check_templates(rules, await _there(connection, prefix, rules))
             await connection.execute(FORGET_RULES, prefix.prefix_id)
             await connection.executemany(ADD_RULE, rows)
             told = {
@@ -183,6 +206,14 @@ class Minting:
         if form is None:
             raise HandleNotFound("minter.not_found", prefix=prefix.spelling, minter=name[:100])
         return msgspec.json.decode(form, type=Minter)
+
+
+async def _there(connection: Connection, prefix: Prefix, rules: Sequence[SuffixRule]) -> set[str]:
+    """Those of the templates of these rules that are published here, or drafts of this prefix; see `template_key`."""
+    named = {template_key(template) for rule in rules for template in rule.templates if template != ANY_TEMPLATE}
+    asked = [key.split("/") for key in sorted(named)]
+    rows = await connection.fetch(TEMPLATES, [one[0] for one in asked], [one[1] for one in asked], prefix.prefix_id)
+    return {row["template"] for row in rows} | {key.partition("@")[0] for key in library.TEMPLATES}
 
 
 async def _take(connection: Connection, prefix: Prefix, minter: Minter, scope: str, count: int) -> int:

@@ -124,6 +124,7 @@ CHINESE: Final = {
     "is not owner/name@version, the name of small letters, digits and '-'": "应为“所有者/名称@版本”,"
     "名称由小写字母、数字和 '-' 组成",
     "is owner/name without a version, or '*'": "应为不带版本的“所有者/名称”,或 '*'",
+    "names no template that is here": "没有这个模板",
     "has a pattern, a check or templates": "应有 pattern、check 或 templates",
     "is what the rule accepts": "规则接受该样例",
     "is not what the rule accepts": "规则不接受该样例",

@@ -7,7 +7,7 @@ A rule may make templates compulsory for the handles that it takes (`registry.co
 
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from datetime import date
 from functools import lru_cache
 from typing import Final, Literal
@@ -102,6 +102,22 @@ def _check_templates(path: str, templates: Sequence[str]) -> None:
     for number, template in enumerate(templates):
         if not _TEMPLATE.fullmatch(template):
             raise _fault(f"{path}[{number}]", "is owner/name without a version, or '*'", template)
+
+
+def check_templates(rules: Sequence[SuffixRule], there: Container[str]) -> None:
+    """Refuses rules that make a template compulsory which is not there: no handle could be registered. Raises
+    ProtocolFault with the path.
+    """
+    for place, rule in enumerate(rules):
+        for number, template in enumerate(rule.templates):
+            if template != ANY_TEMPLATE and template_key(template) not in there:
+                raise _fault(f"$.rules[{place}].templates[{number}]", "names no template that is here", template)
+
+
+def template_key(template: str) -> str:
+    """Two spellings of one owner/name have the same."""
+    owner, _, name = template.partition("/")
+    return f"{owner.upper()}/{name}"
 
 
 class Minter(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -79,6 +79,26 @@ async def test_rules_of_suffixes_are_saved_when_their_samples_say_the_same(node)
     assert await ask(node, "PUT", path, node.enterprise, {"rules": []}) == (200, {"rules": []})
 
 
+async def test_a_rule_that_names_a_template_which_is_not_here_is_refused_by_name(node):
+    async def save(*templates):
+        rules = {"rules": [{"pattern": "C.*", "templates": templates}]}
+        return await ask(node, "PUT", "/api/suffix-rules/88.168.2", chinese, rules)
+
+    chinese, box = node.enterprise | {"Accept-Language": "zh"}, "/api/templates/88.168.1/box"
+    assert (await save("*", "textile/poy", "textile/fdy"))[0] == 200
+    await ask(node, "PUT", box, node.operator, FORM)
+    for missing in ("textile/pyo", "88.168.2/cake", "88.168.99/cake", "88.168.1/box"):
+        status, problem = await save("*", missing)
+        assert (status, problem["culprit"]["path"]) == (400, "$.rules[0].templates[1]"), "a draft is its owner's alone"
+        assert "没有这个模板" in problem["detail"]
+        assert missing in problem["detail"]
+    await ask(node, "PATCH", f"{box}@1", node.operator, {"state": "published"})
+    await ask(node, "PUT", CAKE, node.enterprise, FORM)
+    assert (await save("88.168.1/box", "88.168.2/cake", "TEXTILE/poy"))[0] == 200
+    await ask(node, "PATCH", f"{box}@1", node.operator, {"state": "deprecated"})
+    assert (await save("88.168.1/box"))[0] == 200
+
+
 async def test_suffixes_are_reserved_for_a_line_and_remembered(node):
     minters = {"minters": [{"name": "cake", "layout": "C.{date}.{line}-{serial}", "width": 4, "radix": 36,
                             "check": "none"}]}  # fmt: skip
