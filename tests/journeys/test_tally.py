@@ -204,10 +204,10 @@ async def test_what_was_asked_is_what_is_counted(database_dsn, tmp_path):
 
 
 async def test_two_workers_add_up_and_the_busiest_second_is_that_of_a_burst(database_dsn, tmp_path):
-    burst = 700
     async with a_book(database_dsn), a_node(database_dsn, tmp_path) as one, a_node(database_dsn, tmp_path) as other:
         asked = Asked()
-        for _ in range(ATTEMPTS):
+        # Each larger than those before, which may have been within a second for one of the two.
+        for burst in range(700, 700 + 100 * ATTEMPTS, 100):
             await asyncio.sleep(1.4 - time() % 1.0)  # into a second, so that all of it may be in that one
             second = int(time())
             await asyncio.gather(*(ask_in_one_segment(node, asked, burst // 2) for node in (one, other)))

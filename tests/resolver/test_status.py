@@ -101,7 +101,7 @@ async def test_the_version_is_that_of_the_distribution(client):
 
 @pytest.mark.parametrize("rule", REASONS)
 def test_every_reason_can_be_said_with_what_parts_report(rule):
-    culprit = {"part": "worker 1", "seconds": 1.0, "detail": "old"}
+    culprit = {"part": "worker 1", "seconds": 1.0, "detail": "old", "address": "https://node.example"}
     assert all("worker 1" in sentence.format(**culprit) for sentence in REASONS[rule])
 
 
