@@ -36,18 +36,22 @@ async def measure(kills: int, seconds: float, writers: int, directory: Path) -> 
         await prepare(dsn)
     running, notes, killed = Running(directory), Notes(), Counter[str]()
     begun, stop = time.monotonic(), asyncio.Event()
-    async with running.started(), a_session() as session, asyncio.TaskGroup() as group:
-        for number in range(writers):
-            group.create_task(write_on(session, running.places, notes, random.Random(number), stop))
-        while killed.total() < kills and time.monotonic() - begun < seconds:
-            await asyncio.sleep(random.uniform(*PAUSE))
-            victim = random.choice(VICTIMS)
-            if not running.signal(victim, signal.SIGKILL):
-                continue  # It has not been started again yet.
-            killed[victim.partition(" ")[0]] += 1
-            if random.random() > TWICE:
-                await _answered_again(notes)
-        stop.set()
+    try:
+        async with running.started(), a_session() as session, asyncio.TaskGroup() as group:
+            for number in range(writers):
+                group.create_task(write_on(session, running.places, notes, random.Random(number), stop))
+            while killed.total() < kills and time.monotonic() - begun < seconds:
+                await asyncio.sleep(random.uniform(*PAUSE))
+                victim = random.choice(VICTIMS)
+                if not running.signal(victim, signal.SIGKILL):
+                    continue  # It has not been started again yet.
+                killed[victim.partition(" ")[0]] += 1
+                if random.random() > TWICE:
+                    await _answered_again(notes)
+            stop.set()
+    except BaseException:
+        sys.stderr.write("\n".join(["the node's last words:", *running.log, ""]))
+        raise
     took = time.monotonic() - begun
     async with a_book_at_rest(directory) as dsn:
         found = await found_in(dsn)
