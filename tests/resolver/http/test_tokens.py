@@ -159,7 +159,7 @@ async def test_no_token_of_one_enterprise_reads_or_changes_anything_of_another(d
 
 async def published(mill):
     """Returns when the node has written into the handle of each prefix where it is, which it does once it is up."""
-    sites = "SELECT count(*) FROM handle JOIN prefix USING (prefix_id) WHERE prefix = '0.na' AND version = 1"
+    sites = "SELECT count(*) FROM handle JOIN prefix USING (prefix_id) WHERE prefix = '0.NA' AND version = 1"
     async with mill.store.connection() as connection, asyncio.timeout(TIMEOUT):
         while await connection.fetchval(f"{sites} AND suffix IN ($1, $2)", OURS, THEIRS):  # noqa: ASYNC110  # in Postgres
             await asyncio.sleep(0.01)
