@@ -16,7 +16,8 @@ from resolver.wire.challenge import Challenge, ChallengeAnswer, prove
 from resolver.wire.codes import OpCode, OpFlag
 from resolver.wire.credential import Credential, mac_is_right, signature_is_right, with_mac
 from resolver.wire.envelope import Envelope
-from resolver.wire.key_exchange import agreed
+from resolver.wire.key_exchange import UnusableKey, agreed
+from resolver.wire.key_transport import unwrapped
 from resolver.wire.message import Message, SealedMessage
 from resolver.wire.query import HandleValues, Query
 from resolver.wire.session_cipher import opened, sealed
@@ -346,13 +347,22 @@ async def test_a_key_that_comes_too_late_finds_no_session(worker: Worker):
     assert (await worker.answer_to(send_key(bytes(16), session_id=session_id))).response_code == 500
 
 
+def is_key_by_chance(message: Message) -> bool:
+    """In place of a wrong padding OpenSSL gives octets of any number, and so, seldom, a key that nobody knows."""
+    try:
+        return bool(unwrapped(EncryptedSessionKey.from_wire(message.body).octets, NODE_KEY))
+    except UnusableKey:
+        return False
+
+
 async def test_what_cannot_be_unwrapped_is_refused_alike_and_leaves_the_session_waiting(worker: Worker):
     """What tells a wrong padding from wrong contents would sign with the node's key in the end."""
     session_id = await waiting_for_its_key(worker)
     right = send_key(bytes(16), session_id=session_id)
     wrong = [send_key(key, session_id=session_id) for key in (b"", bytes(8), bytes(20), b"\0\0\0\1" + bytes(8))]
-    wrong += [right._replace(body=EncryptedSessionKey(octets).to_wire()) for octets in (b"", bytes(256), bytes(300))]
-    wrong += [right._replace(body=right.body[:-1] + bytes((right.body[-1] ^ bit,))) for bit in (1, 2, 4)]
+    wrong += [right._replace(body=EncryptedSessionKey(octets).to_wire()) for octets in (b"", bytes(300))]
+    altered = [right._replace(body=right.body[:-1] + bytes((right.body[-1] ^ bit,))) for bit in range(1, 9)]
+    wrong += [message for message in altered if not is_key_by_chance(message)]
     refusals = {(answer.response_code, answer.body) for asked in wrong if (answer := await worker.answer_to(asked))}
     assert len(refusals) == 1
     assert refusals.pop()[0] == 502
