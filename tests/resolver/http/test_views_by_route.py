@@ -11,7 +11,7 @@ import pytest
 from registry.handle import Handle
 from registry.transaction import begin
 from registry.value import HandleValue
-from tests.registry.test_matrix import OF_RANGES, ROWS, filled
+from tests.registry.matrix import OF_RANGES, ROWS, filled
 from tests.resolver.http.views_lab import (
     ADMINS,
     NOBODYS,
