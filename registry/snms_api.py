@@ -37,6 +37,12 @@ MAX_BATCH: Final = 16 << 20  # Octets of a batch: 2,000 identifiers of eight tho
 RESPONSES: Final = {200: JSON, 500: JSON, 503: JSON}
 ANSWERS: Final = dict.fromkeys(RESPONSES, EnvelopeForm)
 _DATA: Final = "/identityv2/data"
+_CREATE: Final = ("SNMS: register an identifier.", "SNMS:注册标识。")
+_UPDATE: Final = ("SNMS: update an identifier.", "SNMS:更新标识。")
+_DELETE: Final = ("SNMS: delete an identifier.", "SNMS:删除标识。")
+_CREATE_SEVERAL: Final = ("SNMS: register several.", "SNMS:批量注册。")
+_UPDATE_SEVERAL: Final = ("SNMS: update several.", "SNMS:批量更新。")
+_DELETE_SEVERAL: Final = ("SNMS: delete several.", "SNMS:批量删除。")
 _HTTPS: Final = ("log in at /identity/token, over HTTPS", "请使用 HTTPS 访问 /identity/token 登录")
 _DETAIL: Final = (f"ask {_DATA}/detail", f"请使用 {_DATA}/detail")
 _TEMPLATE: Final = ("use /snms/api/v5/template", "请使用 /snms/api/v5/template")
@@ -89,41 +95,27 @@ class SnmsHandlers:
                 authenticated=True,
                 answers=ANSWERS,
             ),
-            *self._routes_of_one(),
-            *self._routes_of_several(),
+            *self._routes_that_write(),
             *map(_not_served, NOT_SERVED),
         )
 
-    def _routes_of_one(self) -> tuple[Route, ...]:
-        return tuple(
-            Route(
-                *(method, _DATA, handler, operation, english, chinese),
-                request={JSON: form},
-                responses=RESPONSES,
-                authenticated=True,
-                answers=ANSWERS,
-            )
-            for method, handler, operation, form, english, chinese in (
-                ("POST", self.create, "snmsCreate", IdentifierForm, "SNMS: register an identifier.", "SNMS:注册标识。"),
-                ("PUT", self.update, "snmsUpdate", IdentifierForm, "SNMS: update an identifier.", "SNMS:更新标识。"),
-                ("DELETE", self.delete, "snmsDelete", NamedForm, "SNMS: delete an identifier.", "SNMS:删除标识。"),
-            )
-        )
-
-    def _routes_of_several(self) -> tuple[Route, ...]:
+    def _routes_that_write(self) -> tuple[Route, ...]:
         written, named = list[IdentifierForm], list[str]
         return tuple(
             Route(
-                *(method, f"{_DATA}/{operation}", handler, f"snms{operation.capitalize()}", english, chinese),
+                *(method, path, handler, operation, english, chinese),
                 request={JSON: form},
                 responses=RESPONSES,
                 authenticated=True,
                 answers=ANSWERS,
             )
-            for method, handler, operation, form, english, chinese in (
-                ("POST", self.create_several, "batchCreate", written, "SNMS: register several.", "SNMS:批量注册。"),
-                ("PUT", self.update_several, "batchUpdate", written, "SNMS: update several.", "SNMS:批量更新。"),
-                ("DELETE", self.delete_several, "batchDelete", named, "SNMS: delete several.", "SNMS:批量删除。"),
+            for method, path, handler, operation, form, english, chinese in (
+                ("POST", _DATA, self.create, "snmsCreate", IdentifierForm, *_CREATE),
+                ("PUT", _DATA, self.update, "snmsUpdate", IdentifierForm, *_UPDATE),
+                ("DELETE", _DATA, self.delete, "snmsDelete", NamedForm, *_DELETE),
+                ("POST", f"{_DATA}/batchCreate", self.create_several, "snmsBatchcreate", written, *_CREATE_SEVERAL),
+                ("PUT", f"{_DATA}/batchUpdate", self.update_several, "snmsBatchupdate", written, *_UPDATE_SEVERAL),
+                ("DELETE", f"{_DATA}/batchDelete", self.delete_several, "snmsBatchdelete", named, *_DELETE_SEVERAL),
             )
         )
 
