@@ -12,12 +12,14 @@ from urllib.parse import quote
 
 import click
 
+from bench import codes
 from bench.enterprises import ENTERPRISES, SECONDARY_NODE
 from bench.forms import ndjson_blocks
-from bench.identifiers import SEED, records
+from bench.identifiers import SEED, Record, records
 from bench.vocabulary import BATCH, MACHINE, MEMBERS, ROLL
 from registry.bulk import load
 from registry.enterprise import add_enterprise, list_enterprises
+from registry.issuers import grant, list_issuers
 from registry.language import text
 from registry.search import declare
 from registry.store import Store
@@ -85,6 +87,7 @@ class _Demo:
         try:
             await self._add_enterprises(store, Path(settings.registry.data_directory, CREDENTIALS))
             await self._load(store)
+            await self._add_codes(store)
         finally:
             await store.close()
         self._lap()
@@ -103,6 +106,8 @@ class _Demo:
             ("demo.status", f"http://{in_url(status.listen)}:{status.port}/readyz"),
         ):
             click.echo(f"  {address}  ({text(MESSAGES, rule, self._invocation.language)})")
+        if codes.PALLET in handles:
+            say("demo.codes", codes="\n".join(f"  {writing}" for writing in codes.WRITINGS))
         say("demo.credentials", path=Path(settings.registry.data_directory, CREDENTIALS))
         if stay:
             say("demo.stay", seconds=time.monotonic() - self._began)
@@ -142,7 +147,7 @@ class _Demo:
         with Progress(label, self._count) as progress:
             report = await load(
                 store,
-                _lines(self._count),
+                _lines(records(self._count)),
                 "ndjson",
                 source=name,
                 load_key=name,
@@ -153,6 +158,19 @@ class _Demo:
             raise Failed("demo.refused", count=report.refused)
         rate = report.lines / report.seconds
         self._invocation.say("demo.loaded", count=report.lines, seconds=report.seconds, rate=rate)
+
+    async def _add_codes(self, store: Store) -> None:
+        """Codes of other systems for what is there: the first pallet and what is on it."""
+        if _first_handle(self._count) != codes.PALLET:
+            return
+        granted = {(each.system, each.start) for each in await list_issuers(store)}
+        for system, start, prefix in codes.GRANTS:
+            if (system, start) not in granted:
+                await grant(store, system, start, prefix, by=OPERATOR)
+        name = f"demo-codes-{SEED}"
+        report = await load(store, _lines(codes.records()), "ndjson", source=name, load_key=name, loaded_by=OPERATOR)
+        if report.refused:
+            raise Failed("demo.refused", count=report.refused)
 
     async def _follow(self, node: Node) -> AsyncIterator[str]:
         """Resolves a pallet and then one link after the other, as a buyer with a scanner would."""
@@ -181,8 +199,8 @@ def _link(values: dict[str, str]) -> str | None:
     return next((values[kind].splitlines()[0] for kind in LINKS if values.get(kind)), None)
 
 
-async def _lines(count: int) -> AsyncIterator[bytes]:
-    blocks: Iterator[tuple[int, bytes]] = ndjson_blocks(records(count))
+async def _lines(given: Iterator[Record]) -> AsyncIterator[bytes]:
+    blocks: Iterator[tuple[int, bytes]] = ndjson_blocks(given)
     while (block := await asyncio.to_thread(next, blocks, None)) is not None:
         yield block[1]
 

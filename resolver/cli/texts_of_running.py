@@ -126,6 +126,7 @@ MESSAGES: Final[Catalogue] = {
     "demo.answer": ("its answer", "解析应答"),
     "demo.documentation": ("interface documentation", "接口文档"),
     "demo.status": ("readiness", "就绪状态"),
+    "demo.codes": ("Codes of other systems to type on its start page:\n{codes}", "可在首页输入的其他编码：\n{codes}"),
     "demo.credentials": ("Keys of the enterprises: {path}", "各企业密钥：{path}"),
     "demo.stay": (
         "Up since {seconds:.1f} s after the start. Ctrl-C stops it; the data stays.",

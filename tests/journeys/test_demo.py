@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+import re
 import signal
 import socket
 import stat
 from pathlib import Path
+from urllib.parse import quote
 
+from bench import codes
 from tests.resolver.running_node import RunningNode, ask
 from tests.resolver.test_cli import filament
 
@@ -46,12 +49,15 @@ async def test_the_demo_runs_from_nothing_and_again_on_what_is_there(tmp_path: P
     assert len(keys) == 28
 
     with RunningNode(*demo(directory), "--lang", "zh") as second:
-        assert f"已有 {COUNT:,} 条标识" in second.hear("条标识").string
+        assert f"已有 {COUNT + 1:,} 条标识" in second.hear("条标识").string
         second.hear("按 Ctrl-C 停止，数据保留")
         second.hear("/readyz", output=True)  # the two streams are read by two threads
         answer, status = (line.split()[0] for line in second.output if "/api/handles/" in line or "/readyz" in line)
         assert ask(answer)[1]["responseCode"] == 1
         assert ask(status)[0] == 200
+        for writing in codes.WRITINGS:
+            second.hear(f"^ +{re.escape(writing)}$")
+            assert ask(f"{answer.partition('/api/')[0]}/api/handles/{quote(writing)}")[1]["responseCode"] == 1
         url = answer.partition("/api/")[0].replace("http:", "https:")
         one = keys["88.168.3"]
         registered = await asyncio.to_thread(

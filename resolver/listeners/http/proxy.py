@@ -1,7 +1,7 @@
 """The web proxy: GET /{handle} sends a browser to the address that is registered, or shows what is.
 
 An HS_ALIAS value wins over 10320/loc, and that over the first URL; ?noredirect, ?type= and ?index= show a page
-instead. Only values that anybody may read count.
+instead, of an alias the page of what it stands for. Only values that anybody may read count.
 """
 
 import re
@@ -22,7 +22,8 @@ from registry.record import HandleRecord, first_of_type, public, ttl_of
 from registry.rest import INTERNAL_ERROR, STATUS
 from registry.routes import Handler, Route, percent_decode
 from registry.value import HandleValue
-from resolver.answer import Answer
+from resolver.aliases import follow
+from resolver.answer import Answer, Followed
 from resolver.listeners.http.asking import ask_for
 from resolver.listeners.http.background import Background
 from resolver.listeners.http.conditional import caching_headers
@@ -92,19 +93,23 @@ class Proxy:
             key = self._names.key_of(asked.encode())
             ask_for(request, key)
             visit = Visit.from_request(request)
-            answer = await self._resolve(request, asked, key, authoritative=visit.authoritative)
+            answer = await self._resolve(request, asked, key, visit)
             if (record := answer.record) is None:
                 return self._bury(visit.language, asked, answer)
             request[FOUND] = bool(public(record.select(visit.indexes, visit.types)))
-            return await self._respond(visit, asked, record)
+            alias = asked if isinstance(answer, Followed) else ""
+            return await self._respond(visit, str(record.handle) if alias else asked, record, alias)
         except (HandleNotFound, PrefixNotHomed) as missing:
             return await self._miss(language_of(request), asked, HandleKey(request[ASKED]), missing)
         except HandleError as error:
             return self._refuse(language_of(request), asked, error)
 
-    async def _resolve(self, request: web.Request, asked: str, key: HandleKey, *, authoritative: bool) -> Answer:
+    async def _resolve(self, request: web.Request, asked: str, key: HandleKey, visit: Visit) -> Answer:
         """An answer with a record or a tombstone. Raises HandleError: not found, not homed here, or busy."""
+        authoritative = visit.authoritative
         answer = await (self._resolver.resolve_authoritative if authoritative else self._resolver.resolve)(key)
+        if visit.wants_page and not visit.ignores_aliases:
+            answer = await follow(self._resolver, answer, authoritative=authoritative)
         if answer.record is None and answer.tombstone is None:
             answer = await self._other_nodes.answer(request, asked, asked.encode(), answer)
         if answer.record is None and answer.tombstone is None:
@@ -117,20 +122,23 @@ class Proxy:
         page = tombstone_page(asked, answer.tombstone, self._reader(language, path_of(asked)))
         return page_response(answer.status, page, language, staleness=self._resolver.staleness)
 
-    async def _respond(self, visit: Visit, asked: str, record: HandleRecord) -> web.StreamResponse:
+    async def _respond(self, visit: Visit, name: str, record: HandleRecord, alias: str) -> web.StreamResponse:
+        """`alias` is what was asked for, where it stands for the handle of the record."""
         readable = replace(record, values=public(record.values))
         step = None if visit.wants_page else self._step(visit, readable.values)
         if step is not None and step.location is not None:
             return self._redirect(visit, step, step.location)
-        return await self._show(visit, asked, readable, unsafe=step is not None)
+        return await self._show(visit, name, readable, alias, unsafe=step is not None)
 
-    async def _show(self, visit: Visit, asked: str, record: HandleRecord, *, unsafe: bool) -> web.StreamResponse:
+    async def _show(
+        self, visit: Visit, name: str, record: HandleRecord, alias: str, *, unsafe: bool
+    ) -> web.StreamResponse:
         """The page of a record with the values that anybody may read."""
         values = record.select(visit.indexes, visit.types)
         origin = await self._background.origin(record, values, visit.language) if self._background else Origin()
         freshness = Freshness(self._clock(), self._max_staleness, self._resolver.staleness)
-        page = RecordPage(asked, values, record.version, origin, freshness, record.standing, unsafe)
-        shown = record_page(page, self._reader(visit.language, path_of(asked)))
+        page = RecordPage(name, values, record.version, origin, freshness, record.standing, unsafe, alias)
+        shown = record_page(page, self._reader(visit.language, path_of(alias or name)))
         return page_response(200, shown, visit.language, staleness=freshness.staleness)
 
     def _step(self, visit: Visit, values: tuple[HandleValue, ...]) -> _Step | None:

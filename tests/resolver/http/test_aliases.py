@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -79,8 +80,23 @@ async def test_an_alias_itself_is_shown_to_who_asks_for_it(node: Node):
         answer = get(client, BOX, "?ignore_aliases").json
         assert [(value["type"], value["data"]["value"]) for value in answer["values"]] == [("HS_ALIAS", CAKE)]
         assert "aliasOf" not in answer
-        page = client.ask("GET", f"/{BOX}?noredirect")
+        page = client.ask("GET", f"/{BOX}?noredirect&ignore_aliases")
         assert page.status == 200
+        assert b"<b>BOX-LABEL</b>" in page.body
+
+    await using(node, ask)
+
+
+async def test_whoever_scans_an_alias_sees_the_page_of_what_it_stands_for(node: Node):
+    def ask(client: Client) -> None:
+        for name in NAMES:
+            page = client.ask("GET", f"/{quote(name)}?noredirect&lang=en")
+            assert page.status == 200
+            assert b"<span>88.118.1/</span><wbr><b>CAKE</b>" in page.body
+            shown = SSCC if name.startswith("(") else name
+            assert f"Asked for as {shown}".encode() in page.body
+        for name, status in ((FAR, 200), ("88.118.1/NOWHERE", 404), ("88.118.1/A", 508)):
+            assert client.ask("GET", f"/{name}?noredirect").status == status
 
     await using(node, ask)
 

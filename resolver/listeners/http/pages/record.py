@@ -64,6 +64,7 @@ class RecordPage:
     freshness: Freshness
     standing: Standing | None = None
     unsafe: bool = False  # The registered address is none that visitors are sent to.
+    alias: str = ""  # What was asked for, where it is another name of the handle.
 
 
 def record_page(page: RecordPage, reader: Reader) -> str:
@@ -140,9 +141,10 @@ def _head(page: RecordPage, values: _Values, reader: Reader) -> str:
         for address, host in values.addresses
     )
     name = f'<p class="name">{name_parts(page.handle)}</p>'
+    alias = f'<p class="by">{reader.say("record.alias", alias=page.alias)}</p>' if page.alias else ""
     title = f"<h1>{values.title}</h1>{name}" if values.title else f'<h1 class="name">{name_parts(page.handle)}</h1>'
     actions = f'<p class="go">{go}</p>' if go else ""
-    return f'<section class="card head">{by}{title}<p class="chips">{"".join(chips)}</p>{actions}</section>'
+    return f'<section class="card head">{by}{title}{alias}<p class="chips">{"".join(chips)}</p>{actions}</section>'
 
 
 def _chip(kind: str, text: str) -> str:

@@ -48,6 +48,7 @@ TEXTS: Final[Catalogue] = {
     "front.what": ("What can be looked up", "可查询的编码"),
     "front.handle": ("Identifiers of this node", "本节点的标识"),
     "front.address": ("Addresses printed in QR codes", "二维码中的网址"),
+    "record.alias": ("Asked for as {alias}", "查询所用编码：{alias}"),
     "record.state": ("Registered", "已注册"),
     "record.current": ("Up to date", "数据最新"),
     "record.frozen": ("Frozen: not to be changed", "已冻结"),
