@@ -1,22 +1,29 @@
 """What a change of the leader costs: seconds without writes, failed reads, lost writes, and how stale an answer was.
 
 Three Postgres under Patroni run on the loopback interface with the configuration that is shipped, and one node over
-them. Writers register handles and change one again and again; readers ask for what is kept, and for what is read from
-the nearest server. Then the leader is killed, or another is given the lead.
+them. Writers register handles and change one again and again, half of them without a key that makes it safe to send a
+write twice; readers ask for what is kept, and for what is read from the nearest server. Then the leader is killed, or
+another is given the lead; the former leader comes back as a replica before the next run.
 
-    python -m bench.failover --runs 10 --patroni .judges/patroni/bin/python --etcd .judges/etcd/usr/bin/etcd
+    python -m bench.failover --runs 10 --keep
+    python -m bench.failover --runs 10 --planned --keep
+
+A run that is not over in time is noted as such and the next one begins; whatever happens, it ends within LONGEST.
 """
 
 import argparse
 import asyncio
+import signal
+import sys
 import tempfile
 import time
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 from uuid import uuid4
 
@@ -26,6 +33,7 @@ import orjson
 from bench.lab import ADMINISTRATOR, SECRET, add_administrator
 from bench.patroni_cluster import Cluster, a_cluster
 from bench.surroundings import keep, surroundings
+from registry.database import DATABASE_AWAY
 from registry.migrate import migrate
 from registry.settings import RegistrySettings
 from registry.store import Store
@@ -39,9 +47,15 @@ CHANGED: Final = f"{PREFIX}/CHANGED"
 WRITERS: Final = 4
 CALM: Final = 3.0  # Seconds of load before the fault and after writes came back.
 PATIENCE: Final = 120.0  # Seconds for writes to come back.
+LONGEST_RUN: Final = 240.0  # Seconds for one run with the return of the former leader: four times what it takes.
+LONGEST: Final = 840.0  # Seconds after which no other run begins and none goes on.
+# Seconds that an answer may be old, as stated: HOST_TIMEOUT for each of three hosts, LOOK_TIMEOUT, and the pause before
+# the next try.
+STALEST: Final = 15.0
 PAUSE: Final = 0.01  # Seconds between two questions of one reader: the load is to be steady, not heavy.
-NOT_NOW: Final = frozenset({502, 503, 504})
 OK: Final = frozenset({200, 201})
+
+Change = Callable[[Cluster, str], Awaitable["Outcome"]]
 
 
 @dataclass(slots=True)
@@ -51,13 +65,17 @@ class Outcome:
     kind: str
     seconds_without_writes: float = 0.0
     writes: int = 0
-    writes_sent_again: int = 0
+    writes_failed: int = 0  # Answered with anything but success, or not at all; which is in `failures`.
+    failures: dict[str, int] = field(default_factory=dict)
     kept_reads: int = 0
     kept_reads_failed: int = 0
     other_reads: int = 0
     other_reads_failed: int = 0
     stalest_seconds: float = 0.0
+    stale_beyond_bound: int = 0
     lost_writes: int = 0
+    seconds_until_whole: float = 0.0  # From the end of the load until the former leader follows again.
+    unfinished: str = ""  # Why it is no measurement.
 
 
 @dataclass(slots=True)
@@ -72,14 +90,16 @@ class Load:
     stopping: bool = False
 
     async def register(self, session: aiohttp.ClientSession) -> None:
+        """Each second handle under a key."""
         while not self.stopping:
-            handle = f"{PREFIX}/{uuid4()}"
-            await self._written(session, handle, "here")
-            self.acknowledged.append(handle)
+            for headers in ({}, _key()):
+                handle = f"{PREFIX}/{uuid4()}"
+                await self._written(session, handle, "here", headers)
+                self.acknowledged.append(handle)
 
     async def change(self, session: aiohttp.ClientSession) -> None:
         while not self.stopping:
-            await self._written(session, CHANGED, str(len(self.numbers)))
+            await self._written(session, CHANGED, str(len(self.numbers)), _key())
             self.numbers.append(time.monotonic())
             await asyncio.sleep(PAUSE)
 
@@ -99,7 +119,9 @@ class Load:
             if value is None:
                 self.outcome.other_reads_failed += 1
             elif value + 1 < len(self.numbers) and self.numbers[value + 1] < begun:
-                self.outcome.stalest_seconds = max(self.outcome.stalest_seconds, begun - self.numbers[value + 1])
+                old = begun - self.numbers[value + 1]
+                self.outcome.stalest_seconds = max(self.outcome.stalest_seconds, old)
+                self.outcome.stale_beyond_bound += old > STALEST
             await asyncio.sleep(PAUSE)
 
     async def writes_after(self, instant: float) -> None:
@@ -111,23 +133,27 @@ class Load:
         instants = sorted(self.acknowledged_at)
         return max(after - before for before, after in pairwise(instants))
 
-    async def _written(self, session: aiohttp.ClientSession, handle: str, text: str) -> None:
-        """Sends a write under its key until it is answered."""
-        key = {"Idempotency-Key": str(uuid4())}
+    async def _written(
+        self, session: aiohttp.ClientSession, handle: str, text: str, headers: Mapping[str, str]
+    ) -> None:
+        """Sends a write until it is answered. All of these say the same when they are made twice."""
         body = orjson.dumps([{"index": 1, "type": "DESC", "data": text}])
-        while True:
-            try:
-                async with session.put(f"{self.url}/api/handles/{handle}", data=body, headers=key) as response:
-                    if response.status in OK:
-                        break
-                    if response.status not in NOT_NOW:
-                        raise RuntimeError(f"{response.status} {await response.text()}")
-            except (aiohttp.ClientError, TimeoutError):
-                pass
-            self.outcome.writes_sent_again += 1
+        while not await self._is_made(session.put(f"{self.url}/api/handles/{handle}", data=body, headers=headers)):
+            self.outcome.writes_failed += 1
             await asyncio.sleep(PAUSE * 10)
         self.outcome.writes += 1
         self.acknowledged_at.append(time.monotonic())
+
+    async def _is_made(self, sending: "AbstractAsyncContextManager[aiohttp.ClientResponse]") -> bool:
+        try:
+            async with sending as response:
+                if response.status in OK:
+                    return True
+                failure = str(response.status)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            failure = type(error).__name__
+        self.outcome.failures[failure] = self.outcome.failures.get(failure, 0) + 1
+        return False
 
     async def _value(self, session: aiohttp.ClientSession, handle: str) -> int | None:
         """The number that a handle holds, 0 for one without; None when it is not answered."""
@@ -164,16 +190,16 @@ async def kill_leader(cluster: Cluster, url: str) -> Outcome:
     async def kill() -> None:
         await asyncio.to_thread(cluster.members[leader].kill)
 
-    outcome = await measure(cluster, url, "killed", kill)
-    await asyncio.to_thread(cluster.revive, leader)
-    await cluster.is_whole()
+    try:
+        outcome = await measure(cluster, url, "killed", kill)
+    finally:
+        if cluster.members[leader].patroni is None:
+            await asyncio.to_thread(cluster.revive, leader)
     return outcome
 
 
 async def switch_over(cluster: Cluster, url: str) -> Outcome:
-    outcome = await measure(cluster, url, "switched over", cluster.switch_over)
-    await cluster.is_whole()
-    return outcome
+    return await measure(cluster, url, "switched over", cluster.switch_over)
 
 
 @asynccontextmanager
@@ -226,17 +252,48 @@ def _session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=20))
 
 
+def _key() -> dict[str, str]:
+    return {"Idempotency-Key": str(uuid4())}
+
+
+async def _bounded(cluster: Cluster, url: str, change: Change, seconds: float) -> Outcome:
+    """One run, or why there is none."""
+    try:
+        async with asyncio.timeout(seconds):
+            await cluster.is_whole()
+            outcome = await change(cluster, url)
+            begun = time.monotonic()
+            await cluster.is_whole()
+            outcome.seconds_until_whole = round(time.monotonic() - begun, 3)
+            return outcome
+    except (aiohttp.ClientError, RuntimeError, ExceptionGroup, *DATABASE_AWAY) as failed:
+        return Outcome("", unfinished=repr(failed))
+
+
 async def _run(asked: argparse.Namespace) -> list[dict[str, Any]]:
-    made = []
+    made: list[dict[str, Any]] = []
     change = switch_over if asked.planned else kill_leader
+    ends = time.monotonic() + LONGEST
     with tempfile.TemporaryDirectory(prefix="filament-failover-") as name:
         directory = Path(name)
         programs = (asked.patroni.absolute(), asked.etcd.absolute())
         async with a_cluster(directory, *programs) as cluster, a_node(cluster, directory / "node") as url:
-            for _ in range(asked.runs):
-                made.append(asdict(await change(cluster, url)))
+            while len(made) < asked.runs and (left := ends - time.monotonic()) > 0:
+                made.append(asdict(await _bounded(cluster, url, change, min(LONGEST_RUN, left))))
                 print(orjson.dumps(made[-1]).decode(), flush=True)
     return made
+
+
+def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The least, the middle and the most of each figure, over the runs that were finished."""
+    finished = [run for run in runs if not run["unfinished"]]
+    if not finished:
+        return {"finished": 0}
+    figures = {
+        name: [run[name] for run in finished] for name, first in finished[0].items() if isinstance(first, int | float)
+    }
+    spread = {name: [min(each), round(median(each), 3), max(each)] for name, each in figures.items()}
+    return {"finished": len(finished), "least_middle_most": spread}
 
 
 def main() -> None:
@@ -247,7 +304,11 @@ def main() -> None:
     parser.add_argument("--etcd", type=Path, default=Path(".judges/etcd/usr/bin/etcd"))
     parser.add_argument("--keep", action="store_true", help="write the figures to bench/results")
     asked = parser.parse_args()
-    found = {"surroundings": surroundings(), "runs": asyncio.run(_run(asked))}
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # in order: all servers are stopped
+    where = surroundings()
+    runs = asyncio.run(_run(asked))
+    found = {"surroundings": where, "planned": asked.planned, "runs": runs, **summary(runs)}
+    print(orjson.dumps(summary(runs)).decode())
     if asked.keep:
         print(keep("failover-planned" if asked.planned else "failover", found))
 

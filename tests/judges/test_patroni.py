@@ -10,13 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from bench.failover import Outcome, a_node, kill_leader
+from bench.failover import STALEST, Outcome, a_node, kill_leader
 from bench.patroni_cluster import Cluster, a_cluster
 from registry.embedded_errors import ProgramsNotFound
 from registry.postgres_programs import find_binaries
 from tests.judges.judge import INSTALLING, ROOT, environment
-
-STALEST = 15.0  # Seconds: the stated bound, HOST_TIMEOUT for each host, LOOK_TIMEOUT and the pause before the next try.
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +69,4 @@ async def test_no_acknowledged_write_is_lost_and_kept_answers_never_stop(cluster
         before = await cluster.leader()
         assert_nothing_was_lost(await kill_leader(cluster, url))
         assert await cluster.leader() != before
+        await cluster.is_whole()
