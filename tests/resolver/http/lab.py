@@ -80,7 +80,7 @@ async def lab(
 ) -> AsyncIterator[Node]:
     """`settings` are those of the registry, or of the resolver or the limits where these have them."""
     registry = RegistrySettings(dsn=dsn, data_directory=str(directory), administrators=(ADMINISTRATOR,))
-    ours = ResolverSettings(listen=("127.0.0.1",), port=0, native_port=0)
+    ours = ResolverSettings(listen=("127.0.0.1",), port=0, native_port=0, max_staleness=TIMEOUT)  # machines stall
     limits = LimitSettings()
     for name, value in settings.items():
         if hasattr(limits, name):
