@@ -46,6 +46,7 @@ from registry.people_api import PeopleHandlers
 from registry.personal import Vault
 from registry.port import Port, listen
 from registry.problems import problem
+from registry.purge_api import PurgeHandlers
 from registry.range_api import RangeHandlers
 from registry.rights import Rights
 from registry.routes import Handler, Route, Router, raw_path
@@ -112,6 +113,7 @@ def create_app(store: Store) -> web.Application:
         *TransferHandlers(store, callers, rights).routes(),
         *TraceHandlers(store, callers, rights).routes(),
         audit.route(),
+        PurgeHandlers(store, callers, rights).route(),
         *ViewHandlers(store, callers, rights).routes(),
         ArchiveHandlers(store, callers, rights).route(),
         *MappingHandlers(store, callers).routes(),

@@ -74,6 +74,7 @@ ROWS: dict[str, Row] = {
     "GET /api/trace/{handle}": Row({"direction": "forward"}),
     "GET /api/recall/{handle}": Row(),
     "GET /api/audit": Row(PREFIX),
+    "POST /api/purge": Row({}, {"handles": ["{handle}"], "prefixes": ["{prefix}"]}),
     "GET /api/views": Row(PREFIX),
     "PUT /api/views": Row(PREFIX, {"partners": [OURS], "views": []}),
     "GET /api/export": Row(PREFIX),
