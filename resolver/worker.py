@@ -114,8 +114,9 @@ async def _work(channel: socket.socket) -> None:
 
 def main() -> None:
     if sys.platform == "linux":
-        # The end of the stream says the same, but only to a loop that runs: this ends one that is stuck, too.
-        ctypes.CDLL(None, use_errno=True).prctl(PARENT_DEATH_SIGNAL, signal.SIGTERM)
+        # At once, as systemd does it: whoever is started in the supervisor's place finds its ports free. The end of the
+        # stream says the same to whoever was born too late for this.
+        ctypes.CDLL(None, use_errno=True).prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
     channel = socket.socket(fileno=os.dup(0))
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)  # our own children are not to hold the line

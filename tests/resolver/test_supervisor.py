@@ -14,6 +14,7 @@ import pytest
 from registry.certificate import make_certificate, node_key
 from resolver.child import Child, Order
 from resolver.measurements import counted_together
+from resolver.node import DRAIN
 from tests.resolver.running_node import RunningNode, arguments, ask, is_running, text_of, until
 from tests.resolver.test_cli import filament
 
@@ -111,13 +112,26 @@ async def test_a_second_signal_does_not_wait_for_what_is_in_flight(book_dsn, tmp
     assert not is_running(worker)
 
 
-async def test_nothing_outlives_a_killed_supervisor(book_dsn, tmp_path):
-    with RunningNode(*arguments(book_dsn, tmp_path)) as node:
-        node.ready()
+async def test_nothing_outlives_a_killed_supervisor_whatever_is_asked_and_its_ports_are_free(book_dsn, tmp_path):
+    patient = {"resolver__miss_deadline": 60}
+    with RunningNode(*arguments(book_dsn, tmp_path, **patient)) as node:
+        url, _ = node.ready()
+        port = int(url.rpartition(":")[2])
         children = [node.pid_of(part) for part in ("registry", "worker 1", "worker 2")]
         assert all(map(is_running, children))
-        node.process.kill()
-        until(lambda: not any(map(is_running, children)), "the end of every child")
+        locking = await asyncpg.connect(book_dsn)
+        async with locking.transaction():
+            await locking.execute("LOCK TABLE handle IN ACCESS EXCLUSIVE MODE")
+            with socket.create_connection(("127.0.0.1", port)) as asker:
+                asker.sendall(f"GET /api/handles/{HANDLE} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                await somebody_waits_for_the_lock(locking)
+                node.process.kill()
+                # Not after the seconds that a node which stops gives to what is in flight.
+                until(lambda: not any(map(is_running, children)), "the end of every child", DRAIN / 2)
+        await locking.close()
+    with RunningNode(*arguments(book_dsn, tmp_path, resolver__port=port)) as successor:
+        assert successor.ready()[0] == url
+        assert resolved(url)
 
 
 async def test_a_node_with_its_own_postgres_survives_the_death_of_it(tmp_path):
