@@ -47,7 +47,7 @@ from resolver.tally import Cell
 PRODUCTS: Final = 1000
 VALUES: Final = (
     HandleValue(1, "URL", b"https://brand.example/products/garment?from=label"),
-    HandleValue(2, "DESC", "涤纶针织短袖,白色,M 码".encode()),
+    HandleValue(2, "DESC", "涤纶针织短袖，白色，M 码".encode()),
 )
 HOMED: Final = PrefixTable((Prefix(1, b"88.1", "88.1", True), Prefix(2, b"GS1", "gs1", True)))
 MICRO: Final = 1e6

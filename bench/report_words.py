@@ -29,7 +29,7 @@ svg .grid { stroke: var(--faint); }
 
 BUSY: Final = Title(
     "The machine had other work before the start. These figures are no basis for a comparison; measure again.",
-    "开始测量之前机器上已有其他负载。这些数字不能作为比较的依据,请重新测量。",
+    "开始测量之前机器上已有其他负载。这些数字不能作为比较的依据，请重新测量。",
 )
 HEADINGS: Final[Mapping[str, Title]] = {
     "report": Title("Filament: what was measured", "Filament 测量报告"),
@@ -48,17 +48,17 @@ NOTES: Final[Mapping[str, Title]] = {
     "throughput": Title(
         "A point for each measurement: identifiers a second, and the time within which 99 of 100 answers came. "
         "To the right and below is better.",
-        "每次测量一个点:每秒标识数,以及 99% 的应答所用时间。越靠右下越好。",
+        "每次测量一个点：每秒标识数，以及 99% 的应答所用时间。越靠右下越好。",
     ),
     "percentiles": Title(
         "All rounds of a measurement together; the right end is the slowest answers.",
-        "同一测量的各轮合并;右端为最慢的应答。",
+        "同一测量的各轮合并；右端为最慢的应答。",
     ),
     "hit ratio": Title("Of the last round.", "取最后一轮。"),
     "memory": Title(
-        "Resident memory of the server's processes, of the last round.", "服务器进程的常驻内存,取最后一轮。"
+        "Resident memory of the server's processes, of the last round.", "服务器进程的常驻内存，取最后一轮。"
     ),
-    "answers": Title("Identifiers answered in each second, of the last round.", "每秒解析的标识数,取最后一轮。"),
+    "answers": Title("Identifiers answered in each second, of the last round.", "每秒解析的标识数，取最后一轮。"),
 }
 PLOTS: Final[Mapping[str, Title]] = {
     "rate": Title("identifiers a second", "每秒标识数"),
@@ -80,7 +80,7 @@ COLUMNS: Final[Mapping[str, tuple[Title, ...]]] = {
     ),
     "runs": (
         Title("measurement", "测量"),
-        Title("identifiers a second, median", "每秒标识数(中位数)"),
+        Title("identifiers a second, median", "每秒标识数（中位数）"),
         Title("least – greatest", "最小 – 最大"),
         Title("per second of the server's CPU", "每 CPU 秒"),
         Title("p50"),
@@ -104,8 +104,8 @@ SURROUNDINGS: Final[Mapping[str, Title]] = {
     "commit": Title("commit", "提交"),
     "processor": Title("processor", "处理器"),
     "cores": Title("cores", "核数"),
-    "memory_gib": Title("memory, GiB", "内存(GiB)"),
-    "load_before": Title("load before the start (1, 5, 15 minutes)", "开始前的系统负载(1、5、15 分钟)"),
+    "memory_gib": Title("memory, GiB", "内存（GiB）"),
+    "load_before": Title("load before the start (1, 5, 15 minutes)", "开始前的系统负载（1、5、15 分钟）"),
     "cores_in_use_before": Title("cores in use before the start", "开始前被占用的核数"),
     "system": Title("system", "系统"),
     "python": Title("Python"),

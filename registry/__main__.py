@@ -68,7 +68,7 @@ MESSAGES: Final[Catalogue] = {
 # What argparse shows, in both languages at once: it is made before anybody's language is known.
 HELP: Final = {
     "program": "Migrates, loads, exports and administers the book. 注册库的升级、导入、导出与管理接口。",
-    "config": "settings file / 配置文件 (TOML)",
+    "config": "settings file / 配置文件（TOML）",
     "migrate": "bring the schema up to date / 升级数据库结构",
     "serve": "serve the registry's own interface / 提供注册接口",
     "load": "load a file; - is standard input / 批量导入文件，- 表示标准输入",

@@ -20,8 +20,8 @@ _MISSING: Final = _REFUSED | {404: _PROBLEM}
 
 
 _SPAN: Final = (
-    Parameter("from", "Date or time at which to begin (ISO 8601); today.", "起始日期或时间(ISO 8601),默认为今天。"),
-    Parameter("to", "Date or time before which to end; now.", "截止日期或时间(不含),默认为现在。"),
+    Parameter("from", "Date or time at which to begin (ISO 8601); today.", "起始日期或时间（ISO 8601），默认为今天。"),
+    Parameter("to", "Date or time before which to end; now.", "截止日期或时间（不含），默认为现在。"),
     LANGUAGE_PARAMETER,
 )
 
@@ -41,13 +41,13 @@ def _bulk_routes(bulk: BulkHandlers) -> tuple[Route, ...]:
             bulk.load,
             "load",
             "Load a file of handles: NDJSON, CSV or XLSX, of any length.",
-            "批量导入标识文件(NDJSON、CSV 或 XLSX),长度不限。",
+            "批量导入标识文件（NDJSON、CSV 或 XLSX），长度不限。",
             (
-                Parameter("source", "Name of the file, for people.", "文件名,供查看。"),
+                Parameter("source", "Name of the file, for people.", "文件名，供查看。"),
                 Parameter(
                     "Idempotency-Key",
                     "Makes a second sending the same load: a broken one goes on where it ended.",
-                    "相同的键表示同一次导入;中断后从断点继续。",
+                    "相同的键表示同一次导入；中断后从断点继续。",
                     place="header",
                 ),
                 LANGUAGE_PARAMETER,
@@ -76,7 +76,7 @@ def _bulk_routes(bulk: BulkHandlers) -> tuple[Route, ...]:
             bulk.show_refused,
             "showRefused",
             "The refused rows as a file of the same form, each with the reason.",
-            "被拒绝的行,格式与原文件相同,并附原因。",
+            "被拒绝的行，格式与原文件相同，并附原因。",
             (LANGUAGE_PARAMETER,),
             responses=_MISSING | {200: ", ".join(MEDIA_TYPES)},
             authenticated=True,
@@ -98,13 +98,13 @@ def _statistics_routes(statistics: StatisticsHandlers) -> tuple[Route, ...]:
                 Parameter(
                     "per",
                     "Period of each row; sources are counted by day.",
-                    "统计周期;来源只按天统计。",
+                    "统计周期；来源只按天统计。",
                     {"type": "string", "enum": list(PERIODS)},
                 ),
                 Parameter(
                     "prefix",
                     "Only this prefix; administrators of a prefix must name theirs.",
-                    "只统计该前缀;企业管理员须填写自己的前缀。",
+                    "只统计该前缀；企业管理员须填写自己的前缀。",
                 ),
                 *_SPAN,
             ),
@@ -134,13 +134,13 @@ def _search_route(search: SearchHandlers) -> Route:
         search.find,
         "search",
         "Handles of a prefix by a value of a type that was declared searchable: all cakes of a batch.",
-        "按值检索某前缀下的标识(类型须先声明为可检索),例如某批号的全部丝饼。",
+        "按值检索某前缀下的标识（类型须先声明为可检索），例如某批号的全部丝饼。",
         (
             Parameter("prefix", "The prefix.", "前缀。", required=True),
             Parameter("type", "Type of the value.", "值的类型。", required=True),
             Parameter("value", "The whole value.", "完整的值。", required=True),
-            Parameter("cursor", "Where a page begins: of the page before.", "起始位置,取自上一页。"),
-            Parameter("limit", "Handles of a page; 100.", "每页标识数,默认 100。", {"type": "integer"}),
+            Parameter("cursor", "Where a page begins: of the page before.", "起始位置，取自上一页。"),
+            Parameter("limit", "Handles of a page; 100.", "每页标识数，默认 100。", {"type": "integer"}),
             LANGUAGE_PARAMETER,
         ),
         responses=_REFUSED | {200: "application/json", 404: _PROBLEM},

@@ -82,7 +82,7 @@ class ApplicationHandlers:
         return (
             Route(
                 *("POST", "/api/applications", self.apply, "apply"),
-                *("Apply for a prefix, with an account to follow the application.", "企业申请前缀,同时创建账号。"),
+                *("Apply for a prefix, with an account to follow the application.", "企业申请前缀，同时创建账号。"),
                 (LANGUAGE_PARAMETER,),
                 request={JSON: ApplicationForm},
                 responses=REFUSED | {201: JSON},
@@ -92,7 +92,7 @@ class ApplicationHandlers:
                 *("GET", "/api/applications", self.list, "listApplications"),
                 (
                     "Applications, one's own or, for reviewers, all; personal data are masked.",
-                    "申请列表,个人信息已脱敏。",
+                    "申请列表，个人信息已脱敏。",
                 ),
                 OBJECTS,
                 parameters=(
@@ -110,7 +110,7 @@ class ApplicationHandlers:
                     Parameter(
                         "personal",
                         "full: personal data unmasked, for reviewers; that they looked is kept.",
-                        "full:审核员查看完整个人信息,查看行为会被记录。",
+                        "full：审核员查看完整个人信息，查看行为会被记录。",
                     ),
                 ),
             ),
@@ -140,7 +140,7 @@ class ApplicationHandlers:
                 *("POST", _ONE + "/{step}", self.take, "takeStep"),
                 (
                     f"Take a step: {', '.join(sorted(OF_REVIEWERS | OF_APPLICANTS))}.",
-                    "审核或撤回:approve、reject、return、submit、withdraw。",
+                    "审核或撤回：approve、reject、return、submit、withdraw。",
                 ),
                 OBJECT,
                 form=StepForm,

@@ -37,7 +37,7 @@ class ArchiveHandlers:
         return Route(
             *("GET", "/api/export", self.send, "exportArchive"),
             "Everything of an enterprise: handles, states, ranges, templates, rules; a job takes it in at any node.",
-            "导出企业的全部内容(标识、状态、号段、模板、编码规则),可作为任务导入任一节点。",
+            "导出企业的全部内容（标识、状态、号段、模板、编码规则），可作为任务导入任一节点。",
             (
                 Parameter("prefix", "Only this prefix.", "只导出该前缀。"),
                 Parameter("since", "Only what changed behind this cursor.", "只导出该游标之后的变更。"),

@@ -53,18 +53,18 @@ class AuditHandlers:
         return Route(
             *("GET", "/api/audit", self.show, "audit"),
             "Who did what at this node, newest first; of a prefix, or of all.",
-            "审计日志:何人何时做了什么,最新的在前;可按前缀查看。",
+            "审计日志：何人何时做了什么，最新的在前；可按前缀查看。",
             (
                 Parameter(
                     "prefix",
                     "Only acts on this prefix; administrators of a prefix must name theirs.",
-                    "只返回该前缀的操作;企业管理员须填写自己的前缀。",
+                    "只返回该前缀的操作；企业管理员须填写自己的前缀。",
                 ),
                 Parameter("before", "Only acts below this number.", "只返回编号小于该值的记录。", number),
                 Parameter(
                     "limit",
                     f"Acts of a page, at most {MAX_SHOWN}.",
-                    f"每页记录数,最多 {MAX_SHOWN}。",
+                    f"每页记录数，最多 {MAX_SHOWN}。",
                     {"type": "integer", "minimum": 1, "maximum": MAX_SHOWN},
                 ),
                 LANGUAGE_PARAMETER,

@@ -18,7 +18,7 @@ OBJECT: Final = {"type": "object"}
 OBJECTS: Final = {"type": "array", "items": OBJECT}
 MAX_NUMBER: Final = 999_999_999  # Of an enterprise, a person, a token: what nine digits hold.
 _NUMBER: Final = {"type": "integer", "minimum": 1, "maximum": MAX_NUMBER}
-ENTERPRISE: Final = Parameter("enterprise", "Number of the enterprise; one's own.", "企业编号,默认为本企业。", _NUMBER)
+ENTERPRISE: Final = Parameter("enterprise", "Number of the enterprise; one's own.", "企业编号，默认为本企业。", _NUMBER)
 AFTER: Final = Parameter("after", "Only those behind this number.", "只返回该编号之后的。", _NUMBER)
 
 _OCTETS: Final = web.RequestKey("octets", bytes)

@@ -33,13 +33,13 @@ TEXTS: Final[Catalogue] = {
     "other": ("中文", "English"),
     "no_script": (
         "The interactive page needs JavaScript. These are the operations:",
-        "交互页面需要 JavaScript。全部操作如下:",
+        "交互页面需要 JavaScript。全部操作如下：",
     ),
 }
 LANGUAGE_PARAMETER: Final = Parameter(
     "lang",
     "Language of the answer, in place of Accept-Language; one that is not there changes nothing.",
-    "应答语言,代替 Accept-Language;不支持的语言不起作用。",
+    "应答语言，代替 Accept-Language；不支持的语言不起作用。",
     {"type": "string", "examples": list(LANGUAGES)},
 )
 

@@ -60,7 +60,7 @@ class StandingHandlers:
             ),
             json_route(
                 *("POST", _ONE + "/{step}", self.take, "moveEnterprise"),
-                (f"Take a step: {', '.join(STEP_NAMES)}.", "暂停、恢复或退出:suspend、resume、leave。"),
+                (f"Take a step: {', '.join(STEP_NAMES)}.", "暂停、恢复或退出：suspend、resume、leave。"),
                 OBJECT,
                 form=ReasonForm,
             ),

@@ -60,22 +60,22 @@ class FeedHandlers:
             self.show,
             "changes",
             "What becomes of the handles of a prefix, in order and with nothing left out, as CloudEvents.",
-            "按顺序、无遗漏地获取某前缀下标识的变更(CloudEvents)。",
+            "按顺序、无遗漏地获取某前缀下标识的变更（CloudEvents）。",
             (
                 Parameter(
                     "prefix",
                     "Only this prefix; administrators of a prefix must name theirs.",
-                    "只返回该前缀的变更;企业管理员须填写自己的前缀。",
+                    "只返回该前缀的变更；企业管理员须填写自己的前缀。",
                 ),
                 Parameter(
                     "cursor",
                     "Of the last event heard, or 'oldest' or 'now'; a stream takes Last-Event-ID instead.",
-                    "上一事件的游标,或 oldest、now;事件流使用 Last-Event-ID。",
+                    "上一事件的游标，或 oldest、now；事件流使用 Last-Event-ID。",
                 ),
                 Parameter(
                     "limit",
                     f"Events of a page, at most {MAX_EVENTS}.",
-                    f"每页事件数,最多 {MAX_EVENTS}。",
+                    f"每页事件数，最多 {MAX_EVENTS}。",
                     {"type": "integer", "minimum": 1, "maximum": MAX_EVENTS},
                 ),
                 LANGUAGE_PARAMETER,

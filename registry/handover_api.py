@@ -71,17 +71,18 @@ class TransferHandlers:
         before = Parameter("before", "Those below this number.", "编号小于此值的。", {"type": "integer", "minimum": 1})
         language = LANGUAGE_PARAMETER
         return (
-            Route("GET", _PATH, self.list, "listTransfers", "Transfers, the latest first.", "列出标识转移,最新的在前。",
+            Route("GET", _PATH, self.list, "listTransfers",
+                  "Transfers, the latest first.", "列出标识转移，最新的在前。",
                   (prefix, before, language), responses=_REFUSED | {200: json}, authenticated=True,
                   answers={200: list[TransferForm]}),
             Route("POST", _PATH, self.propose, "proposeTransfer",
                   "Propose that handles go to another enterprise; the other side has to agree.",
-                  "提议将标识转移给另一企业,须对方同意。", (language,), request={json: ProposalForm},
+                  "提议将标识转移给另一企业，须对方同意。", (language,), request={json: ProposalForm},
                   responses=_REFUSED | {201: json, 413: _PROBLEM}, authenticated=True, answers={201: TransferForm}),
             Route("GET", _ONE, self.show, "transfer", "One transfer.", "查看一次转移。", (language,),
                   responses=_REFUSED | {200: json}, authenticated=True, answers=own),
             Route("POST", _ONE + "/accept", self.accept, "acceptTransfer",
-                  "Agree: all the handles are handed over at once.", "同意转移:全部标识一次性移交。", (language,),
+                  "Agree: all the handles are handed over at once.", "同意转移：全部标识一次性移交。", (language,),
                   responses=_REFUSED | {200: json}, authenticated=True, answers=own),
             Route("POST", _ONE + "/decline", self.decline, "declineTransfer",
                   "Refuse what was proposed, or withdraw it.", "拒绝或撤回转移提议。", (language,),

@@ -43,16 +43,16 @@ class HistoryHandlers:
     def routes(self) -> tuple[Route, ...]:
         version = Parameter("version", "This version.", "该版本。", _NUMBER)
         since = Parameter(
-            "since", "With version: what changed since this one.", "与 version 同用:自该版本以来的变化。", _NUMBER
+            "since", "With version: what changed since this one.", "与 version 同用：自该版本以来的变化。", _NUMBER
         )
         return (
             Route(
                 *("GET", _PATH, self.show, "history"),
                 "The versions of a handle; one of them, by number or time; or the difference of two.",
-                "标识的历史版本;按版本号或时间查看其一;或比较两个版本。",
+                "标识的历史版本；按版本号或时间查看其一；或比较两个版本。",
                 (
                     version,
-                    Parameter("at", "As it was at this time (ISO 8601).", "该时刻的内容(ISO 8601)。"),
+                    Parameter("at", "As it was at this time (ISO 8601).", "该时刻的内容（ISO 8601）。"),
                     since,
                     Parameter("before", "List the versions below this one.", "列出该版本之前的版本。", _NUMBER),
                     LANGUAGE_PARAMETER,

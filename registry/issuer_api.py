@@ -66,7 +66,7 @@ class IssuerHandlers:
             ),
             json_route(
                 *("POST", f"{_PATH}/revoke", self.revoke, "revokeIssuer"),
-                ("Take that back; what was written stays.", "撤销授权;已写入的编码不受影响。"),
+                ("Take that back; what was written stays.", "撤销授权；已写入的编码不受影响。"),
                 form=PartForm,
             ),
         )

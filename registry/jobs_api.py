@@ -92,7 +92,7 @@ class JobHandlers:
             Route(
                 *("POST", "/api/jobs", self.submit, "submitJob"),
                 "Send a file whose rows are worked off in the background: NDJSON, CSV or XLSX.",
-                "提交后台任务:上传文件(NDJSON、CSV 或 XLSX),由节点逐行处理。",
+                "提交后台任务：上传文件（NDJSON、CSV 或 XLSX），由节点逐行处理。",
                 _SUBMIT,
                 request={media_type: {} for media_type in MEDIA_TYPES},  # What rows say is found out later, row by row.
                 responses=REFUSED
@@ -105,10 +105,10 @@ class JobHandlers:
             Route(
                 *("GET", "/api/jobs", self.list, "listJobs"),
                 "One's own jobs and those of one's enterprise, the newest first.",
-                "本企业的任务,最新的在前。",
+                "本企业的任务，最新的在前。",
                 (
                     Parameter("before", "Only those before this number.", "只返回该编号之前的。", _NUMBER),
-                    Parameter("limit", "How many; 100.", "数量,默认 100。", {"type": "integer"}),
+                    Parameter("limit", "How many; 100.", "数量，默认 100。", {"type": "integer"}),
                     LANGUAGE_PARAMETER,
                 ),
                 responses=REFUSED | {200: "application/json"},
@@ -118,7 +118,7 @@ class JobHandlers:
             Route(
                 *("GET", _PATH, self.show, "showJob"),
                 "How far a job is: rows done, rate, time remaining.",
-                "任务进度:已处理行数、速度、剩余时间。",
+                "任务进度：已处理行数、速度、剩余时间。",
                 (LANGUAGE_PARAMETER,),
                 responses=REFUSED | {200: "application/json"},
                 authenticated=True,
@@ -127,7 +127,7 @@ class JobHandlers:
             Route(
                 *("DELETE", _PATH, self.cancel, "cancelJob"),
                 "End a job before its time: what it wrote stays or, with onError=rollback, is taken back.",
-                "取消任务:已写入的保留;onError=rollback 时撤销。",
+                "取消任务：已写入的保留；onError=rollback 时撤销。",
                 (LANGUAGE_PARAMETER,),
                 responses=REFUSED | {202: "application/json"},
                 authenticated=True,
@@ -136,7 +136,7 @@ class JobHandlers:
             Route(
                 *("GET", "/api/jobs/{job}/results", self.results, "jobResults"),
                 "Every row with what became of it, in the form that was sent.",
-                "逐行结果,格式与提交的文件相同。",
+                "逐行结果，格式与提交的文件相同。",
                 (LANGUAGE_PARAMETER,),
                 responses=REFUSED | {200: ", ".join(MEDIA_TYPES), 410: PROBLEM},
                 authenticated=True,
@@ -282,23 +282,23 @@ _SUBMIT: Final = (
     Parameter(
         "kind",
         "What is done: register (or replace), update the values that are given, delete, or put into a state.",
-        "任务类型:register 登记(已有则替换)、update 只更新给出的值、delete 删除、state 变更状态。",
+        "任务类型：register 登记（已有则替换）、update 只更新给出的值、delete 删除、state 变更状态。",
         {"type": "string", "enum": list(KINDS)},
     ),
     Parameter(
         "onError",
         "proceed without the rows that are refused, or rollback: what was written is taken back.",
-        "出错时:proceed 跳过被拒绝的行继续,rollback 撤销全部写入。",
+        "出错时：proceed 跳过被拒绝的行继续，rollback 撤销全部写入。",
         {"type": "string", "enum": list(ON_ERROR)},
     ),
-    Parameter("source", "Name of the file, for people.", "文件名,供查看。"),
+    Parameter("source", "Name of the file, for people.", "文件名，供查看。"),
     Parameter(
         "state",
         "Of kind state: the new one, of rows that do not name their own (state, reason, successor, expires).",
-        "新状态;各行也可自行写明(状态、原因、后继标识、到期时间)。",
+        "新状态；各行也可自行写明（状态、原因、后继标识、到期时间）。",
         {"type": "string", "enum": list(STATES)},
     ),
-    Parameter("reason", "Of kind state: why, of rows that do not say it.", "变更状态的原因(行中未写明时)。"),
+    Parameter("reason", "Of kind state: why, of rows that do not say it.", "变更状态的原因（行中未写明时）。"),
     Parameter("expires", "Of kind state: when its time is over.", "到期时间。"),
     Parameter(
         "Idempotency-Key",

@@ -63,7 +63,7 @@ class LabelHandlers:
         return Route(
             *("POST", "/api/labels", self.make, "makeLabels"),
             "Labels of up to 10,000 identifiers: a PDF sheet, ZPL for a printer, or an archive of SVG or PNG.",
-            "批量生成标签(至多 10,000 个):PDF 排版、ZPL 打印文件,或 SVG、PNG 压缩包。",
+            "批量生成标签（至多 10,000 个）：PDF 排版、ZPL 打印文件，或 SVG、PNG 压缩包。",
             request={"application/json": LabelJob},
             responses=problems | {200: ", ".join(forms)},
             authenticated=True,

@@ -60,7 +60,7 @@ class MappingHandlers:
             Route(
                 *("PUT", _PATH, self.save, "saveMapping"),
                 "Say what columns mean; every job with the same header is read so from then on.",
-                "保存列映射;此后表头相同的任务都按此读取。",
+                "保存列映射；此后表头相同的任务都按此读取。",
                 (LANGUAGE_PARAMETER,),
                 request={JSON: MappingForm},
                 responses=refused | {200: JSON},
@@ -70,7 +70,7 @@ class MappingHandlers:
             Route(
                 *("POST", f"{_PATH}/propose", self.propose, "proposeMapping"),
                 "What a header probably means, by the words of a template; or what was said of it before.",
-                "根据模板推荐列映射;表头已有映射时返回已保存的。",
+                "根据模板推荐列映射；表头已有映射时返回已保存的。",
                 (LANGUAGE_PARAMETER,),
                 request={JSON: HeaderForm},
                 responses=refused | {200: JSON},

@@ -25,13 +25,13 @@ TERMS: Final = (
         "Idempotency-Key",
         "Name of the write, chosen at random: sent again under it within 48 hours, the same request is not made again "
         "and answered as the first time.",
-        "写入的名称(随机选取):48 小时内以相同的键重发同一请求不会重复执行,并返回与首次相同的结果。",
+        "写入的名称（随机选取）：48 小时内以相同的键重发同一请求不会重复执行，并返回与首次相同的结果。",
         place="header",
     ),
     Parameter(
         "dryRun",
         "Check and answer as if it were done, and do nothing.",
-        "只检查并返回结果,不实际写入。",
+        "只检查并返回结果，不实际写入。",
         {"type": "string", "enum": list(FLAGS)},
     ),
 )

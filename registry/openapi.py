@@ -43,19 +43,19 @@ TEXTS: Final[Catalogue] = {
     "about": (
         "GET also serves HEAD. A name in a path is everything up to the '?', percent-decoded once: write '%2F', '%23' "
         "and '%3F' for '/', '#' and '?' where they are ambiguous; '+' is a plus sign.",
-        "GET 同时支持 HEAD。路径中的标识是“?”之前的全部内容,只做一次百分号解码:有歧义时“/”“#”“?”"
-        "分别写作“%2F”“%23”“%3F”;“+”就是加号。",
+        "GET 同时支持 HEAD。路径中的标识是“?”之前的全部内容，只做一次百分号解码：有歧义时“/”“#”“?”"
+        "分别写作“%2F”“%23”“%3F”；“+”就是加号。",
     ),
-    "handle": ("The handle, prefix/suffix, percent-encoded.", "标识,写作 前缀/后缀,需百分号编码。"),
-    "prefix": ("The prefix, or its handle 0.NA/prefix.", "前缀,或其标识 0.NA/前缀。"),
+    "handle": ("The handle, prefix/suffix, percent-encoded.", "标识，写作 前缀/后缀，需百分号编码。"),
+    "prefix": ("The prefix, or its handle 0.NA/prefix.", "前缀，或其标识 0.NA/前缀。"),
     "placeholder": ("Part of the path.", "路径的一部分。"),
     "basic": (
         "User: index:handle of an HS_SECKEY value, percent-encoded because of the colon; password: the secret key.",
-        "用户名为 HS_SECKEY 值的 索引:标识(其中冒号需百分号编码),密码为密钥。",
+        "用户名为 HS_SECKEY 值的 索引:标识（其中冒号需百分号编码），密码为密钥。",
     ),
     "bearer": (
         "A token: of a program, or of a person who logged in. It is good for its scopes and prefixes, and no more.",
-        "令牌:由程序持有,或由用户登录取得;仅在其权限与前缀范围内有效。",
+        "令牌：由程序持有，或由用户登录取得；仅在其权限与前缀范围内有效。",
     ),
     "handle_scheme": (
         "Challenge and response with an HS_PUBKEY or HS_SECKEY value, over the session that a 401 offers.",
@@ -63,7 +63,7 @@ TEXTS: Final[Catalogue] = {
     ),
     "certificate": (
         "A client certificate whose subject names index:handle and whose key is that HS_PUBKEY value.",
-        "客户端证书:主题写明 索引:标识,公钥与该 HS_PUBKEY 值一致。",
+        "客户端证书：主题写明 索引:标识，公钥与该 HS_PUBKEY 值一致。",
     ),
 }
 # The phrases of HTTP in Chinese; English ones are the standard library's.
@@ -71,7 +71,7 @@ _CHINESE_STATUS: Final[Mapping[int, str]] = {
     200: "成功",
     201: "已创建",
     202: "已受理",
-    204: "成功,无内容",
+    204: "成功，无内容",
     300: "请转至其他服务",
     301: "已永久移动",
     302: "重定向",

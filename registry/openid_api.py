@@ -68,7 +68,7 @@ class OpenIdHandlers:
             ),
             Route(
                 *("POST", "/api/login/openid/code", self.finish, "finishOpenIdLogIn"),
-                *("Log in with the code of the OpenID provider, for a token.", "以 OpenID 授权码登录,换取令牌。"),
+                *("Log in with the code of the OpenID provider, for a token.", "以 OpenID 授权码登录，换取令牌。"),
                 (LANGUAGE_PARAMETER,),
                 request={JSON: CodeForm},
                 responses=REFUSED | {200: JSON},

@@ -82,7 +82,7 @@ class PeopleHandlers:
         return (
             Route(
                 *("POST", "/api/login", self.log_in, "logIn"),
-                *("Log in with name and password, for a token.", "用户名密码登录,换取令牌。"),
+                *("Log in with name and password, for a token.", "用户名密码登录，换取令牌。"),
                 (LANGUAGE_PARAMETER,),
                 request={JSON: LogInForm},
                 responses=REFUSED | {200: JSON},

@@ -50,7 +50,7 @@ class PurgeHandlers:
             *("POST", "/api/purge", self.purge, "purge"),
             (
                 "Have every resolver forget kept answers, changing nothing.",
-                "清除所有解析进程缓存的应答,不改动数据。",
+                "清除所有解析进程缓存的应答，不改动数据。",
             ),
             PurgedForm,
             form=PurgeForm,
@@ -62,7 +62,7 @@ class PurgeHandlers:
         form = await body_of(request, PurgeForm)
         count = len(form.handles) + len(form.beginnings) + len(form.prefixes)
         if not 0 < count <= MOST:
-            raise ProtocolFault("http.parameter", name="$", value=str(count), rule=f"names not between 1 and {MOST}")
+            raise ProtocolFault("http.parameter", name="$", value=str(count), rule=f"is not between 1 and {MOST}")
         async with self._store.as_one():
             await self._purge(form, str(by))
         return asked.json_answer({"purged": count})

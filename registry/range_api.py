@@ -31,7 +31,7 @@ _JSON: Final = "application/json"
 _REFUSED: Final = dict.fromkeys((400, 401, 403, 404, 503), _PROBLEM)
 _WRITE_REFUSED: Final = _REFUSED | dict.fromkeys((409, 412, 413, 422), _PROBLEM)
 _IF_MATCH: Final = Parameter(
-    "If-Match", "Only when the range is at this version, quoted.", "仅当号段为该版本(带引号)时执行。", place="header"
+    "If-Match", "Only when the range is at this version, quoted.", "仅当号段为该版本（带引号）时执行。", place="header"
 )
 
 
@@ -70,7 +70,7 @@ class RangeHandlers:
             Route(
                 *("POST", "/api/ranges", self.register, "registerRange"),
                 "Register neighbouring handles as one: the cakes of a doff, a block of serial numbers.",
-                "将连续编号的标识作为一个号段登记,例如一落丝的丝饼或一段序列号。",
+                "将连续编号的标识作为一个号段登记，例如一落丝的丝饼或一段序列号。",
                 (LANGUAGE_PARAMETER,),
                 request={_JSON: RangeForm},
                 responses=_WRITE_REFUSED | {201: _JSON},
@@ -80,7 +80,7 @@ class RangeHandlers:
             Route(
                 *("GET", "/api/ranges", self.list, "listRanges"),
                 "The ranges of a prefix, in order of their first handles.",
-                "某前缀下的号段,按首个标识排序。",
+                "某前缀下的号段，按首个标识排序。",
                 (
                     Parameter("prefix", "The prefix.", "前缀。", required=True),
                     Parameter("after", "Begin behind this suffix.", "从该后缀之后开始。"),
@@ -107,7 +107,7 @@ class RangeHandlers:
             Route(
                 *("PUT", _PATH, self.replace, "changeRange"),
                 "Give every handle of a range other values, but for those that were changed singly.",
-                "修改号段内全部标识的值;已单独修改过的标识不受影响。",
+                "修改号段内全部标识的值；已单独修改过的标识不受影响。",
                 (_IF_MATCH, LANGUAGE_PARAMETER),
                 request={_JSON: Values},
                 responses=_WRITE_REFUSED | {200: _JSON},
@@ -117,7 +117,7 @@ class RangeHandlers:
             Route(
                 *("DELETE", _PATH, self.delete, "deleteRange"),
                 "Delete every handle of a range, but for those that were changed singly.",
-                "删除号段内的全部标识;已单独修改过的标识保留。",
+                "删除号段内的全部标识；已单独修改过的标识保留。",
                 (_IF_MATCH, LANGUAGE_PARAMETER),
                 responses=_WRITE_REFUSED | {200: _JSON},
                 authenticated=True,

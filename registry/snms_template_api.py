@@ -42,12 +42,12 @@ class SnmsTemplateHandlers:
         self._templates = Templates(store)
 
     def routes(self) -> tuple[Route, ...]:
-        show, create = ("SNMS: a template.", "SNMS:查询数据模板。"), ("SNMS: add a template.", "SNMS:新增数据模板。")
+        show, create = ("SNMS: a template.", "SNMS：查询数据模板。"), ("SNMS: add a template.", "SNMS：新增数据模板。")
         change, delete = (
-            ("SNMS: change a template.", "SNMS:修改数据模板。"),
+            ("SNMS: change a template.", "SNMS：修改数据模板。"),
             (
                 "SNMS: take no new identifiers with a template.",
-                "SNMS:删除数据模板(不再用于新标识)。",
+                "SNMS：删除数据模板（不再用于新标识）。",
             ),
         )
         return (

@@ -191,7 +191,7 @@ def _why(standing: Standing) -> dict[str, str]:
     english, chinese = standing.reason and f": {standing.reason}", standing.reason and f":{standing.reason}"
     if standing.successor:
         english += f"; its successor is {standing.successor}"
-        chinese += f";后继标识为 {standing.successor}"
+        chinese += f"；后继标识为 {standing.successor}"
     return {"why": english, "why_zh": chinese}
 
 

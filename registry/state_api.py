@@ -31,7 +31,7 @@ _PATH: Final = "/api/state/{handle}"
 _REFUSED: Final = dict.fromkeys((400, 401, 403, 404, 503), _PROBLEM)
 
 IF_MATCH: Final = Parameter(
-    "If-Match", "Only when the handle is at this version, quoted.", "仅当标识为该版本(带引号)时执行。", place="header"
+    "If-Match", "Only when the handle is at this version, quoted.", "仅当标识为该版本（带引号）时执行。", place="header"
 )
 Word = Literal["active", "reserved", "frozen", "revoked", "expired"]
 
@@ -80,7 +80,7 @@ class StateHandlers:
             Route(
                 *("GET", _PATH, self.show, "state"),
                 "The state of a handle: since when, by whom and why.",
-                "标识的状态:何时、由谁、因何设置。",
+                "标识的状态：何时、由谁、因何设置。",
                 (LANGUAGE_PARAMETER,),
                 responses=_REFUSED | {200: "application/json"},
                 authenticated=True,
@@ -89,7 +89,7 @@ class StateHandlers:
             Route(
                 *("PUT", _PATH, self.put, "putState"),
                 "Reserve a name, or put a handle into use, freeze, revoke or end it; why, and what comes after it.",
-                "预留标识,或启用、冻结、注销标识,或使其过期,可注明原因与后继标识。",
+                "预留标识，或启用、冻结、注销标识，或使其过期，可注明原因与后继标识。",
                 (IF_MATCH, LANGUAGE_PARAMETER),
                 request={"application/json": StateForm},
                 responses=_REFUSED
@@ -101,7 +101,7 @@ class StateHandlers:
             Route(
                 *("POST", "/api/state", self.put_many, "putStates"),
                 f"The same for at most {MAX_AT_ONCE} handles at once: all of them, or none.",
-                f"一次设置最多 {MAX_AT_ONCE} 个标识的状态,全部成功或全部不变。",
+                f"一次设置最多 {MAX_AT_ONCE} 个标识的状态，全部成功或全部不变。",
                 (LANGUAGE_PARAMETER,),
                 request={"application/json": StatesForm},
                 responses=_REFUSED | {200: "application/json", 409: _PROBLEM, 413: _PROBLEM},

@@ -69,17 +69,17 @@ class SuffixHandlers:
                    "The rules of a prefix's suffixes.", "前缀的后缀编码规则。"),
             _route(*("PUT", rules, self.set_rules, "setSuffixRules"), RulesForm,
                    "Give a prefix these rules for new suffixes, after their samples were tried.",
-                   "设置新后缀的编码规则(保存前用样例检验)。", RulesForm),
+                   "设置新后缀的编码规则（保存前用样例检验）。", RulesForm),
             _route(*("GET", minters, self.show_minters, "showMinters"), MintersForm,
                    "How suffixes of a prefix are made by the node.", "由节点生成后缀的规则。"),
             _route(*("PUT", minters, self.set_minters, "setMinters"), MintersForm,
                    "Say how suffixes of a prefix are made: opaque, sequential, or by line and date.",
-                   "设置后缀的生成规则:随机、顺序,或按产线与日期。", MintersForm),
+                   "设置后缀的生成规则：随机、顺序，或按产线与日期。", MintersForm),
             _route(*("GET", suffixes, self.show_blocks, "showBlocks"), list[Reserved],
-                   "Blocks of suffixes that were reserved, newest first.", "已预留的后缀号段,最新的在前。"),
+                   "Blocks of suffixes that were reserved, newest first.", "已预留的后缀号段，最新的在前。"),
             _route(*("POST", suffixes, self.reserve, "reserveSuffixes"), Block,
                    "Reserve suffixes, one or a block for a line that is offline.",
-                   "预留后缀:单个,或供离线产线使用的号段。", AskedForm),
+                   "预留后缀：单个，或供离线产线使用的号段。", AskedForm),
         )  # fmt: skip
 
     async def show_rules(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:

@@ -65,12 +65,12 @@ class TemplateHandlers:
         self._templates = Templates(store)
 
     def routes(self) -> tuple[Route, ...]:
-        prefix = Parameter("prefix", "Only those of this prefix, drafts too.", "只列出该前缀的模板(含草稿)。")
+        prefix = Parameter("prefix", "Only those of this prefix, drafts too.", "只列出该前缀的模板（含草稿）。")
         return (
             Route(
                 *("GET", "/api/templates", self.list, "listTemplates"),
                 "Templates of values: the library's and those that enterprises published.",
-                "数据模板:内置模板库与各企业已发布的模板。",
+                "数据模板：内置模板库与各企业已发布的模板。",
                 (prefix, LANGUAGE_PARAMETER),
                 responses=_REFUSED | {200: "application/json"},
                 authenticated=True,
@@ -79,7 +79,7 @@ class TemplateHandlers:
             Route(
                 *("GET", _PATH, self.show, "showTemplate"),
                 "One version of a template, named name@version.",
-                "查看模板的一个版本(名称@版本)。",
+                "查看模板的一个版本（名称@版本）。",
                 (LANGUAGE_PARAMETER,),
                 responses=_REFUSED | {200: "application/json"},
                 authenticated=True,
@@ -88,7 +88,7 @@ class TemplateHandlers:
             Route(
                 *("PUT", _PATH, self.save, "saveTemplate"),
                 "Save the draft of a template's next version, named without it.",
-                "保存模板下一版本的草稿(名称不含版本)。",
+                "保存模板下一版本的草稿（名称不含版本）。",
                 (LANGUAGE_PARAMETER,),
                 request={"application/json": Template},
                 responses=_CHANGED | {200: "application/json"},
@@ -98,7 +98,7 @@ class TemplateHandlers:
             Route(
                 *("PATCH", _PATH, self.move, "moveTemplate"),
                 "Publish a version, after which it never changes; or deprecate it, and it takes no new handles.",
-                "发布模板版本(发布后不可更改),或停用(不再用于新标识)。",
+                "发布模板版本（发布后不可更改），或停用（不再用于新标识）。",
                 (LANGUAGE_PARAMETER,),
                 request={"application/json": StateForm},
                 responses=_CHANGED | {200: "application/json"},

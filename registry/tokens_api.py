@@ -75,7 +75,7 @@ class TokenHandlers:
             ),
             json_route(
                 *("POST", "/api/tokens", self.issue, "issueToken"),
-                ("Issue a token for a program; it is shown once.", "为程序签发令牌,只显示一次。"),
+                ("Issue a token for a program; it is shown once.", "为程序签发令牌，只显示一次。"),
                 IssuedForm,
                 form=TokenForm,
                 status=201,
@@ -84,7 +84,7 @@ class TokenHandlers:
                 *("POST", "/api/tokens/{token}/rotate", self.rotate, "rotateToken"),
                 (
                     "Another token in its place; the former one goes on for ten minutes.",
-                    "轮换令牌,旧令牌十分钟后失效。",
+                    "轮换令牌，旧令牌十分钟后失效。",
                 ),
                 IssuedForm,
                 form=RotationForm,

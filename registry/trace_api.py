@@ -31,13 +31,13 @@ _CSV: Final = "text/csv"
 _FOLLOW: Final = Parameter(
     "follow",
     "Only along these links, divided by commas; all of them.",
-    "只沿这些关联(逗号分隔),默认全部。",
+    "只沿这些关联（逗号分隔），默认全部。",
     {"type": "string", "examples": [",".join(RELATIONS)]},
 )
 _DEPTH: Final = Parameter(
     "depth",
     f"Levels, at most {MAX_DEPTH}.",
-    f"层数,最多 {MAX_DEPTH}。",
+    f"层数，最多 {MAX_DEPTH}。",
     {"type": "integer", "minimum": 1, "maximum": MAX_DEPTH},
 )
 
@@ -46,7 +46,7 @@ def _direction(default: Direction, english: str, chinese: str) -> Parameter:
     return Parameter(
         "direction",
         f"backward, to what it came from, or forward, to what came of it; {english}.",
-        f"backward(向上追溯来源)或 forward(向下追踪去向),{chinese}。",
+        f"backward（向上追溯来源）或 forward（向下追踪去向），{chinese}。",
         {"type": "string", "enum": [one.value for one in Direction], "default": default.value},
     )
 
@@ -70,8 +70,8 @@ class TraceHandlers:
                     _direction(Direction.BACKWARD, "backward", "默认 backward"),
                     _DEPTH,
                     _FOLLOW,
-                    Parameter("cursor", "Where a page begins: of the page before.", "起始位置,取自上一页。"),
-                    Parameter("limit", f"Handles of a page; {PAGE}.", f"每页标识数,默认 {PAGE}。",
+                    Parameter("cursor", "Where a page begins: of the page before.", "起始位置，取自上一页。"),
+                    Parameter("limit", f"Handles of a page; {PAGE}.", f"每页标识数，默认 {PAGE}。",
                               {"type": "integer", "minimum": 1, "maximum": MAX_PAGE}),
                     LANGUAGE_PARAMETER,
                 ),
@@ -82,13 +82,13 @@ class TraceHandlers:
             Route(
                 *("GET", "/api/recall/{handle}", self.recall, "recall"),
                 "Everything that came of a batch, as CSV: the list of what is to be called back.",
-                "某批次的全部去向清单(CSV),用于召回。",
+                "某批次的全部去向清单（CSV），用于召回。",
                 (
                     _direction(Direction.FORWARD, "forward", "默认 forward"),
                     _DEPTH,
                     _FOLLOW,
                     Parameter("fields", "Types of values to be shown beside each handle, divided by commas.",
-                              "每个标识同时列出的值类型(逗号分隔)。"),
+                              "每个标识同时列出的值类型（逗号分隔）。"),
                     LANGUAGE_PARAMETER,
                 ),
                 responses=_REFUSED | {200: _CSV},

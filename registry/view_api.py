@@ -41,7 +41,7 @@ class ViewHandlers:
             Route(
                 *("GET", "/api/views", self.show, "views"),
                 "Who may read values of a prefix that are not public, besides its administrators.",
-                "除管理者外,哪些读者可以查看某前缀的非公开值。",
+                "除管理者外，哪些读者可以查看某前缀的非公开值。",
                 (prefix, LANGUAGE_PARAMETER),
                 responses=_REFUSED | {200: "application/json"},
                 authenticated=True,

@@ -31,7 +31,7 @@ _MISSING: Final = _REFUSED | {404: _PROBLEM}
 _PREFIX: Final = Parameter(
     "prefix",
     "Only this prefix; administrators of a prefix must name theirs.",
-    "只涉及该前缀;企业管理员须填写自己的前缀。",
+    "只涉及该前缀；企业管理员须填写自己的前缀。",
 )
 
 
@@ -99,17 +99,17 @@ class WebhookHandlers:
                   authenticated=True, answers={200: list[WebhookForm]}),
             Route("POST", _PATH, self.add, "addWebhook",
                   "Have the changes of a prefix sent to an address, signed and in order. The secret is shown once.",
-                  "订阅某前缀的变更:按顺序、带签名地投递到指定地址;密钥仅显示一次。", (_PREFIX, language),
+                  "订阅某前缀的变更：按顺序、带签名地投递到指定地址；密钥仅显示一次。", (_PREFIX, language),
                   request={json: SubscriptionForm}, responses=_MISSING | {201: json, 413: _PROBLEM},
                   authenticated=True, answers={201: WebhookForm}),
             Route("GET", _ONE, self.show, "webhook", "One webhook.", "查看一个 webhook。", (language,),
                   responses=_MISSING | {200: json}, authenticated=True, answers={200: WebhookForm}),
             Route("DELETE", _ONE, self.remove, "removeWebhook", "Send nothing more, and forget what could not be sent.",
-                  "取消订阅,并丢弃未送达的消息。", (language,), responses=_MISSING | {200: json}, authenticated=True,
+                  "取消订阅，并丢弃未送达的消息。", (language,), responses=_MISSING | {200: json}, authenticated=True,
                   answers={200: WebhookForm}),
             Route("POST", _ONE + "/replay", self.replay, "replayWebhook",
                   "Send again from a cursor, or the messages that were given up; and go on where it was stopped.",
-                  "从某游标重新投递,或重新投递死信;已停止的订阅随之恢复。", (language,), request={json: ReplayForm},
+                  "从某游标重新投递，或重新投递死信；已停止的订阅随之恢复。", (language,), request={json: ReplayForm},
                   responses=_MISSING | {200: json, 413: _PROBLEM}, authenticated=True, answers={200: WebhookForm}),
             Route("GET", _ONE + "/dead-letters", self.dead_letters, "deadLetters",
                   "Messages that were given up after half of the hours that changes are kept.",

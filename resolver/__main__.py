@@ -68,7 +68,7 @@ def main() -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m resolver", description="Answers resolutions. 提供标识解析服务。")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings / 配置文件 (TOML)")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings / 配置文件（TOML）")
     parser.add_argument(
         "--workers", type=int, metavar="N", help="processes, 0: one for each core / 进程数，0 为每核一个"
     )

@@ -13,7 +13,7 @@ class LimitSettings:
     client_rate: int = setting(
         0,
         "Requests a second of one client (an address, an IPv6 /64, or who shows a token) to each process.",
-        "每个进程每秒接受同一客户端(IPv4 地址、IPv6 /64 或令牌持有者)的请求数。",
+        "每个进程每秒接受同一客户端（IPv4 地址、IPv6 /64 或令牌持有者）的请求数。",
         low=0,
         high=1_000_000,
     )

@@ -43,27 +43,27 @@ class ResolverSettings:
     native_port: int = setting(
         2641,
         "Port of the native Handle protocol, TCP and UDP.",
-        "Handle 原生协议的端口(TCP 与 UDP)。",
+        "Handle 原生协议的端口（TCP 与 UDP）。",
         low=0,
         high=65535,
     )
     dns_zone: str = setting(
         "",
         "Zone of DNS below which OIDs are answered for, such as oid-res.org (ITU-T X.672). Empty: no DNS.",
-        "以 DNS 应答 OID 的区域名,如 oid-res.org(ITU-T X.672);留空则不启用 DNS。",
+        "以 DNS 应答 OID 的区域名，如 oid-res.org（ITU-T X.672）；留空则不启用 DNS。",
     )
-    dns_port: int = setting(53, "Port of DNS, TCP and UDP.", "DNS 端口(TCP 与 UDP)。", low=0, high=65535)
+    dns_port: int = setting(53, "Port of DNS, TCP and UDP.", "DNS 端口（TCP 与 UDP）。", low=0, high=65535)
     workers: int = setting(
         0,
         "Processes that answer, each with a cache of its own; 0 is one for each core.",
-        "解析进程数,各有自己的缓存;0 表示每个核一个。",
+        "解析进程数，各有自己的缓存；0 表示每个核一个。",
         low=0,
         high=256,
     )
     cache_megabytes: int = setting(
         256,
         "Memory for the answers that each process keeps, in MiB.",
-        "每个进程用于缓存解析结果的内存(MiB)。",
+        "每个进程用于缓存解析结果的内存（MiB）。",
         low=1,
         high=1 << 20,
     )
@@ -77,28 +77,28 @@ class ResolverSettings:
     missing_ttl: float = setting(
         30.0,
         "Seconds for which a name known not to be registered is kept at most; a registration ends it at once.",
-        "未注册结果最长缓存秒数;一经注册立即失效。",
+        "未注册结果最长缓存秒数；一经注册立即失效。",
         low=0,
         high=3600,
     )
     found_ttl: float = setting(
         300.0,
         "Seconds for which an answer is kept at most; a change ends it at once.",
-        "解析结果最长缓存秒数;一经变更立即失效。",
+        "解析结果最长缓存秒数；一经变更立即失效。",
         low=0,
         high=86_400,
     )
     max_staleness: float = setting(
         2.0,
         "Seconds without news of changes after which kept answers are marked stale.",
-        "超过此秒数未读到变更日志时,缓存结果标记为陈旧。",
+        "超过此秒数未读到变更日志时，缓存结果标记为陈旧。",
         low=0.1,
         high=3600,
     )
     stale_limit: float = setting(
         86_400.0,
         "Seconds without news of changes after which kept answers are no longer given.",
-        "超过此秒数未读到变更日志时,不再使用缓存结果。",
+        "超过此秒数未读到变更日志时，不再使用缓存结果。",
         low=1,
         high=86_400 * 31,
     )
@@ -106,7 +106,7 @@ class ResolverSettings:
         0.0,
         "Seconds for which a changed name is read anew for each question and not kept. 2 on a Citus cluster, where a "
         "change may be heard before it can be read; 0 elsewhere.",
-        "标识变更后不缓存其结果的秒数。Citus 集群设为 2(变更日志可能先于数据可见),其他情况为 0。",
+        "标识变更后不缓存其结果的秒数。Citus 集群设为 2（变更日志可能先于数据可见），其他情况为 0。",
         low=0,
         high=60,
     )
@@ -123,34 +123,34 @@ class ResolverSettings:
     miss_queue: int = setting(
         10_000,
         "Names that may wait to be read in each process; more are refused as busy.",
-        "每个进程等待读取的标识数上限,超出则返回繁忙。",
+        "每个进程等待读取的标识数上限，超出则返回繁忙。",
         low=1,
         high=1_000_000,
     )
     miss_deadline: float = setting(
         2.0,
         "Seconds after which a read is given up and refused as busy.",
-        "读取的超时秒数,超时返回繁忙。",
+        "读取的超时秒数，超时返回繁忙。",
         low=0.1,
         high=60,
     )
     overload_wait: float = setting(
         0.5,
         "Seconds that names may wait to be read, or a process be late; beyond them those not kept are refused at once.",
-        "标识等待读取或进程滞后超过此秒数时,未缓存的标识立即返回繁忙。",
+        "标识等待读取或进程滞后超过此秒数时，未缓存的标识立即返回繁忙。",
         low=0.01,
         high=60,
     )
     certificate: str = setting(
         "",
         "File of the certificate chain (PEM). Empty: a self-made one in the data directory.",
-        "证书链文件(PEM);留空则使用数据目录中的自签证书。",
+        "证书链文件（PEM）；留空则使用数据目录中的自签证书。",
     )
-    private_key: str = setting("", "File of the certificate's private key (PEM).", "证书私钥文件(PEM)。")
+    private_key: str = setting("", "File of the certificate's private key (PEM).", "证书私钥文件（PEM）。")
     client_ca: str = setting(
         "",
         "File of client certificates that are accepted, or of their issuers (PEM). Empty: none is asked for.",
-        "接受的客户端证书或其签发者(PEM);留空则不请求客户端证书。",
+        "接受的客户端证书或其签发者（PEM）；留空则不请求客户端证书。",
     )
     description: str = setting(
         "Filament", "How the node calls itself in its service information.", "服务信息中的节点说明。"
@@ -158,13 +158,13 @@ class ResolverSettings:
     public_address: str = setting(
         "127.0.0.1",
         "IP address at which the public reaches the node, for its service information.",
-        "公众访问本节点的 IP 地址,写入服务信息。",
+        "公众访问本节点的 IP 地址，写入服务信息。",
     )
     similar_names: tuple[str, ...] = setting(
         (),
         "Prefixes whose names are no secret: the page of one that is not registered shows similar ones. One that ends "
         "in '.' stands for all prefixes below it.",
-        "标识名称可公开的前缀:未注册标识的页面会列出相近标识;以“.”结尾表示其下的全部前缀。",
+        "标识名称可公开的前缀：未注册标识的页面会列出相近标识；以“.”结尾表示其下的全部前缀。",
     )
     redirect_schemes: tuple[str, ...] = setting(
         ("http", "https", "ftp", "mailto"),
@@ -174,7 +174,7 @@ class ResolverSettings:
     redirect_private: bool = setting(
         False,
         "Whether visitors are sent to hosts that exist only inside a network, such as 10.1.2.3; for a node inside one.",
-        "是否允许跳转到仅在内网存在的主机(如 10.1.2.3);用于内网节点。",
+        "是否允许跳转到仅在内网存在的主机（如 10.1.2.3）；用于内网节点。",
     )
     request_octets: int = setting(
         1 << 20, "Longest body of a request, in octets.", "请求体的最大字节数。", low=1024, high=1 << 30
@@ -185,7 +185,7 @@ class ResolverSettings:
     http_connections: int = setting(
         20_000,
         "Connections of HTTP to each process; beyond them the longest idle ones are closed.",
-        "每个进程的 HTTP 连接数上限;超出时关闭空闲最久的连接。",
+        "每个进程的 HTTP 连接数上限；超出时关闭空闲最久的连接。",
         low=1,
         high=1_000_000,
     )
@@ -199,14 +199,14 @@ class ResolverSettings:
     native_connections: int = setting(
         20_000,
         "Connections of the native protocol to each process; beyond them the longest idle ones are closed.",
-        "每个进程的原生协议连接数上限;超出时关闭空闲最久的连接。",
+        "每个进程的原生协议连接数上限；超出时关闭空闲最久的连接。",
         low=1,
         high=1_000_000,
     )
     native_udp_rate: int = setting(
         16 << 20,
         "Octets a second that each process sends over UDP to one network of requesters (an IPv4 /24, an IPv6 /56).",
-        "每个进程每秒经 UDP 向同一来源网段(IPv4 /24、IPv6 /56)发送的字节数上限。",
+        "每个进程每秒经 UDP 向同一来源网段（IPv4 /24、IPv6 /56）发送的字节数上限。",
         low=1024,
         high=1 << 34,
     )
@@ -223,7 +223,7 @@ class StatusSettings:
         8002, "Port of health, readiness and metrics.", "健康检查、就绪检查与指标的端口。", low=0, high=65535
     )
     log_level: str = setting("info", "Least level that is logged: debug, info, warning or error.", "日志级别。")
-    log_format: str = setting("text", "Form of the log: text or json.", "日志格式:text 或 json。")
+    log_format: str = setting("text", "Form of the log: text or json.", "日志格式：text 或 json。")
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +254,7 @@ SECTIONS: Final[Mapping[str, type[Any]]] = {
 TITLES: Final[Mapping[str, tuple[str, str]]] = {
     "registry": ("The book and its programs.", "注册库及其程序。"),
     "resolver": ("What answers the public.", "对外解析服务。"),
-    "limits": ("What may be asked of the resolvers; 0 is without a limit.", "对外解析服务的限流;0 表示不限。"),
+    "limits": ("What may be asked of the resolvers; 0 is without a limit.", "对外解析服务的限流；0 表示不限。"),
     "edge": ("The upstream of a node that has no book.", "无注册库的边缘节点的上游。"),
     "recursion": ("What is asked of other nodes for who wants that.", "代为查询其他节点。"),
     "status": ("What the operator sees.", "运维接口。"),

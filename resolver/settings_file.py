@@ -12,7 +12,7 @@ def node_toml() -> str:
     lines = [
         "# Every setting of a Filament node, with its default.",
         "# Overlaid by FILAMENT_<TABLE>_<SETTING> in the environment.",
-        "# Filament 节点的全部设置及默认值;可用环境变量 FILAMENT_<表名>_<设置名> 覆盖。",
+        "# Filament 节点的全部设置及默认值；可用环境变量 FILAMENT_<表名>_<设置名> 覆盖。",
     ]
     for name, kind in SECTIONS.items():
         english, chinese = TITLES[name]

@@ -55,14 +55,14 @@ CACHED: Final = (
     Contestant("PowerDNS, packet cache", "PowerDNS 报文缓存", powerdns_cached, "dns-few", "dns", 8, 32),
     Contestant("C loop, UDP look-up", "C 循环 UDP 查表", udp_lookup, "native", "udp", 8, 32),
     Contestant("node, native UDP", "本节点原生 UDP", node_cached, "native", "udp", 8, 32),
-    Contestant("node, native TCP, 16 in flight", "本节点原生 TCP(16 个并发)", node_cached, "native", "tcp", 64, 16),
-    Contestant("node, batches of 1,000", "本节点批量(每批 1,000)", node_cached, "batch", "http", 4),
+    Contestant("node, native TCP, 16 in flight", "本节点原生 TCP（16 个并发）", node_cached, "native", "tcp", 64, 16),
+    Contestant("node, batches of 1,000", "本节点批量（每批 1,000）", node_cached, "batch", "http", 4),
 )
 UNCACHED: Final = (
-    Contestant("node, HTTP, uncached", "本节点 HTTP,无缓存", node_uncached, "http-rows", "http"),
-    Contestant("FastAPI and asyncpg, uncached", "FastAPI + asyncpg,无缓存", fastapi_uncached, "http-rows", "http"),
+    Contestant("node, HTTP, uncached", "本节点 HTTP，无缓存", node_uncached, "http-rows", "http"),
+    Contestant("FastAPI and asyncpg, uncached", "FastAPI + asyncpg，无缓存", fastapi_uncached, "http-rows", "http"),
     Contestant(
-        "PowerDNS and Postgres, uncached", "PowerDNS + Postgres,无缓存", powerdns_uncached, "dns-rows", "dns", 8, 8
+        "PowerDNS and Postgres, uncached", "PowerDNS + Postgres，无缓存", powerdns_uncached, "dns-rows", "dns", 8, 8
     ),
 )
 GROUPS: Final = (CACHED, UNCACHED)
@@ -78,9 +78,9 @@ FIGURES: Final = (
            "node, native UDP", "PowerDNS, packet cache", 2, 3),
     Figure("native UDP to a C loop doing the same look-up", "原生 UDP / 同样查表的 C 循环",
            "node, native UDP", "C loop, UDP look-up", 0.6, 0.8),
-    Figure("native TCP, 16 in flight, to nginx one in flight", "原生 TCP(16 个并发)/ nginx(1 个并发)",
+    Figure("native TCP, 16 in flight, to nginx one in flight", "原生 TCP（16 个并发）/ nginx（1 个并发）",
            "node, native TCP, 16 in flight", "nginx, static body", 3, 5),
-    Figure("batch of 1,000, identifiers a second", "每批 1,000 个,每秒标识数",
+    Figure("batch of 1,000, identifiers a second", "每批 1,000 个，每秒标识数",
            "node, batches of 1,000", "", 500_000, 1_000_000),
     Figure("uncached HTTP to FastAPI and asyncpg", "未缓存 HTTP / FastAPI + asyncpg",
            "node, HTTP, uncached", "FastAPI and asyncpg, uncached", 4, 7),

@@ -68,7 +68,7 @@ def test_every_chinese_phrase_takes_what_the_english_one_leaves_open(english):
 
 
 def test_what_is_filled_in_is_not_read_as_a_phrase():
-    assert in_chinese("is none of {0}, …{") == "应为以下之一:{0}, …{"
+    assert in_chinese("is none of {0}, …{") == "应为以下之一：{0}, …{"
     assert in_chinese("a sentence of nobody") == "a sentence of nobody"
 
 
@@ -86,28 +86,32 @@ class Form(msgspec.Struct, forbid_unknown_fields=True):
     [
         (b"{}", "$.count is missing", "缺少 $.count"),
         (b'{"count":1,"x":2}', "there is no field $.x here", "此处没有 $.x 这一字段"),
-        (b'{"count":"3"}', '$.count: Expected `int`, got `str`, got "3"', '$.count:应为 `int`,实际为 `str`,实际为 "3"'),
-        (b'{"count":0}', "$.count: Expected `int` >= 1, got 0", "$.count:应为不小于 1 的 `int`,实际为 0"),
+        (
+            b'{"count":"3"}',
+            '$.count: Expected `int`, got `str`, got "3"',
+            '$.count：应为 `int`，实际为 `str`，实际为 "3"',
+        ),
+        (b'{"count":0}', "$.count: Expected `int` >= 1, got 0", "$.count：应为不小于 1 的 `int`，实际为 0"),
         (
             b'{"count":1,"kind":"c"}',
             "$.kind: Invalid enum value 'c', got \"c\"",
-            "$.kind:'c' 不是可选的值,实际为 \"c\"",
+            "$.kind：'c' 不是可选的值，实际为 \"c\"",
         ),
         (
             b'{"count":1,"names":["a","b"]}',
             '$.names: Expected `array` of length <= 1, got ["a","b"]',
-            '$.names:`array` 长度应不大于 1,实际为 ["a","b"]',
+            '$.names：`array` 长度应不大于 1，实际为 ["a","b"]',
         ),
         (
             b'{"count":1,"names":[5]}',
             "$.names[0]: Expected `str`, got `int`, got 5",
-            "$.names[0]:应为 `str`,实际为 `int`,实际为 5",
+            "$.names[0]：应为 `str`，实际为 `int`，实际为 5",
         ),
         (b'{"count":1,"inner":{}}', "$.inner.count is missing", "缺少 $.inner.count"),
         (
             b'{"count":1,"password":12345}',
             "$.password: Expected `str`, got `int`, got …",
-            "$.password:应为 `str`,实际为 `int`,实际为 …",
+            "$.password：应为 `str`，实际为 `int`，实际为 …",
         ),
     ],
 )

@@ -47,7 +47,7 @@ async def test_refused_lines_keep_their_members_and_say_why_in_the_language_aske
         "line": 1,
         "field": "$.handle",
         "rule": "load.no_prefix",
-        "message": "'nothing' 缺少“/”,请写成 前缀/后缀",
+        "message": "'nothing' 缺少“/”，请写成 前缀/后缀",
         "culprit": {"handle": "nothing"},
     }
     assert lines[1]["text"] == "[1]"

@@ -113,18 +113,18 @@ def route(bundles: Bundles) -> Route:
     return Route(
         *("POST", PATH, bundles.make, "bundle"),
         f"Up to {MAX_HANDLES:,} answers in one signed document that is verified without a network.",
-        f"将至多 {MAX_HANDLES:,} 个标识的应答合为一个签名文档,可离线验证。",
+        f"将至多 {MAX_HANDLES:,} 个标识的应答合为一个签名文档，可离线验证。",
         parameters=(
             Parameter(
                 "hours",
                 f"For how long it is valid; {HOURS}.",
-                f"有效小时数,默认 {HOURS}。",
+                f"有效小时数，默认 {HOURS}。",
                 {"type": "integer", "minimum": 1, "maximum": MAX_HOURS},
             ),
             Parameter(
                 "depth",
                 "Levels below each handle that are taken along; without it none.",
-                "同时收入各标识所含标识的层数,默认不收入。",
+                "同时收入各标识所含标识的层数，默认不收入。",
                 {"type": "integer", "minimum": 1, "maximum": MAX_DEPTH},
             ),
         ),

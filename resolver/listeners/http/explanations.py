@@ -31,7 +31,7 @@ EXPLAIN: Final = "explain"
 
 Select = Callable[[web.Request, str, HandleKey, Query], Awaitable[web.StreamResponse]]
 
-_HOMED: Final = ("its prefix is homed here, so it is a plain handle", "前缀在本节点,按普通标识处理")
+_HOMED: Final = ("its prefix is homed here, so it is a plain handle", "前缀在本节点，按普通标识处理")
 
 
 class _Steps:

@@ -73,7 +73,7 @@ def _secure_address(request: web.Request) -> str:
 def routes(name: str) -> tuple[Route, ...]:
     parameters = (
         Parameter("handle", "An identifier to go to.", "要查询的标识。"),
-        Parameter("noredirect", "Show its values.", "只显示内容,不跳转。"),
+        Parameter("noredirect", "Show its values.", "只显示内容，不跳转。"),
         LANGUAGE_PARAMETER,
     )
     return (

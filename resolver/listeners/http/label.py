@@ -76,12 +76,12 @@ class Labels:
             Parameter(
                 "base",
                 "Address that stands before the identifier in a QR code; that of this node.",
-                "二维码中标识之前的网址,默认为本节点地址。",
+                "二维码中标识之前的网址，默认为本节点地址。",
             ),
         )
         return Route(
             *("GET", "/api/label/{handle}", self.show, "label"),
-            *("A label to print: QR, Data Matrix or GS1-128.", "打印标签:QR、Data Matrix 或 GS1-128。"),
+            *("A label to print: QR, Data Matrix or GS1-128.", "打印标签：QR、Data Matrix 或 GS1-128。"),
             parameters,
             responses={200: forms} | dict.fromkeys((400, 503), "application/json"),
         )

@@ -40,7 +40,7 @@ PARAMETERS: Final = (
     Parameter(
         LINK_TYPE,
         "Type of the link to go to, such as gs1:pip; 'linkset' for all links.",
-        "要跳转的链接类型,如 gs1:pip;linkset 表示返回全部链接。",
+        "要跳转的链接类型，如 gs1:pip;linkset 表示返回全部链接。",
         {"type": "string", "examples": ["linkset", "gs1:pip"]},
     ),
     Parameter(CONTEXT_PARAMETER, "Context of the link wanted.", "所需链接的上下文。"),

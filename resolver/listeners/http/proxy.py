@@ -224,7 +224,7 @@ def routes(
             proxy.serve,
             "visit",
             "Go to the registered address, or see what is registered.",
-            "跳转到登记的网址,或查看登记的内容。",
+            "跳转到登记的网址，或查看登记的内容。",
             PARAMETERS,
             responses=dict.fromkeys((200, 301, 302, 400, 404, 410, 500, 503), "text/html, application/json"),
         ),

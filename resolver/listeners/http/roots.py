@@ -89,17 +89,17 @@ def routes(roots: Roots) -> tuple[Route, ...]:
     return (
         Route(
             *("GET", ROOTS, roots.list, "roots"),
-            *("The days whose changes are sealed, the latest first.", "变更日志每日 Merkle 根,最新在前。"),
+            *("The days whose changes are sealed, the latest first.", "变更日志每日 Merkle 根，最新在前。"),
             parameters=(
                 Parameter("before", "Days before this one.", "该日之前。", a_day),
-                Parameter("limit", f"How many; {LISTED}.", f"数量,默认 {LISTED}。", _LIMIT),
+                Parameter("limit", f"How many; {LISTED}.", f"数量，默认 {LISTED}。", _LIMIT),
             ),
             responses=dict.fromkeys((200, 400, 503), "application/json, application/javascript"),
             answers={200: {"type": "object"}},
         ),
         Route(
             *("GET", f"{ROOTS}/{{day}}", roots.show, "root"),
-            *("The signed root of the changes of a day (UTC).", "某日(UTC)变更的 Merkle 根及其签名。"),
+            *("The signed root of the changes of a day (UTC).", "某日（UTC）变更的 Merkle 根及其签名。"),
             responses={200: MEDIA_TYPE} | problems,
         ),
         Route(

@@ -31,7 +31,7 @@ from resolver.listeners.http.several import MAX_BODY, CheckForm, Several, Transa
 from resolver.listeners.http.signatures import ALGORITHM_PARAMETER, ALGORITHMS, SIGN, SIGNATURE, WHOLE, Signatures
 from resolver.listeners.http.site import Site
 
-TITLES: Final = ("Filament: resolution", "Filament:标识解析")
+TITLES: Final = ("Filament: resolution", "Filament：标识解析")
 
 _JSON: Final = "application/json"
 _FLAG: Final = {"type": "string", "enum": list(FLAGS)}
@@ -51,30 +51,30 @@ def _object(**properties: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 PRETTY: Final = Parameter("pretty", "Indent the answer.", "缩进输出。", _FLAG)
-CALLBACK: Final = Parameter("callback", "Function to hand the answer to (JSONP).", "接收结果的函数名(JSONP)。")
+CALLBACK: Final = Parameter("callback", "Function to hand the answer to (JSONP).", "接收结果的函数名（JSONP）。")
 INDEX: Final = Parameter("index", "Values with these indexes.", "这些索引的值。", {"type": "array", "items": _INDEX})
 TYPE: Final = Parameter(
     "type",
     "Values of these types; one that ends in '.' names all types that begin so.",
-    "这些类型的值;以“.”结尾表示以其开头的所有类型。",
+    "这些类型的值；以“.”结尾表示以其开头的所有类型。",
     {"type": "array", "items": {"type": "string"}},
 )
 INDEX_TO_WRITE: Final = Parameter(
     "index",
     "Write only these values: the indexes of the body, or 'various'.",
-    "只写入这些值:请求体中的索引,或 various。",
+    "只写入这些值：请求体中的索引，或 various。",
     {"type": "array", "items": _TEXT},
 )
 OVERWRITE: Final = Parameter(
     "overwrite",
     "Whether to replace what is there; with 'same', what is there is refused only when it says something else.",
-    "是否覆盖已有内容;same 表示内容相同时视为成功,不同时拒绝。",
+    "是否覆盖已有内容；same 表示内容相同时视为成功，不同时拒绝。",
     {"type": "string", "enum": [*FLAGS, SAME]},
 )
 IF_MATCH: Final = Parameter(
     "If-Match",
     "ETag of the whole record: write only if it is still this; '*': only if it is there.",
-    "整条记录的 ETag:仅当记录未变时写入;“*”表示仅当标识已存在时写入。",
+    "整条记录的 ETag：仅当记录未变时写入；“*”表示仅当标识已存在时写入。",
     place="header",
 )
 SELECTION: Final = (
@@ -83,38 +83,38 @@ SELECTION: Final = (
     Parameter(
         "publicOnly",
         "Leave out what not everybody may read; true unless the request is authenticated.",
-        "只返回公众可读的值;未认证时默认为 true。",
+        "只返回公众可读的值；未认证时默认为 true。",
         _FLAG,
     ),
     Parameter(
         AS,
         "What an audience would see, for those who administer the handle.",
-        "以某类读者的视角查看(限标识管理者)。",
+        "以某类读者的视角查看（限标识管理者）。",
         {"type": "string", "enum": list(AUDIENCES)},
     ),
-    Parameter("auth", "Ask the registry, not the cache.", "绕过缓存,直接查询注册库。", _FLAG),
+    Parameter("auth", "Ask the registry, not the cache.", "绕过缓存，直接查询注册库。", _FLAG),
     Parameter(
-        "ignore_aliases", "Show an alias itself, not what it stands for.", "显示别名本身,而不是其指向的记录。", _FLAG
+        "ignore_aliases", "Show an alias itself, not what it stands for.", "显示别名本身，而不是其指向的记录。", _FLAG
     ),
     Parameter(
         EXPLAIN,
         "Add how the answer came about, step by step, with the time of each; for one handle.",
-        "在结果中附上解析过程的各个步骤及耗时;一次一个标识。",
+        "在结果中附上解析过程的各个步骤及耗时；一次一个标识。",
         _FLAG,
     ),
     Parameter(
         SIGN,
         f"Sign the answer: true, with the signature in {SIGNATURE}; {WHOLE}, both in one document (RFC 7515).",
-        f"对应答签名:true 时签名在 {SIGNATURE} 头中;{WHOLE} 时应答与签名合为一个文档(RFC 7515)。",
+        f"对应答签名：true 时签名在 {SIGNATURE} 头中；{WHOLE} 时应答与签名合为一个文档（RFC 7515）。",
         {"type": "string", "enum": [*FLAGS, WHOLE]},
     ),
     Parameter(
         ALGORITHM_PARAMETER,
         "With what to sign; SM2 where the node has the extra gm.",
-        "签名算法;节点安装扩展 gm 后可用 SM2。",
+        "签名算法；节点安装扩展 gm 后可用 SM2。",
         {"type": "string", "enum": [*ALGORITHMS]},
     ),
-    Parameter("cert", "Accepted and without effect.", "接受此参数,但无作用。"),
+    Parameter("cert", "Accepted and without effect.", "接受此参数，但无作用。"),
     Parameter("doNotRefer", "Do not ask other nodes for what is not here.", "不代为查询其他节点。", _FLAG),
 )
 _OF_MANY: Final = ("index", "type", "publicOnly", AS, "auth", "ignore_aliases", EXPLAIN)
@@ -189,8 +189,8 @@ def _handle_routes(handles: Handles) -> tuple[Route, ...]:
     )
     paging = (
         Parameter("prefix", "The prefix, or its handle.", "前缀或其标识。", _TEXT, required=True),
-        Parameter("page", "Which page, from 0.", "页码,从 0 开始。", _INDEX),
-        Parameter("pageSize", "Names of a page; 0 only counts.", "每页数量;0 表示只计数。", _INDEX),
+        Parameter("page", "Which page, from 0.", "页码，从 0 开始。", _INDEX),
+        Parameter("pageSize", "Names of a page; 0 only counts.", "每页数量；0 表示只计数。", _INDEX),
     )
     return (
         Route(
@@ -201,7 +201,7 @@ def _handle_routes(handles: Handles) -> tuple[Route, ...]:
         ),
         Route(
             *("POST", path, handles.resolve_posted, "resolvePosted"),
-            *("Resolve a handle, with the parameters in a JSON object.", "解析标识,参数写在 JSON 对象中。"),
+            *("Resolve a handle, with the parameters in a JSON object.", "解析标识，参数写在 JSON 对象中。"),
             parameters=(PRETTY, CALLBACK),
             request={_JSON: {"type": "object"}},
             body_required=False,
@@ -239,7 +239,7 @@ def _batch_route(batch: Batch) -> Route:
     return Route(
         *("POST", "/api/resolve", batch.resolve, "resolveMany"),
         "Resolve up to 10,000 handles in one request; each has a result of its own, in the order of the request.",
-        "一次请求解析至多 10,000 个标识;按请求顺序逐个返回结果。",
+        "一次请求解析至多 10,000 个标识；按请求顺序逐个返回结果。",
         parameters=tuple(one for one in SELECTION if one.name in _OF_MANY),
         request={_JSON: handles_schema(), NDJSON_TYPES[0]: {"type": "string"}},
         responses={200: f"{_JSON}, {NDJSON_TYPES[0]}"} | dict.fromkeys((400, 401, 403, 408, 413, 503), _JSON),
@@ -253,7 +253,7 @@ def _several_routes(several: Several) -> tuple[Route, ...]:
         Route(
             *("POST", "/api/transactions", several.write, "writeSeveral"),
             f"Write up to {MAX_OPERATIONS} times in one transaction: all is done, or nothing and it is said why.",
-            f"在一个事务中执行最多 {MAX_OPERATIONS} 次写入:全部成功,或全部不变并指出原因。",
+            f"在一个事务中执行最多 {MAX_OPERATIONS} 次写入：全部成功，或全部不变并指出原因。",
             parameters=(PRETTY, CALLBACK),
             request={_JSON: TransactionForm},
             responses=_json(200, 400, 401, 403, 404, 408, 409, 412, 413, 503),
@@ -263,7 +263,7 @@ def _several_routes(several: Several) -> tuple[Route, ...]:
         Route(
             *("POST", "/api/check", several.check, "check"),
             "Look at up to 10,000 names before they are written: what is there, and whether one may write it.",
-            "写入前检查最多 10,000 个标识:是否存在、状态、版本,以及是否允许写入。",
+            "写入前检查最多 10,000 个标识：是否存在、状态、版本，以及是否允许写入。",
             parameters=(PRETTY, CALLBACK),
             request={_JSON: CheckForm},
             responses=_json(200, 400, 401, 403, 408, 413, 503),

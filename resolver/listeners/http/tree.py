@@ -231,19 +231,19 @@ def route(trees: Trees) -> Route:
     return Route(
         *("GET", PATH, trees.show, "tree"),
         f"A handle with what is packed in it or part of it, up to {MAX_HANDLES:,} handles in one answer.",
-        f"一次返回标识及其包含的标识(如托盘及其丝饼),最多 {MAX_HANDLES:,} 个。",
+        f"一次返回标识及其包含的标识（如托盘及其丝饼），最多 {MAX_HANDLES:,} 个。",
         parameters=(
             Parameter(
                 "depth",
                 f"Levels below the handle; {DEPTH}.",
-                f"向下的层数,默认 {DEPTH}。",
+                f"向下的层数，默认 {DEPTH}。",
                 {"type": "integer", "minimum": 1, "maximum": MAX_DEPTH},
             ),
-            Parameter("fields", "Only values of these types, divided by commas.", "只返回这些类型的值(逗号分隔)。"),
+            Parameter("fields", "Only values of these types, divided by commas.", "只返回这些类型的值（逗号分隔）。"),
             Parameter(
                 "follow",
                 f"Along which links, divided by commas; {', '.join(one.name for one in INSIDE)}.",
-                f"沿哪些关联(逗号分隔),默认 {'、'.join(one.name for one in INSIDE)}。",
+                f"沿哪些关联（逗号分隔），默认 {'、'.join(one.name for one in INSIDE)}。",
                 {"type": "string", "examples": [",".join(RELATIONS)]},
             ),
         ),

@@ -20,7 +20,7 @@ _NO: Final = frozenset({"false", "0", "no"})
 _FLAG: Final = {"type": "string", "examples": ["", "true"]}
 
 PARAMETERS: Final = (
-    Parameter("noredirect", "Show the values instead of going to the address.", "只显示内容,不跳转。", _FLAG),
+    Parameter("noredirect", "Show the values instead of going to the address.", "只显示内容，不跳转。", _FLAG),
     Parameter(
         "type",
         "Show only values of these types.",
@@ -33,16 +33,16 @@ PARAMETERS: Final = (
         "只显示这些索引的值。",
         {"type": "array", "items": {"type": "integer", "minimum": 0, "maximum": MAX_INDEX}},
     ),
-    Parameter("auth", "Ask the registry, not the cache.", "绕过缓存,直接查询注册库。", _FLAG),
+    Parameter("auth", "Ask the registry, not the cache.", "绕过缓存，直接查询注册库。", _FLAG),
     Parameter("ignore_aliases", "Do not follow HS_ALIAS.", "不跟随 HS_ALIAS。", _FLAG),
     Parameter("urlappend", "Text to put behind the address.", "附加到网址末尾的文本。"),
     Parameter(
         "locatt",
         "Attributes of the location wanted, as name:value.",
-        "所需 10320/loc 地址的属性,写作 名:值。",
+        "所需 10320/loc 地址的属性，写作 名:值。",
         {"type": "array", "items": {"type": "string"}},
     ),
-    Parameter("country", "Country of the visitor, for 10320/loc.", "访问者的国家代码,用于 10320/loc。"),
+    Parameter("country", "Country of the visitor, for 10320/loc.", "访问者的国家代码，用于 10320/loc。"),
     Parameter("redirectionHeaders", "Answer 200 with the Location header.", "以 200 应答并给出 Location 头。", _FLAG),
     LANGUAGE_PARAMETER,
 )
