@@ -20,7 +20,7 @@ from registry.bodies import MAX_BODY, octets_of
 from registry.bulk_api import BulkHandlers
 from registry.callers import Callers
 from registry.certificate import Certificate, node_key
-from registry.documentation import language_of, with_documentation
+from registry.documentation import with_documentation
 from registry.enterprise_api import Enterprises
 from registry.enterprise_standing import EnterpriseStanding
 from registry.enterprise_standing_api import StandingHandlers
@@ -138,11 +138,11 @@ def create_app(store: Store) -> web.Application:
             try:
                 return await _handled(callers, route.handler, request, placeholders)
             except Exception as error:  # the request ends here, whatever it failed of
-                return problem(error, language_of(request))
+                return problem(error, request)
         if not methods:
             unknown = ProtocolFault("http.endpoint", method=request.method[:20], path=path[:200])
-            return problem(unknown, language_of(request))
-        return problem(ProtocolFault("http.method", method=request.method[:20]), language_of(request), methods)
+            return problem(unknown, request)
+        return problem(ProtocolFault("http.method", method=request.method[:20]), request, methods)
 
     app = web.Application(client_max_size=MAX_BODY)
     app.router.add_route("*", r"/{path:[\s\S]*}", answer)

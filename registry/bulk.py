@@ -86,17 +86,19 @@ async def load(
     progress: Callable[[Report], None] | None = None,
     plan: Plan = REGISTERING,
     turns: Turns | None = None,
+    once_since: datetime | None = None,
 ) -> Report:
     """Does to every handle of a file what is planned. Raises ProtocolFault for a file that is not of its form.
 
     Raises DATABASE_AWAY too: whole chunks are in the book then. `may_write` None allows every prefix homed here.
+    What has ended under this key since `once_since` is not done again: raises LoadedBefore, and no octet was read.
     Of signatures and certificates the form alone is checked, for a million rows would be a million chains to read:
     whether they are true is found out on demand (`registry.trust`).
     """
     await store.load_prefixes()
     async with store.connection() as connection, connection.transaction():
         whose = {"load_key": load_key, "source": source, "form": form, "loaded_by": loaded_by}
-        batch = await ledger.open_batch(connection, **whose)
+        batch = await ledger.open_batch(connection, **whose, once_since=once_since)
         await _keep(store, connection, loaded_by, Act("load.begun", source, None, {"batch": batch.batch_id}))
     one_load = _Load(store, batch, source, loaded_by, may_write or _anyone, progress, plan, turns or Turns())
     report = await one_load.run(chunks_of(store, octets, form, plan.reading))

@@ -76,20 +76,20 @@ class BulkHandlers:
         key = request.headers.get("Idempotency-Key", "")[:MAX_KEY] or str(uuid4())
         load_key, octets = f"{by} {key}", http_files.pieces(request)
         with self._place():
-            if "Idempotency-Key" in request.headers:
-                since = datetime.now(UTC) - KEPT
-                before = await _loaded_before(self._store, octets, form, load_key=load_key, since=since)
-                if before is not None:
-                    return await self._report(request, before)
-            report = await load(
-                self._store,
-                octets,
-                form,
-                source=request.query.get("source", "")[:MAX_KEY] or request.path,
-                load_key=load_key,
-                loaded_by=str(by),
-                may_write=may_write(self._rights, by),
-            )
+            try:
+                report = await load(
+                    self._store,
+                    octets,
+                    form,
+                    source=request.query.get("source", "")[:MAX_KEY] or request.path,
+                    load_key=load_key,
+                    loaded_by=str(by),
+                    may_write=may_write(self._rights, by),
+                    once_since=datetime.now(UTC) - KEPT if "Idempotency-Key" in request.headers else None,
+                )
+            except ledger.LoadedBefore as before:
+                await _check_same(self._store, octets, form, before.batch)
+                return await self._report(request, before.batch.batch_id)
         return await self._report(request, report.batch_id)
 
     async def show(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
@@ -157,18 +157,8 @@ class BulkHandlers:
         return [msgspec.convert(row.to_json(language), RefusedForm) for row in rows[:SHOWN_REFUSALS]]
 
 
-async def _loaded_before(
-    store: Store, octets: AsyncIterator[bytes], form: Form, *, load_key: str, since: datetime
-) -> int | None:
-    """The number of the load that this key has made since of this very file, if any. Nothing is written.
-
-    Raises ProtocolFault when it was another file.
-    """
-    async with store.connection() as connection:
-        batch = await ledger.finished(connection, load_key=load_key, form=form, since=since)
-    if batch is None:
-        return None
+async def _check_same(store: Store, octets: AsyncIterator[bytes], form: Form, batch: ledger.Batch) -> None:
+    """Raises ProtocolFault when a load was made of another file."""
     digests = [chunk.digest async for chunk in chunks_of(store, octets, form)]
     if digests != [digest for digest, _ in batch.chunks.values()]:
         raise ProtocolFault("write.key_reused")
-    return batch.batch_id

@@ -24,6 +24,14 @@ READ_ONLY = (asyncpg.ReadOnlySQLTransactionError, asyncpg.FeatureNotSupportedErr
 # What a server says whose machine fails it: no room on its disk, no memory, a disk that cannot be read or written.
 MACHINE_FAILS = (asyncpg.InsufficientResourcesError, asyncpg.PostgresSystemError)
 
+# Transactions that the server gave up, so that nothing of them was done: of two that waited for each other, more often
+# than a load tries a chunk again, or one that said nothing for too long, on a machine that has no time for us.
+GIVEN_UP = (
+    asyncpg.TransactionRollbackError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InFailedSQLTransactionError,
+)
+
 # What being away looks like from here: refused and lost connections, a server that starts or stops, a time-out,
 # and one that lets us not in: a database that is being restored, a password that was changed on one side only.
 DATABASE_AWAY = (
@@ -32,12 +40,10 @@ DATABASE_AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # what asyncpg raises when the server's farewell crosses our question
-    asyncpg.CannotConnectNowError,
+    asyncpg.OperatorInterventionError,  # it starts, stops or was cancelled
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.QueryCanceledError,
+    *GIVEN_UP,
     *MACHINE_FAILS,  # too many connections, among others
     *READ_ONLY,
 )

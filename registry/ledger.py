@@ -113,21 +113,30 @@ async def batch(connection: Connection, batch_id: int) -> Batch:
     return Batch(batch_id, await _chunks(connection, batch_id))
 
 
-async def open_batch(connection: Connection, *, load_key: str, source: str, form: str, loaded_by: str) -> Batch:
-    """The unfinished load of this key and form, or a new one."""
+class LoadedBefore(Exception):  # no error: the load was made already
+    """The first load of a key and form that has ended since a time."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+
+
+async def open_batch(
+    connection: Connection, *, load_key: str, source: str, form: str, loaded_by: str, once_since: datetime | None = None
+) -> Batch:
+    """The unfinished load of this key and form, or a new one. Raises LoadedBefore for one that has ended since then."""
     async with connection.transaction():
         await connection.execute(ONE_AT_A_TIME, LOAD_KEYS, load_key)
+        # In this order: one that ends between the two is found by the second.
         batch_id = await connection.fetchval(UNFINISHED, load_key, form)
-        if batch_id is None:
-            row = (load_key, storable(source), form, loaded_by, datetime.now(UTC))
-            return Batch(await connection.fetchval(NEW_BATCH, *row))
-        return Batch(batch_id, await _chunks(connection, batch_id))
-
-
-async def finished(connection: Connection, *, load_key: str, form: str, since: datetime) -> Batch | None:
-    """The first load of this key and form that has ended since."""
-    batch_id = await connection.fetchval(FINISHED, load_key, form, since)
-    return None if batch_id is None else Batch(batch_id, await _chunks(connection, batch_id))
+        if batch_id is not None:
+            return Batch(batch_id, await _chunks(connection, batch_id))
+        ended = None
+        if once_since is not None:
+            ended = await connection.fetchval(FINISHED, load_key, form, once_since)
+        if ended is not None:
+            raise LoadedBefore(Batch(ended, await _chunks(connection, ended)))
+        row = (load_key, storable(source), form, loaded_by, datetime.now(UTC))
+        return Batch(await connection.fetchval(NEW_BATCH, *row))
 
 
 async def set_columns(connection: Connection, batch: Batch, names: Sequence[str]) -> None:

@@ -10,14 +10,16 @@ from aiohttp import web
 
 from registry.callers import CHALLENGE
 from registry.database import DATABASE_AWAY, refusal_of
+from registry.documentation import language_of
 from registry.errors import HandleError, ResponseCode, TooManyRequests
-from registry.language import Language
 from registry.refusal import Refusal
 from registry.rest import INTERNAL_ERROR, STATUS
+from registry.routes import raw_path
 from registry.tokens import INVALID_TOKEN
 
 log = logging.getLogger(__name__)
 
+MAX_SHOWN: Final = 200  # Characters of a path in the log.
 RETRY_AFTER: Final = "2"  # Seconds; a database that restarts is back sooner, a long load is not.
 # What this interface says otherwise than the Handle API, whose table of statuses is older than most of HTTP.
 _OWN_STATUS: Final[Mapping[ResponseCode, int]] = {
@@ -45,9 +47,9 @@ _STATUS_OF_RULE: Final[Mapping[str, int]] = {
 }
 
 
-def problem(error: Exception, language: Language, allowed: tuple[str, ...] = ()) -> web.Response:
+def problem(error: Exception, request: web.Request, allowed: tuple[str, ...] = ()) -> web.Response:
     """The answer to a request that failed, whatever it failed of. Faults of our own are logged here, once."""
-    refusal = refusal_from(error)
+    refusal = refusal_from(error, request)
     status = _STATUS_OF_RULE.get(refusal.rule) or _OWN_STATUS.get(refusal.code) or STATUS.get(refusal.code)
     status = status or INTERNAL_ERROR
     headers = {"Vary": "Accept-Language", "Cache-Control": "no-store"}
@@ -63,7 +65,7 @@ def problem(error: Exception, language: Language, allowed: tuple[str, ...] = ())
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": refusal.text(language),
+        "detail": refusal.text(language_of(request)),
         "rule": refusal.rule,
         "culprit": Refusal.of(0, "", refusal).culprit,
         "responseCode": int(refusal.code),
@@ -72,12 +74,15 @@ def problem(error: Exception, language: Language, allowed: tuple[str, ...] = ())
     return web.Response(body=orjson.dumps(form), status=status, headers=headers, content_type=content_type)
 
 
-def refusal_from(error: Exception) -> HandleError:
+def refusal_from(error: Exception, request: web.Request) -> HandleError:
     """The refusal of a request that failed of anything; a fault of our own is logged."""
     if isinstance(error, HandleError):
         return error
     if isinstance(error, DATABASE_AWAY):
         log.warning("the database cannot be reached: %s", error)
         return refusal_of(error)
-    log.error("a request failed", exc_info=error)
+    # The beginning of a key tells whoever sent it which request it was. The whole of it opens a kept answer.
+    key = request.headers.get("Idempotency-Key", "")
+    path = raw_path(request)[:MAX_SHOWN]
+    log.error("%s %r, sent as %r, failed", request.method[:20], path, key[: len(key) // 4], exc_info=error)
     return HandleError("server.error")

@@ -31,7 +31,7 @@ def _enveloped(handler: Handler) -> Handler:
         try:
             return await handler(request, placeholders)
         except Exception as error:  # the request ends here, whatever it failed of
-            return _answer(request, refusal_from(error))
+            return _answer(request, refusal_from(error, request))
 
     return handle
 

@@ -1,18 +1,31 @@
 """The registry's own interface, over a real connection."""
 
 import io
+import logging
 
 import aiohttp
 import orjson
+import pytest
 from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
 from registry.api import create_app
 from registry.bodies import MAX_BODY
 from registry.enterprise import add_enterprise
+from registry.problems import problem
 from registry.settings import RegistrySettings
 from registry.store import Store
 from tests.registry.bulk_files import line, table
 from tests.registry.interface import NDJSON, OPERATOR, Node, basic
+
+
+def test_a_fault_of_ours_is_logged_with_its_route_and_not_the_whole_key(caplog: pytest.LogCaptureFixture):
+    request = make_mocked_request("POST", "/api/bulk?source=x", {"Idempotency-Key": "0123456789abcdef"})
+    with caplog.at_level(logging.ERROR):
+        assert problem(ValueError("inside"), request).status == 500
+    (record,) = caplog.records
+    assert record.getMessage() == "POST '/api/bulk', sent as '0123', failed"
+    assert record.exc_info is not None
 
 
 async def test_an_enterprise_loads_its_own_prefix_and_no_other(node: Node):

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
 
-from registry import receipts
+from registry import ledger, receipts
 from registry.receipts import KEPT
 from tests.registry.interface import NDJSON, Node, open_interface
 
@@ -27,6 +28,11 @@ OTHERWISE = {
     ("post", "/api/labels"),
     ("post", "/api/mappings/propose"),
 }
+ENTERPRISE = "300:0.NA/88.168.2"
+DEADLINE = 20.0
+WAITING = """
+SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = current_database()
+"""
 TOKEN = {"label": "scanner", "scopes": ["read"], "days": 5}
 FACTORY = {"name": "新厂", "name_en": "New", "prefix": "88.168.77"}
 
@@ -130,6 +136,25 @@ async def test_a_file_that_is_sent_again_is_loaded_once_and_answered_as_the_firs
     other = await sent(file + b'{"handle":"88.168.2/G","values":[]}\n')
     assert (other[0], other[1]["rule"]) == (422, "write.key_reused")
     assert await count(node, "SELECT count(*) FROM import_batch") == 1
+
+
+async def test_a_file_that_is_sent_again_while_its_load_ends_is_answered_as_the_first_time(node: Node):
+    """Between the look for a load that had ended and its own beginning the first one ended, and all was unchanged."""
+    first_key, again = (node.enterprise | NDJSON | {"Idempotency-Key": key} for key in ("other", "file"))
+    file = b'{"handle":"88.168.2/F","values":[]}\n'
+    async with node.store.connection() as connection, connection.transaction():
+        await connection.execute(ledger.ONE_AT_A_TIME, ledger.LOAD_KEYS, f"{ENTERPRISE} file")
+        second = asyncio.create_task(node.client.post("/api/bulk", data=file, headers=again))
+        deadline = time.monotonic() + DEADLINE
+        while not await count(node, WAITING):
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.01)
+        async with node.client.post("/api/bulk", data=file, headers=first_key) as response:
+            first = await response.json()
+        await connection.execute("UPDATE import_batch SET load_key = $1", f"{ENTERPRISE} file")
+    async with await second as response:
+        assert await response.json() == first
+    assert first["created"] == 1
 
 
 async def test_a_receipt_is_over_after_two_days(node: Node):
