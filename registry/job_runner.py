@@ -181,8 +181,13 @@ class JobRunner:
             if job.batch_id is not None:
                 header = await ledger.header(connection, job.batch_id)
                 return job, header is not None and header.seconds is not None
-            whose = {"load_key": _load_key(job), "source": job.order.source, "form": job.order.form}
-            batch = await ledger.open_batch(connection, **whose, loaded_by=job.submitted_by)
+            batch = await ledger.open_batch(
+                connection,
+                load_key=_load_key(job),
+                source=job.order.source,
+                form=job.order.form,
+                loaded_by=job.submitted_by,
+            )
         await self._jobs.begin(job, batch.batch_id)
         return replace(job, batch_id=batch.batch_id), False
 
