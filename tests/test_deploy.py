@@ -135,6 +135,9 @@ def test_every_variable_names_a_setting():
 def test_ports_are_those_of_the_settings():
     (exposed,) = re.findall(r"^EXPOSE (.+)$", (DEPLOY / "Dockerfile").read_text("utf-8"), re.MULTILINE)
     assert {int(port.partition("/")[0]) for port in exposed.split()} == PORTS
+    for name, section in SECTIONS.items():  # What listens on loopback in a container is reached by nobody.
+        if getattr(section(), "listen", "") == "127.0.0.1":
+            assert f"FILAMENT_{name.upper()}_LISTEN=0.0.0.0" in (DEPLOY / "Dockerfile").read_text("utf-8")
     services = compose()["services"]
     exposed = [port for service in services.values() for port in service.get("expose", [])]
     assert {int(port.partition("/")[0]) for port in exposed} == PORTS
