@@ -11,7 +11,7 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import median
@@ -76,14 +76,11 @@ class Kept:
         self.store = store
         self.cache = Cache(CACHE, ENTRIES, TTL, TTL)
         self.peek_fresh = self.cache.get
+        self.still_gives = self.cache.still_gives
 
     def keep(self, name: str, values: Sequence[HandleValue] = ()) -> None:
         packed = PackedRecord(Handle.from_text(name), pack(values, 0), 0, 1)
         self.cache.put(fold_whole(name.encode()), found(packed, 0) if values else MISSING)
-
-    def still_gives(self, answers: Iterable[tuple[HandleKey, Answer]]) -> bool:
-        get = self.cache.get
-        return all(get(key) is answer for key, answer in answers)
 
     def ask(self, key: HandleKey, told: Told) -> None:
         raise LookupError(key)

@@ -12,7 +12,7 @@ only registered makes nothing else doubtful.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Final
 
@@ -126,6 +126,20 @@ class Cache:
             else:
                 answer.used += 1
         return answers
+
+    def still_gives(self, answers: Iterable[tuple[HandleKey, Answer]]) -> bool:
+        """★ Whether `get` gives exactly these. An answer that is kept no more says so itself, and no key is held as
+        missing and found, so that one look at each is enough."""
+        now, number, missing = self._now, self._number, self._missing
+        for key, answer in answers:
+            if answer is MISSING:
+                if missing.get(key, now) <= now:
+                    return False
+            elif answer.expires >= now and answer.checked == number:
+                answer.used += 1
+            elif self.get(key) is not answer:
+                return False
+        return True
 
     def put(self, key: HandleKey, answer: Answer) -> None:
         """Keeps an answer that was not kept before, in place of the one that was held; others give way when memory is

@@ -105,10 +105,8 @@ class Resolver:
         """★ Whether all of them are what is kept, and known to be fresh; they are counted as one, that was found."""
         if self._clock() - self._heard_at > self._max_staleness:
             return False
-        get = self._cache.get
-        for key, answer in answers:
-            if get(key) is not answer:
-                return False
+        if not self._cache.still_gives(answers):
+            return False
         counts = self._metrics.counts
         counts.hits += 1
         counts.found += 1
