@@ -59,6 +59,9 @@ async def test_one_walks_along_the_chain_without_any_script(database_dsn, tmp_pa
         text = await page.inner_text("main")
         assert all(word in text for word in WORDS[language])
         assert await page.locator(".many a").count() == 48
+        members, about = [await page.locator(f".{card}").bounding_box() for card in ("down", "about")]
+        # Of 48 links none stands between a person with a phone and who registered it.
+        assert about["y"] < members["y"] if size == "phone" else about["x"] > members["x"]
         assert await fits(page)
         await somebody.picture(page, "pallet")
         await page.locator(".many a").first.click()

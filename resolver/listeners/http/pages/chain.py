@@ -36,7 +36,7 @@ def said(links: Iterable[tuple[Attribute, Ways]], own: str, reader: Reader) -> I
             count = f"<small>{reader.say('record.count', count=len(pages))}</small>"
             lines = "".join(_link(line, target, own) for line, target in pages)
             heading = f"<h2>{reader.say('record.down')} {count}</h2>"
-            yield f'<section class="card">{heading}<ul class="links many">{lines}</ul></section>'
+            yield f'<section class="card down">{heading}<ul class="links many">{lines}</ul></section>'
 
 
 def referring(by: Sequence[tuple[str, str]], own: str, reader: Reader) -> Iterator[str]:
@@ -49,7 +49,7 @@ def referring(by: Sequence[tuple[str, str]], own: str, reader: Reader) -> Iterat
             number = f"{len(lines)}+" if len(found) >= MAX_REFERRING else str(len(lines))
             count = f"<small>{reader.say('record.count', count=number)}</small>"
             heading = f"<h2>{_heading(relation, reader)} {count}</h2>"
-            yield f'<section class="card">{heading}<ul class="links many">{"".join(lines)}</ul></section>'
+            yield f'<section class="card down">{heading}<ul class="links many">{"".join(lines)}</ul></section>'
 
 
 def _heading(relation: str, reader: Reader) -> str:
