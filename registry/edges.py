@@ -70,7 +70,7 @@ WHERE e.relation = ANY($6::smallint[])
 SAYERS: Final = """
 SELECT asked.target, e.relation, e.prefix_id, e.suffix
 FROM unnest($1::text[]) AS asked (target) CROSS JOIN LATERAL (
-  SELECT * FROM edge WHERE edge.target = asked.target AND edge.public
+  SELECT * FROM edge WHERE edge.target = asked.target AND edge.public = $3
   ORDER BY edge.relation, edge.prefix_id, edge.suffix LIMIT $2) AS e
 """
 
@@ -191,12 +191,12 @@ async def write_links_of_range(connection: Connection, store: Store, prefix: Pre
 
 
 async def sayers(
-    store: Store, keys: Iterable[HandleKey], most: int
+    store: Store, keys: Iterable[HandleKey], most: int, *, public: bool = True
 ) -> dict[HandleKey, list[tuple[Relation, HandleKey]]]:
-    """Who publicly says something of each of these handles, at most so many, in order of relation and key."""
+    """Who says something of each of these handles, publicly or not, at most so many, in order of relation and key."""
     asked = {key.decode(errors="replace"): key for key in keys}
     async with store.connection() as connection:
-        rows = await connection.fetch(SAYERS, list(asked), most)
+        rows = await connection.fetch(SAYERS, list(asked), most, public)
     if any(store.prefixes.by_id(row["prefix_id"]) is None for row in rows):
         await store.load_prefixes()
     found: dict[HandleKey, list[tuple[Relation, HandleKey]]] = {}

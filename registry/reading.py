@@ -51,6 +51,24 @@ class Reading:
         await self._rights.check(record, by, AdminPermission.AUTHORIZED_READ)
         return tuple(value for value in selected if views.show(value, audience) and is_readable(value, by))
 
+    async def seen(
+        self, record: HandleRecord, by: Administrator, values: Iterable[HandleValue], audience: Audience | None = None
+    ) -> Values:
+        """Of these values what he may read, and where that is no more than everybody may, those; or what an audience
+        would see. Raises as `readable` does for the view of others, and nothing else."""
+        selected = tuple(values)
+        if audience is not None:
+            return await self.readable(record, by, selected, audience)
+        if all(value.is_public for value in selected):
+            return selected
+        prefix = self._prefix(record.handle)
+        views = NO_VIEWS if prefix is None else prefix.views
+        own = await self._audience(record, by, views)
+        if own is None:
+            owns = await self._rights.may(record, by, AdminPermission.AUTHORIZED_READ)
+            own = "owner" if owns else "public"
+        return tuple(value for value in selected if views.show(value, own) and is_readable(value, by))
+
     def shown(self, handle: Handle, values: Iterable[HandleValue], by: Administrator) -> Values:
         """Of values of one of its versions what somebody may read who may list the prefix of a handle."""
         prefix = self._prefix(handle)

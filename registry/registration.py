@@ -238,6 +238,12 @@ class Registration:
             return selected
         return await self._reading.readable(record, _known(by), selected, audience)
 
+    async def seen(
+        self, record: HandleRecord, by: Administrator, values: Iterable[HandleValue], audience: Audience | None = None
+    ) -> tuple[HandleValue, ...]:
+        """Of these values of a record what somebody sees who asks for no more. Raises as `Reading.seen` does."""
+        return await self._reading.seen(record, by, values, audience)
+
     async def check_list(self, prefix: str, by: Administrator | None) -> Prefix:
         """Refuses whoever may not list a prefix, written as it is or as the handle 0.NA/<prefix>; and finds it."""
         prefix_handle = _prefix_handle(prefix)

@@ -1,22 +1,29 @@
 """What others say of a handle: the cakes that are packed in a pallet, kept until a change names the pallet.
 
 Each change of a link is in the change log under the handle that it leads to, so what is kept here is forgotten as
-answers are: it is exact whenever changes are heard. Only links that anybody may read are kept and told.
+answers are: it is exact whenever changes are heard. Only links that anybody may read are kept; others are read for who
+sees the values that say them.
 """
 
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from registry.changes import Change, ChangeKind
 from registry.edges import sayers
 from registry.handle import HandleKey
-from registry.relations import Relation
+from registry.record import HandleRecord
+from registry.relations import Relation, links_said
+from registry.value import HandleValue
+from resolver.answer import Answer
 from resolver.resolution import Resolver
 
 MAX_KEPT: Final = 200_000  # Links, some 100 octets each: 4,000 pallets of 48.
 MAX_INSIDE: Final = 2_000  # Links to one handle that are read and told: a truck has 1,500 cakes in it.
+
+
+Sees = Callable[[HandleRecord], Awaitable[tuple[HandleValue, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,25 @@ class Contents:
         if unkept:
             inside |= await self._load(unkept)
         return {key: _only(inside[key], follow) for key in keys}
+
+    async def hidden(
+        self, keys: Collection[HandleKey], follow: Collection[Relation], sees: Sees
+    ) -> dict[HandleKey, Inside]:
+        """What not everybody may know, as far as somebody sees the value that says it. Raises DATABASE_AWAY."""
+        read = await sayers(self._resolver.store, keys, MAX_INSIDE + 1, public=False)
+        wanted = {key: [link for link in links if link[0] in follow] for key, links in read.items()}
+        asked = list({sayer for links in wanted.values() for _, sayer in links})
+        said: dict[HandleKey, frozenset[tuple[Relation, HandleKey]]] = {}
+        for sayer, answer in zip(asked, await self._resolver.resolve_many(asked), strict=True):
+            record = answer.record if isinstance(answer, Answer) else None
+            values = () if record is None else await sees(record)
+            key_of = self._resolver.store.key_of
+            said[sayer] = frozenset((link.relation, key_of(link.target.encode())) for link in links_said(values))
+        inside = {}
+        for key, links in wanted.items():
+            seen = tuple((relation, sayer) for relation, sayer in links if (relation, key) in said[sayer])
+            inside[key] = Inside(seen[:MAX_INSIDE], bool(seen) and len(read[key]) > MAX_INSIDE)
+        return inside
 
     def forget(self, changes: Sequence[Change]) -> None:
         """From here on nothing is told that was read before these changes."""

@@ -4,7 +4,7 @@ Who packs often writes the whole list with the pallet, and nothing with each cak
 saying one thing, so who asks what is in a thing is told both.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from registry.errors import HandleError
@@ -12,6 +12,7 @@ from registry.handle import HandleKey
 from registry.library import TEMPLATES
 from registry.record import public
 from registry.store import Store
+from registry.value import HandleValue
 from resolver.answer import Answer
 
 LISTS: Final = frozenset(
@@ -26,7 +27,11 @@ def listed_in(answer: Answer, store: Store) -> list[HandleKey]:
     if not any(mark in answer.tail for mark in _MARKS):
         return []
     record = answer.record
-    values = () if record is None else public(record.values)
+    return [] if record is None else listed_by(public(record.values), store)
+
+
+def listed_by(values: Iterable[HandleValue], store: Store) -> list[HandleKey]:
+    """The handles that lists among these values name."""
     lines = (
         line for value in values if value.type in LISTS for line in value.text.split("\n", MAX_LISTED)[:MAX_LISTED]
     )

@@ -6,7 +6,7 @@ is made, a chunk at a time and no faster than the client reads, and so it never 
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
@@ -14,13 +14,12 @@ from typing import Final
 import orjson
 from aiohttp import web
 
-from registry.authentication import Administrator
 from registry.database import DATABASE_AWAY
 from registry.errors import HandleError, PrefixNotHomed, ProtocolFault, ResponseCode, ServerBusy
 from registry.handle import HandleKey
 from registry.language import Language, preferred
-from registry.record import public
-from registry.views import Audience
+from registry.record import HandleRecord, public
+from registry.value import HandleValue
 from resolver.aliases import follow_many
 from resolver.answer import NOT_RESPONSIBLE, Alias, Answer, Followed
 from resolver.listeners.http.asking import ALLOWANCE, charge, charge_client
@@ -30,11 +29,12 @@ from resolver.listeners.http.batch_names import heads_of, joined, key_or_refusal
 from resolver.listeners.http.body import read_body
 from resolver.listeners.http.conditional import caching_headers, private_headers
 from resolver.listeners.http.explanations import EXPLAIN, Explanations
-from resolver.listeners.http.handles import NO_VALUES, audience_of, values_body, whole_body
+from resolver.listeners.http.handles import NO_VALUES, values_body, whole_body
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.places import Places
 from resolver.listeners.http.query import Query
 from resolver.listeners.http.responses import BASE_HEADERS, json_response, open_to_scripts, refusal_form
+from resolver.listeners.http.sight import AS, Sight, audience_from
 
 log = logging.getLogger(__name__)
 
@@ -59,21 +59,22 @@ _COUNTED: Final[Mapping[int, str]] = {
 _NOTHING: Final = len(NO_VALUES)  # The tail of an answer that shows values is longer.
 
 Piece = tuple[bytes, bool]
+Read = Callable[[HandleRecord, Iterable[HandleValue]], Awaitable[tuple[HandleValue, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which values are asked for, by whom and from where, and in which language refusals are told."""
+    """Which values are asked for, what of them `read` lets through where not only public ones are, from where the
+    question comes, and in which language refusals are told."""
 
     indexes: frozenset[int]
     types: frozenset[str]
     only_public: bool
     authoritative: bool
-    by: Administrator | None
+    read: Read
     address: str
     language: Language
     ignores_aliases: bool = False
-    audience: Audience | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -150,14 +151,15 @@ class Batch:
             request, {"responseCode": 1, "results": [form], "counts": counts}, headers=private_headers()
         )
 
-    async def answers(self, request: web.Request, names: Sequence[str], most: int) -> bytes:
-        """What anybody may read of many handles, as one JSON document of at most so many octets. Raises ServerBusy when
+    async def answers(self, request: web.Request, names: Sequence[str], most: int, sight: Sight) -> bytes:
+        """What is seen of many handles, as one JSON document of at most so many octets. Raises ServerBusy when
         one of them cannot be read just now, and ProtocolFault for what is too long."""
         self._charge(request, names)
         language = preferred(request.headers.get("Accept-Language"))
-        nobody = Selection(frozenset(), frozenset(), True, False, None, request.remote or "", language)
+        address = request.remote or ""
+        selection = Selection(frozenset(), frozenset(), sight.is_public, False, sight.of, address, language)
         gathered = bytearray()
-        async with aclosing(self._pieces(names, nobody, LIST)) as pieces:
+        async with aclosing(self._pieces(names, selection, LIST)) as pieces:
             async for piece, _ in pieces:
                 gathered += piece
                 if len(gathered) > most:
@@ -170,15 +172,18 @@ class Batch:
 
     async def _selection(self, request: web.Request, query: Query) -> Selection:
         indexes, types = frozenset(query.numbers("index")), frozenset(query.every("type"))
-        by, audience = await self._authorization.administrator(request, *LOOKING), audience_of(query)
+        by, audience = await self._authorization.administrator(request, *LOOKING), audience_from(query.first(AS))
+
+        async def read(record: HandleRecord, values: Iterable[HandleValue]) -> tuple[HandleValue, ...]:
+            return await self._registration.readable(record, by, values, audience)
+
         return Selection(
             indexes,
             types,
             only_public=query.flag("publicOnly", by is None and audience is None),
-            audience=audience,
             authoritative=query.flag("auth", False),
             ignores_aliases=query.flag("ignore_aliases", False),
-            by=by,
+            read=read,
             address=request.remote or "",
             language=preferred(request.headers.get("Accept-Language")),
         )
@@ -324,7 +329,7 @@ class Batch:
             values = public(values)
         else:
             try:
-                values = await self._registration.readable(record, selection.by, values, selection.audience)
+                values = await selection.read(record, values)
             except HandleError as refused:
                 return _told(asked, refused, selection.language, counts)
             except DATABASE_AWAY:

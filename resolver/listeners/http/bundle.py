@@ -1,8 +1,8 @@
 """/api/bundle: many answers in one signed document, to be verified where there is no network, until it expires.
 
 A workshop with poor Wi-Fi takes along what it is going to scan. The document holds the answers as /api/resolve gives
-them, what anybody may read and nothing else, and the node's did:web document. With ?depth= it holds what is packed in
-each handle, too, and says what is where.
+them, what anybody may read or what whoever asks for it sees, and the node's did:web document. With ?depth= it holds
+what is packed in each handle, too, and says what is where.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from resolver.listeners.http.did import DidDocuments
 from resolver.listeners.http.places import Places
 from resolver.listeners.http.query import Query
 from resolver.listeners.http.responses import BASE_HEADERS
+from resolver.listeners.http.sight import PARAMETER, Sight, Sights
 from resolver.listeners.http.signatures import Signatures
 from resolver.listeners.http.tree import MAX_DEPTH, Branch, Trees, depth_of
 
@@ -41,13 +42,20 @@ class Bundles:
     """Answers for many handles in one document."""
 
     def __init__(
-        self, batch: Batch, trees: Trees, documents: DidDocuments, signer: Signer, signatures: Signatures
+        self,
+        batch: Batch,
+        trees: Trees,
+        documents: DidDocuments,
+        signer: Signer,
+        signatures: Signatures,
+        sights: Sights,
     ) -> None:
         self._batch = batch
         self._trees = trees
         self._documents = documents
         self._signer = signer
         self._signatures = signatures
+        self._sights = sights
         self._places = Places(MAX_REQUESTS)
 
     async def make(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
@@ -57,14 +65,15 @@ class Bundles:
         with self._places.one():
             names = names_of(await read_body(request, MAX_BODY, BODY_SECONDS), asked)
             _check_count(names)
+            sight = await self._sights.of(request)
             node = orjson.dumps(await self._documents.node(request))
             position = self._signatures.place()
             contents = b""
             if depth is not None:
                 _check_count(names, MAX_TREES)
-                branches = await self._branches(names, depth)
+                branches = await self._branches(names, depth, sight)
                 names, contents = list(branches), b'"contents":%b,' % orjson.dumps(_inside(branches))
-            answers = await self._batch.answers(request, names, MAX_OCTETS)
+            answers = await self._batch.answers(request, names, MAX_OCTETS, sight)
             expires = self._signer.now() + hours * 3600
             until = datetime.fromtimestamp(expires, UTC).isoformat().replace("+00:00", "Z")
             payload = b'{"expires":"%b","node":%b,%b%b' % (until.encode(), node, contents, answers.removeprefix(b"{"))
@@ -72,11 +81,11 @@ class Bundles:
             headers = {**private_headers(), **BASE_HEADERS, "Content-Type": MEDIA_TYPE}
             return web.Response(body=document, headers=headers)
 
-    async def _branches(self, names: Sequence[str], depth: int) -> dict[str, Branch]:
+    async def _branches(self, names: Sequence[str], depth: int, sight: Sight) -> dict[str, Branch]:
         """Everything that is in these handles, each once. Raises ProtocolFault and ServerBusy."""
         branches: dict[str, Branch] = {}
         for name in names:
-            branches = await self._trees.branches(name, depth) | branches
+            branches = await self._trees.branches(name, depth, sight) | branches
             _check_count(branches)
         return {name: branches[name] for name in [*names, *branches]}
 
@@ -127,7 +136,8 @@ def route(bundles: Bundles) -> Route:
                 "同时收入各标识所含标识的层数，默认不收入。",
                 {"type": "integer", "minimum": 1, "maximum": MAX_DEPTH},
             ),
+            PARAMETER,
         ),
         request={"application/json": handles_schema(), NDJSON_TYPES[0]: {"type": "string"}},
-        responses={200: MEDIA_TYPE} | dict.fromkeys((400, 408, 413, 503), "application/json"),
+        responses={200: MEDIA_TYPE} | dict.fromkeys((400, 401, 403, 408, 413, 503), "application/json"),
     )

@@ -8,6 +8,7 @@ from aiohttp import web
 
 # What an answer about a handle depends on besides its address.
 VARY: Final = "Authorization, Origin"
+PRIVATE: Final = "private, no-store"
 STALE: Final = '110 - "Response is Stale"'  # RFC 7234, section 5.5.1; monitors and people still look for it.
 
 
@@ -23,7 +24,7 @@ def caching_headers(ttl: int, etag: str = "", staleness: float = 0.0) -> dict[st
 
 def private_headers() -> dict[str, str]:
     """For what only the one who asked may see."""
-    return {"Cache-Control": "private, no-store", "Vary": VARY}
+    return {"Cache-Control": PRIVATE, "Vary": VARY}
 
 
 def etag_of(body: bytes) -> str:

@@ -22,7 +22,6 @@ from registry.registration import MAX_LISTED
 from registry.rest import values_from_json, values_to_json
 from registry.routes import percent_decode
 from registry.value import HandleValue
-from registry.views import AUDIENCES, Audience
 from registry.writing import Written
 from resolver.aliases import follow
 from resolver.answer import Alias, Answer, Followed
@@ -35,6 +34,7 @@ from resolver.listeners.http.explanations import EXPLAIN, Explanations
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.query import Query
 from resolver.listeners.http.responses import ASKED, BASE_HEADERS, FOUND, HANDLE, JSON, json_response, respond
+from resolver.listeners.http.sight import AS, audience_from
 from resolver.listeners.http.signatures import Signatures, asks_for_signature
 from resolver.listeners.http.target import path_of
 from resolver.listeners.http.terms import version_seen
@@ -42,8 +42,6 @@ from resolver.listeners.http.terms import version_seen
 SAME: Final = "same"  # ?overwrite=same: what is there is refused when it says something else.
 VARIOUS: Final = "various"  # ?index=various: whichever indexes the body has.
 PAGE_SIZE: Final = 1000  # Names of a page when only its number is given.
-
-AS: Final = "as"  # ?as=partner: what an audience would see, for who administers the handle.
 
 NO_VALUES: Final = b',"values":[]}'
 
@@ -194,7 +192,7 @@ class Handles:
         """The values that are asked for and may be read."""
         indexes, types = frozenset(query.numbers("index")), frozenset(query.every("type"))
         by = await self._authorization.administrator(request, *LOOKING)
-        audience = audience_of(query)
+        audience = audience_from(query.first(AS))
         only_public = query.flag("publicOnly", by is None and audience is None)
         authoritative, ignores_aliases = query.flag("auth", False), query.flag("ignore_aliases", False)
         stays = query.flag(DO_NOT_REFER, False)
@@ -264,15 +262,6 @@ class Handles:
         """What this process wrote it shows at once; the others hear of it in the change log."""
         change = Change(ChangeKind.HANDLE, self._key_of(handle.octets))
         self._resolver.store.afterwards(lambda: self._resolver.forget(change))
-
-
-def audience_of(query: Query) -> Audience | None:
-    """Whose view is asked for. Raises ProtocolFault."""
-    asked = query.first(AS)
-    if asked is not None and asked not in AUDIENCES:
-        rule = f"is none of {', '.join(AUDIENCES)}"
-        raise ProtocolFault("http.parameter", name=AS, value=asked[:40], rule=rule)
-    return asked
 
 
 def whole_headers(ttl: int, etag: str, staleness: float = 0.0) -> dict[str, str]:

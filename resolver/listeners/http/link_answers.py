@@ -37,7 +37,7 @@ OPEN_HEADERS: Final = {
     "Access-Control-Allow-Headers": "Accept, Accept-Language",
     "Access-Control-Expose-Headers": "Link, Location",
 }
-VARY: Final = "Accept, Accept-Language"
+VARY: Final = "Accept, Accept-Language, Authorization"
 _LINK_SET: Final = f'?{LINK_TYPE}=linkset>; rel="linkset"; type="{LINKSET}"'
 _PLAIN: Final = "application/json"
 _PAGE: Final = frozenset({"text/html", "application/xhtml+xml"})

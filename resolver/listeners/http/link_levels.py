@@ -1,14 +1,14 @@
 """The identifiers that answer a question for links: the one asked about, and those above it that speak for it too."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from registry.handle import HandleKey, KeyOf
 from registry.links import Link, links_of
-from registry.record import HandleRecord, first_of_type, public
+from registry.record import first_of_type
 from registry.schemes.gs1_keys import Key
 from registry.value import HandleValue
-from resolver.answer import Answer
 from resolver.listeners.http.link_choice import Level
 from resolver.listeners.http.target import Destinations, target_of
 
@@ -33,14 +33,12 @@ class Asked:
         paths = tuple(level.path for level in levels)
         return cls(paths[0], paths, tuple(key_of(name.encode()) for name in names), names)
 
-    def level(self, place: int, answer: Answer, allowed: Destinations) -> Level | None:
-        """What is registered of one of them, with the links that visitors may be sent to."""
-        record = answer.record
-        return None if record is None else _level(self.paths[place], self.names[place], record, allowed)
+    def level(self, place: int, values: Iterable[HandleValue], allowed: Destinations) -> Level:
+        """What these values of one of them say, with the links that visitors may be sent to."""
+        return _level(self.paths[place], self.names[place], tuple(values), allowed)
 
 
-def _level(path: str, name: str, record: HandleRecord, allowed: Destinations) -> Level:
-    values = public(record.values)
+def _level(path: str, name: str, values: tuple[HandleValue, ...], allowed: Destinations) -> Level:
     links = tuple(link for link in links_of(values) if target_of(link.href, allowed))
     address = _address_of(values, name)
     return Level.of(path, links, address if address and target_of(address.href, allowed) else None)

@@ -30,6 +30,7 @@ from resolver.listeners.http.link_levels import Asked
 from resolver.listeners.http.linksets import DEFAULT_LINK, JSON_LD, LINKSET, VARIANTS
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.responses import ASKED, FOUND, STATUS_OF_RULE
+from resolver.listeners.http.sight import LookUp, Sight
 from resolver.listeners.http.target import path_of
 from resolver.listeners.http.visit import is_set, prefers_json
 from resolver.resolution import Resolver
@@ -50,8 +51,9 @@ PARAMETERS: Final = (
 class Links:
     """Answers questions for links, and leaves all others to `visit`."""
 
-    def __init__(self, resolver: Resolver, answers: LinkAnswers, visit: Handler) -> None:
+    def __init__(self, resolver: Resolver, answers: LinkAnswers, visit: Handler, sight_of: LookUp) -> None:
         self._resolver = resolver
+        self._sight_of = sight_of
         self._answers = answers
         self._visit = visit
 
@@ -120,10 +122,11 @@ class Links:
 
     async def _answer(self, request: web.Request, question: Question, asked: Asked, raw: str) -> web.StreamResponse:
         ask_for(request, asked.keys[0])
+        sight = await self._sight_of(request)
         answers = await self._resolver.resolve_many(asked.keys)
         await follow_many(self._resolver.names, answers, self._resolver.resolve_many)
         try:
-            every = self._levels(asked, answers)
+            every = await self._levels(asked, answers, sight)
         except HandleNotFound as gone:
             return await self._refuse(request, question, gone, raw, STATUS_OF_RULE.get(gone.rule, 404))
         levels = [level for level in every if level is not None]
@@ -134,21 +137,22 @@ class Links:
         ttls = [answer.ttl for answer in answers if isinstance(answer, Answer)]
         ttl = min(ttls)
         if question.wants_link_set:
-            return self._answers.link_set(request, question, asked.name, levels, ttl)
+            return sight.sealed(self._answers.link_set(request, question, asked.name, levels, ttl))
         if question.link_type is None:
             for place, level in enumerate(every):
                 if level is not None and (link := default_of(level, question.preferences)) is not None:
-                    return self._answers.redirect(question, asked.paths[0], link, min(ttls[: place + 1]))
+                    ttl = min(ttls[: place + 1])
+                    return sight.sealed(self._answers.redirect(question, asked.paths[0], link, ttl))
             # A record without any link is shown.
             shown = next(name for name, level in zip(asked.names, every, strict=True) if level is not None)
             return await self._visit(request, {"handle": path_of(shown)[1:]})
         chosen = _chosen(levels, question)
         if len(chosen) == 1:
-            return self._answers.redirect(question, asked.paths[0], chosen[0], ttl)
-        return self._answers.choices(request, question, asked.name, levels, chosen, ttl)
+            return sight.sealed(self._answers.redirect(question, asked.paths[0], chosen[0], ttl))
+        return sight.sealed(self._answers.choices(request, question, asked.name, levels, chosen, ttl))
 
-    def _levels(self, asked: Asked, answers: Sequence[Answer | HandleError]) -> list[Level | None]:
-        """What is registered of each. Raises HandleError when one could not be read, and HandleNotFound when the most
+    async def _levels(self, asked: Asked, answers: Sequence[Answer | HandleError], sight: Sight) -> list[Level | None]:
+        """What is seen of each. Raises HandleError when one could not be read, and HandleNotFound when the most
         exact one was withdrawn: what is said of a product is not said of an item that is none of it any more."""
         levels: list[Level | None] = []
         for place, answer in enumerate(answers):
@@ -156,7 +160,11 @@ class Links:
                 raise answer
             if answer.tombstone is not None and not any(levels):
                 raise closed(asked.name, answer.tombstone)
-            levels.append(asked.level(place, answer, self._answers.destinations))
+            if (record := answer.record) is None:
+                levels.append(None)
+                continue
+            values = await (sight.beside if any(levels) else sight.of)(record)
+            levels.append(asked.level(place, values, self._answers.destinations))
         return levels
 
     async def _refuse(
@@ -183,13 +191,13 @@ def _chosen(levels: Sequence[Level], question: Question) -> tuple[Link, ...]:
     return best_of(links_of_type(levels, wanted), question.preferences)
 
 
-def routes(parts: Parts, authorization: Authorization, visits: Sequence[Route]) -> tuple[Route, ...]:
+def routes(parts: Parts, authorization: Authorization, visits: Sequence[Route], sight_of: LookUp) -> tuple[Route, ...]:
     """The route of names, which comes last, with what links add to it; and what the node says of itself."""
     answers = LinkAnswers(parts, authorization)
     (visit,) = visits
     every = replace(
         visit,
-        handler=Links(parts.resolver, answers, visit.handler).serve,
+        handler=Links(parts.resolver, answers, visit.handler, sight_of).serve,
         parameters=(*visit.parameters, *PARAMETERS),
         responses={**visit.responses, **dict.fromkeys((300, 404), ANSWERS), 200: ANSWERS, 304: "", 307: "text/html"}
         | {414: "application/json"},

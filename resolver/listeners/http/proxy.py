@@ -1,7 +1,8 @@
 """The web proxy: GET /{handle} sends a browser to the address that is registered, or shows what is.
 
 An HS_ALIAS value wins over 10320/loc, and that over the first URL; ?noredirect, ?type= and ?index= show a page
-instead, of an alias the page of what it stands for. Only values that anybody may read count.
+instead, of an alias the page of what it stands for. Only values that the visitor may read count
+(`resolver.listeners.http.sight`).
 """
 
 import re
@@ -18,7 +19,7 @@ from registry.documentation import language_of
 from registry.errors import HandleError, HandleNotFound, InvalidHandle, PrefixNotHomed, ResponseCode
 from registry.handle import HandleKey
 from registry.language import Language
-from registry.record import HandleRecord, first_of_type, public, ttl_of
+from registry.record import HandleRecord, first_of_type, ttl_of
 from registry.rest import INTERNAL_ERROR, STATUS
 from registry.routes import Handler, Route, percent_decode
 from registry.value import HandleValue
@@ -35,6 +36,7 @@ from resolver.listeners.http.pages.missing import missing_page, refusal_page, to
 from resolver.listeners.http.pages.record import Freshness, Origin, RecordPage, record_page
 from resolver.listeners.http.pages.response import page_response
 from resolver.listeners.http.responses import ASKED, BASE_HEADERS, FOUND, STATUS_OF_RULE, retry_after
+from resolver.listeners.http.sight import PARAMETER, LookUp, everybodys
 from resolver.listeners.http.target import Destinations, path_of, target_of
 from resolver.listeners.http.visit import PARAMETERS, Visit, prefers_json
 from resolver.resolution import Resolver
@@ -68,6 +70,7 @@ class Proxy:
         chance: Chance | None = None,
         clock: Callable[[], float] = time.time,
         other_nodes: OtherNodes | None = None,
+        sight_of: LookUp = everybodys,
     ) -> None:
         self._resolver = resolver
         self._names = resolver.names
@@ -80,6 +83,7 @@ class Proxy:
         self._chance = chance or SystemRandom()
         self._other_nodes = other_nodes or OtherNodes(None)
         self._clock = clock
+        self._sight_of = sight_of
 
     async def serve(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         """One identifier."""
@@ -88,6 +92,7 @@ class Proxy:
             return await self._answer_json(request, {"handle": raw})
         asked = raw
         request[ASKED] = b""
+        sight = await self._sight_of(request)  # Who has to say first who he is is told so as by all other routes.
         try:
             asked = _decoded(raw)
             key = self._names.key_of(asked.encode())
@@ -96,9 +101,11 @@ class Proxy:
             answer = await self._resolve(request, asked, key, visit)
             if (record := answer.record) is None:
                 return self._bury(visit.language, asked, answer)
-            request[FOUND] = bool(public(record.select(visit.indexes, visit.types)))
+            readable = replace(record, values=await sight.of(record))
+            request[FOUND] = bool(readable.select(visit.indexes, visit.types))
             alias = asked if isinstance(answer, Followed) else ""
-            return await self._respond(visit, str(record.handle) if alias else asked, record, alias)
+            name = str(record.handle) if alias else asked
+            return sight.sealed(await self._respond(visit, name, readable, alias))
         except (HandleNotFound, PrefixNotHomed) as missing:
             return await self._miss(language_of(request), asked, HandleKey(request[ASKED]), missing)
         except HandleError as error:
@@ -122,9 +129,9 @@ class Proxy:
         page = tombstone_page(asked, answer.tombstone, self._reader(language, path_of(asked)))
         return page_response(answer.status, page, language, staleness=self._resolver.staleness)
 
-    async def _respond(self, visit: Visit, name: str, record: HandleRecord, alias: str) -> web.StreamResponse:
-        """`alias` is what was asked for, where it stands for the handle of the record."""
-        readable = replace(record, values=public(record.values))
+    async def _respond(self, visit: Visit, name: str, readable: HandleRecord, alias: str) -> web.StreamResponse:
+        """A redirect or a page of a record with the values that may be read; `alias` is what was asked for, where it
+        stands for the handle of the record."""
         step = None if visit.wants_page else self._step(visit, readable.values)
         if step is not None and step.location is not None:
             return self._redirect(visit, step, step.location)
@@ -133,7 +140,7 @@ class Proxy:
     async def _show(
         self, visit: Visit, name: str, record: HandleRecord, alias: str, *, unsafe: bool
     ) -> web.StreamResponse:
-        """The page of a record with the values that anybody may read."""
+        """The page of a record with the values that may be read."""
         values = record.select(visit.indexes, visit.types)
         origin = await self._background.origin(record, values, visit.language) if self._background else Origin()
         freshness = Freshness(self._clock(), self._max_staleness, self._resolver.staleness)
@@ -163,7 +170,7 @@ class Proxy:
             **BASE_HEADERS,
             "Location": location,
             "Expires": formatdate(now + ttl, usegmt=True),
-            "Vary": "Accept",
+            "Vary": "Accept, Authorization",
             "Content-Security-Policy": POLICY,
         }
         status = 200 if visit.only_headers else step.status
@@ -211,12 +218,13 @@ def routes(
     answer_json: Handler,
     background: Background,
     other_nodes: OtherNodes | None = None,
+    sight_of: LookUp = everybodys,
 ) -> tuple[Route, ...]:
     """The route of names, which comes last: it takes every path that nothing else has.
 
     `answer_json` serves the clients that prefer JSON, as GET /api/handles/{handle} does.
     """
-    proxy = Proxy(resolver, settings, answer_json, background, other_nodes=other_nodes)
+    proxy = Proxy(resolver, settings, answer_json, background, other_nodes=other_nodes, sight_of=sight_of)
     return (
         Route(
             "GET",
@@ -225,7 +233,7 @@ def routes(
             "visit",
             "Go to the registered address, or see what is registered.",
             "跳转到登记的网址，或查看登记的内容。",
-            PARAMETERS,
-            responses=dict.fromkeys((200, 301, 302, 400, 404, 410, 500, 503), "text/html, application/json"),
+            (*PARAMETERS, PARAMETER),
+            responses=dict.fromkeys((200, 301, 302, 400, 401, 403, 404, 410, 500, 503), "text/html, application/json"),
         ),
     )

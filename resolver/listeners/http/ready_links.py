@@ -10,6 +10,7 @@ from typing import Final, Protocol
 from registry.errors import HandleError
 from registry.handle import HandleKey
 from registry.prefix import PrefixTable
+from registry.record import public
 from registry.schemes.gs1_digital_link import is_plausible, key_from_path
 from registry.schemes.gs1_keys import SEQUENCES
 from registry.store import Store
@@ -82,8 +83,10 @@ class ReadyLinks:
             if answer is None or isinstance(answer, Alias) or answer.tombstone is not None:
                 return None
             made_of.append((key, answer))
-            level = asked.level(place, answer, self._allowed)
-            if level is None or level.default is None:
+            if (record := answer.record) is None:
+                continue
+            level = asked.level(place, public(record.values), self._allowed)
+            if level.default is None:
                 continue
             link = default_of(level, _NO_PREFERENCES)
             target = None if link is None or level.variants else target_of(link.href, self._allowed)

@@ -13,7 +13,6 @@ from registry.record import MAX_INDEX
 from registry.routes import FLAGS, Parameter, Route
 from registry.several import MAX_OPERATIONS
 from registry.trust import Trust
-from registry.views import AUDIENCES
 from resolver.listeners.http import bundle, did, front, links, proxy, roots, static, tree, tunnel
 from resolver.listeners.http.authorization import Authorization
 from resolver.listeners.http.background import Background
@@ -22,12 +21,13 @@ from resolver.listeners.http.batch_forms import NDJSON_TYPES, handles_schema
 from resolver.listeners.http.body import read_body
 from resolver.listeners.http.elsewhere import OtherNodes
 from resolver.listeners.http.explanations import EXPLAIN
-from resolver.listeners.http.handles import AS, SAME, Handles
+from resolver.listeners.http.handles import SAME, Handles
 from resolver.listeners.http.label import Labels
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.prefixes import Prefixes
 from resolver.listeners.http.sessions import SessionApi
 from resolver.listeners.http.several import MAX_BODY, CheckForm, Several, TransactionForm
+from resolver.listeners.http.sight import AS, PARAMETER, Sights
 from resolver.listeners.http.signatures import ALGORITHM_PARAMETER, ALGORITHMS, SIGN, SIGNATURE, WHOLE, Signatures
 from resolver.listeners.http.site import Site
 
@@ -86,12 +86,7 @@ SELECTION: Final = (
         "只返回公众可读的值；未认证时默认为 true。",
         _FLAG,
     ),
-    Parameter(
-        AS,
-        "What an audience would see, for those who administer the handle.",
-        "以某类读者的视角查看（限标识管理者）。",
-        {"type": "string", "enum": list(AUDIENCES)},
-    ),
+    PARAMETER,
     Parameter("auth", "Ask the registry, not the cache.", "绕过缓存，直接查询注册库。", _FLAG),
     Parameter(
         "ignore_aliases", "Show an alias itself, not what it stands for.", "显示别名本身，而不是其指向的记录。", _FLAG
@@ -132,7 +127,8 @@ def routes(parts: Parts) -> tuple[Route, ...]:
     """Every route of the listener. The proxy's come last, because they take every path that is left."""
     authorization = Authorization(parts)
     signatures = Signatures(parts.signer, parts.position)
-    trees = tree.Trees(parts)
+    sights = Sights(parts.registration, authorization)
+    trees = tree.Trees(parts, sights)
     handles = Handles(parts, authorization, signatures)
     batch = Batch(parts, authorization, handles.explanations)
     documents = did.DidDocuments(parts)
@@ -142,7 +138,7 @@ def routes(parts: Parts) -> tuple[Route, ...]:
         *with_terms(store, _body_reader(MAX_BODY), _several_routes(Several(parts, authorization))),
         _batch_route(batch),
         tree.route(trees),
-        bundle.route(bundle.Bundles(batch, trees, documents, parts.signer, signatures)),
+        bundle.route(bundle.Bundles(batch, trees, documents, parts.signer, signatures, sights)),
         *_session_routes(SessionApi(parts, authorization)),
         _site_route(Site(parts)),
         *roots.routes(roots.Roots(parts, authorization)),
@@ -159,7 +155,9 @@ def routes(parts: Parts) -> tuple[Route, ...]:
                 handles.resolve,
                 _background(parts),
                 OtherNodes(parts.recursion),
+                sights.of,
             ),
+            sights.of,
         ),
         *tunnel.routes(parts, authorization),
     )

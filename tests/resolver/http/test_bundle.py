@@ -52,10 +52,15 @@ async def test_a_pallet_is_verified_without_a_network_until_it_expires(node):
     assert refused.value.rule == "signed.expired"
 
 
-async def test_what_only_some_may_read_is_in_no_bundle_whoever_asks(node):
-    answer = await ask(node, "POST", "/api/bundle", CAKES, **basic())
-    assert b"12.50" not in Signed.from_json(answer.body).payload
-    assert json.loads(Signed.from_json(answer.body).payload)["counts"]["found"] == 48
+async def test_what_only_some_may_read_is_in_a_bundle_for_those_only(node):
+    for path, headers, told in (
+        ("/api/bundle", {}, False),
+        ("/api/bundle?as=public", basic(), False),
+        ("/api/bundle", basic(), True),
+    ):
+        answer = await ask(node, "POST", path, CAKES, **headers)
+        assert (b"12.50" in Signed.from_json(answer.body).payload) == told, (path, headers)
+        assert json.loads(Signed.from_json(answer.body).payload)["counts"]["found"] == 48
 
 
 async def test_a_bundle_with_one_altered_octet_or_other_keys_is_refused(node):

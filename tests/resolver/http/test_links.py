@@ -120,7 +120,7 @@ async def test_a_question_leads_to_the_link_that_fits(node):
     for path, headers, location in LEADS:
         reply = await get(node, path, **headers)
         assert (path, reply.status, reply.headers["Location"]) == (path, 307, location)
-        assert reply.headers["Vary"] == "Accept, Accept-Language"
+        assert reply.headers["Vary"] == "Accept, Accept-Language, Authorization"
         assert reply.headers["Cache-Control"].startswith("max-age=")
 
 

@@ -197,7 +197,7 @@ async def test_a_page_is_in_the_language_of_its_reader():
     assert "About this record" in english.text
     assert '<html lang="zh">' in chinese.text
     assert "登记信息" in chinese.text
-    assert english.headers["Vary"] == "Accept, Accept-Language, Accept-Encoding"
+    assert english.headers["Vary"] == "Accept, Accept-Language, Accept-Encoding, Authorization"
 
 
 async def test_a_name_in_chinese_with_a_space_is_found_and_shown():

@@ -174,9 +174,9 @@ async def test_what_was_read_while_it_changed_is_not_kept(node, monkeypatch):
     key = node.resolver.store.key_of(f"{PREFIX}/Pallet0".encode())
     reads = []
 
-    async def read_and_change(*arguments):
+    async def read_and_change(*arguments, **flags):
         reads.append(arguments)
-        found = await sayers(*arguments)
+        found = await sayers(*arguments, **flags)
         kept.forget([Change(ChangeKind.HANDLE, key)] if len(reads) == 1 else [])
         return found
 

@@ -20,7 +20,7 @@ def page_response(
         "Content-Security-Policy": policy,
         "Content-Language": language,
         "Cache-Control": "no-cache",
-        "Vary": "Accept, Accept-Language, Accept-Encoding",
+        "Vary": "Accept, Accept-Language, Accept-Encoding, Authorization",
         "Referrer-Policy": "no-referrer",
     }
     response = web.Response(status=status, text=page, content_type="text/html", headers=headers)
