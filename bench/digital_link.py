@@ -33,7 +33,7 @@ from registry.settings import RegistrySettings
 from registry.store import Store
 from registry.transaction import begin
 from registry.value import HandleValue
-from resolver.answer import MISSING, Answer, found
+from resolver.answer import MISSING, found
 from resolver.cache import Cache
 from resolver.listeners.http.manner import PLAIN
 from resolver.listeners.http.ready import ReadyAnswers

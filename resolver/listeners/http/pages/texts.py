@@ -46,7 +46,11 @@ TEXTS: Final[Catalogue] = {
     "front.broken": ("The reader could not be started.", "识别程序未能启动。"),
     "front.secure": ("Open this page over HTTPS", "用 HTTPS 打开本页"),
     "front.what": ("What can be looked up", "可查询的编码"),
-    "front.handle": ("Identifiers of this node", "本节点的标识"),
+    "front.handle": ("Identifiers of this node:", "本节点的标识："),
+    "front.codes": (
+        "Codes of other systems as they are written: GS1, OID, Ecode, MA, VAA, DID, EPC",
+        "其他编码，按原样输入：GS1、OID、Ecode、MA、VAA、DID、EPC",
+    ),
     "front.address": ("Addresses printed in QR codes", "二维码中的网址"),
     "record.alias": ("Asked for as {alias}", "查询所用编码：{alias}"),
     "record.state": ("Registered", "已注册"),
