@@ -24,8 +24,8 @@ _WAYS: Final = """<div id="ways" hidden><div class="ways">
 <button type="button" class="plain" id="stop" hidden>{stop}</button>
 <p class="said" id="said" role="status" data-reader="{reader}" data-wasm="{code}" {said}></p>
 <p class="note" id="insecure" hidden>{insecure}{secure}</p>"""
-_HINTS: Final = """<ul class="hints"><li>{handle} <code>88.168.10/E.WINDER.A01.07</code></li><li>{codes}</li><li>{address}</li>
-<li>{kinds}</li><li>{scanners}</li><li>{private}</li></ul>"""
+_HINTS: Final = """<ul class="hints"><li>{handle} <code>88.168.10/E.WINDER.A01.07</code></li><li>{codes}</li>
+<li>{address}</li><li>{kinds}</li><li>{scanners}</li><li>{private}</li></ul>"""
 # What the program says, by the name that it has there.
 _SAID: Final = {"aim": "aim", "reading": "reading", "nothing": "nothing", "denied": "denied", "none": "no_camera",
                 "broken": "broken"}  # fmt: skip
