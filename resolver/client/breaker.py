@@ -24,6 +24,7 @@ class _Circuit:
     failures: int = 0
     pause: float = FIRST_PAUSE
     open_until: float = 0.0  # 0 while it is closed.
+    trying: bool = False  # One question was let through, and nothing has come of it yet.
 
 
 class Breakers:
@@ -47,6 +48,7 @@ class Breakers:
         if now < circuit.open_until:
             return False
         circuit.open_until = now + circuit.pause
+        circuit.trying = True
         return True
 
     def succeeded(self, server: str) -> None:
@@ -61,7 +63,10 @@ class Breakers:
                 del self._circuits[next(iter(self._circuits))]
             circuit = self._circuits[server] = _Circuit()
         circuit.failures += 1
+        if circuit.open_until and not circuit.trying:
+            return  # It was asked before the circuit opened, as many were: what they say was known already.
         if circuit.open_until:
+            circuit.trying = False
             circuit.pause = min(circuit.pause * 2, LAST_PAUSE)
         elif circuit.failures >= FAILURES:
             log.warning("%s is left alone after %s failures: %s", server, circuit.failures, reason)

@@ -321,6 +321,10 @@ def test_a_circuit_opens_lets_one_through_and_closes(caplog: pytest.LogCaptureFi
     assert not breakers.allow("a:1")
     assert breakers.allow("b:1")
     assert (breakers.opened, opened) == (1, [0.0])
+    for _ in range(10):
+        breakers.failed(
+            "a:1", "silent"
+        )  # Asked at the same time as those that opened it, and no reason to wait longer.
     now[0] += FIRST_PAUSE
     assert breakers.allow("a:1")
     assert not breakers.allow("a:1")  # One at a time.
