@@ -9,6 +9,7 @@ import itertools
 from enum import StrEnum
 from typing import Final, Protocol
 
+from bench.enterprise_node import told_of
 from bench.native_questions import FLAGS, question
 from bench.nodes import Client
 from resolver.wire.codes import OpFlag
@@ -86,6 +87,15 @@ class HttpAsker:
         if self._client is not None:
             self._client.close()
             self._client = None
+
+
+class PassedOnAsker(HttpAsker):
+    """Asks for what an enterprise answers at a node of its own, and knows its answers from others'."""
+
+    async def ask(self, name: str) -> tuple[Outcome, bytes]:
+        outcome, octets = await super().ask(name)
+        is_right = outcome is not Outcome.ANSWERED or told_of(name).encode() in octets
+        return (outcome if is_right else Outcome.WRONG), octets
 
 
 class TcpAsker:

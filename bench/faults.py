@@ -1,35 +1,33 @@
 """What clients see of each fault of a node on one machine, what is lost, and how long until all is calm again.
 
-`python -m bench.faults [--seconds N] [--keep] [fault …]` starts a node with the Postgres it ships. Clients ask and
-write at a steady rate (bench/observers.py) while one fault after another (bench/troubles.py) begins and ends. For each:
-what was seen of kept answers, of answers read anew and of writes; the longest time without a right answer; seconds from
-the end of the fault until the last complaint. At the end the book is compared with what was acknowledged. It prints the
-table.
+`python -m bench.faults [--seconds N] [--keep] [fault …]` starts a node with the Postgres it ships, and another that
+stands for that of an enterprise. Clients ask and write at a steady rate (bench/observers.py) while one fault after
+another (bench/troubles.py) begins and ends. For each: what was seen of kept answers, of answers read anew, of those
+that an enterprise gives and of writes; the longest time without a right answer; seconds from the end of the fault until
+the last complaint. At the end the book is compared with what was acknowledged. It prints the table.
 
 Not measured: power cuts of the machine, and faults of the network (bench/hosts.py).
 """
 
-import argparse
 import asyncio
-import json
-import signal
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
 from bench.clock import Clock
 from bench.disk import Disk
-from bench.observed import KINDS, Observed, by_kind, observers
+from bench.enterprise_node import PREFIX, EnterpriseNode, an_enterprise_node, recursion_into
+from bench.fault_table import Figures, line, run
+from bench.observed import Observed, by_kind, observers
 from bench.observers import Watch
 from bench.running import Running, a_book_at_rest
-from bench.surroundings import keep, surroundings
 from bench.troubles import TROUBLES, ClockSet, Lab, Trouble
 from bench.writers import compared, found_in, prepare
+from registry.delegation import delegate_prefix
 from registry.handle import Handle
 from registry.record import check_values
 from registry.settings import RegistrySettings
@@ -38,11 +36,10 @@ from registry.transaction import begin
 from registry.value import HandleValue
 
 NAMES: Final = tuple(f"88.168.2/{number}" for number in range(40))
+HERE: Final = "127.0.0.1"
 TICKING: Final = "88.168.2/TICKING"
 CALM: Final = 1.0  # Seconds before each fault that count with it.
 LONGEST: Final = 90.0  # Seconds that are waited for calm.
-
-Figures = dict[str, Any]
 
 
 @asynccontextmanager
@@ -54,20 +51,22 @@ async def a_lab(directory: Path) -> AsyncIterator[Lab]:
         data = (directory if disk is None else disk.place) / "node"
         async with a_book_at_rest(data) as dsn:
             await prepare(dsn)
-            await register(dsn)
-        node = Running(data)
+            enterprise = await stack.enter_async_context(an_enterprise_node(HERE))
+            await register(dsn, enterprise)
+        node = Running(data, recursion_into(HERE))
         await stack.enter_async_context(node.started())
-        yield Lab(node, disk, clock)
+        yield Lab(node, enterprise, disk, clock)
 
 
-async def register(dsn: str) -> None:
-    """The names that are asked for."""
+async def register(dsn: str, enterprise: EnterpriseNode) -> None:
+    """The names that are asked for, and where those of the enterprise are."""
     store = Store(RegistrySettings(dsn=dsn), "bench")
     await store.open()
     try:
         async with begin(store, "bench") as transaction:
             await transaction.home("88.168.2")
         await store.load_prefixes()
+        await delegate_prefix(store, PREFIX, enterprise.site, by="bench")
         async with begin(store, "bench") as transaction:
             for name in (*NAMES, TICKING):
                 values = check_values((HandleValue(1, "SPEC", b"111dtex/48f"),))
@@ -107,7 +106,7 @@ async def under(
 async def measure(troubles: Sequence[Trouble], seconds: float, directory: Path) -> Figures:
     figures: list[Figures] = []
     async with a_lab(directory) as lab:
-        watch = Watch("127.0.0.1", lab.node.port, lab.node.native_port, lab.node.places, NAMES, TICKING)
+        watch = Watch(HERE, lab.node.port, lab.node.native_port, lab.node.places, NAMES, TICKING)
         async with observers(watch) as observed:
             await observed.busy()
             set_clock = False
@@ -125,7 +124,8 @@ async def measure(troubles: Sequence[Trouble], seconds: float, directory: Path) 
         await lab.node.stop()
         async with a_book_at_rest(lab.node.directory) as dsn:
             found = await found_in(dsn)
-    return {"faults": figures, "writes": compared(observed.notes, found)}
+        asked = dict(lab.enterprise.asked)
+    return {"faults": figures, "enterprise": asked, "writes": compared(observed.notes, found)}
 
 
 async def _follow_clock(lab: Lab, observed: Observed) -> bool:
@@ -136,54 +136,8 @@ async def _follow_clock(lab: Lab, observed: Observed) -> bool:
     return True
 
 
-def line(figures: Figures) -> str:
-    """One row of the table."""
-    if "missing" in figures:
-        return f"| {figures['fault']} | {figures['missing']} | | | | |"
-    kinds = [_cell(figures[kind]) for kind in KINDS]
-    calm = "not seen" if figures["calm_after"] is None else f"{figures['calm_after']} s"
-    mended = f" (mended in {figures['mended_in']} s)" if figures["mended_in"] else ""
-    return f"| {figures['fault']} | {figures['lasted']} s{mended} | {' | '.join(kinds)} | {calm} |"
-
-
-def _cell(kind: Figures) -> str:
-    seen = ", ".join(f"{count} {outcome}" for outcome, count in sorted(kind["seen"].items()))
-    return f"{seen}; silence {kind['silence']} s"
-
-
-def table(figures: Figures) -> str:
-    writes = figures["writes"]
-    said = ", ".join(f"{writes[name]} {name}" for name in ("lost", "half", "doubled", "unknown", "answered_otherwise"))
-    acknowledged = sum(writes["acknowledged"].values())
-    return "\n".join(
-        [
-            "| fault | lasted | kept answers | read anew | writes | calm after |",
-            "|---|---|---|---|---|---|",
-            *map(line, figures["faults"]),
-            "",
-            f"Writes acknowledged: {acknowledged} ({writes['handles']} handles); of these {said}.",
-        ]
-    )
-
-
 def main() -> None:
-    names = [trouble.name for trouble in TROUBLES]
-    parser = argparse.ArgumentParser(prog="python -m bench.faults")
-    parser.add_argument("faults", nargs="*", choices=[*names, []], default=[], help="which; all when none is named")
-    parser.add_argument("--seconds", type=float, default=8.0, help="that each lasts")
-    parser.add_argument("--keep", action="store_true", help="write the figures to bench/results")
-    chosen = parser.parse_args()
-    where = surroundings()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # in order: disk and processes are taken away
-    asked = [trouble for trouble in TROUBLES if trouble.name in (chosen.faults or names)]
-    with tempfile.TemporaryDirectory(prefix="filament-faults-") as directory:
-        figures = asyncio.run(measure(asked, chosen.seconds, Path(directory)))
-    print(table(figures))
-    report = {"program": "faults", **where, "seconds": chosen.seconds, **figures}
-    if chosen.keep:
-        print(keep("faults", report), file=sys.stderr)
-    else:
-        print(json.dumps(report, ensure_ascii=False), file=sys.stderr)
+    run("faults", TROUBLES, measure)
 
 
 if __name__ == "__main__":

@@ -1,19 +1,15 @@
 """Hosts apart: what clients see when wires between them are cut, slow or lossy, what is lost, and how long until calm.
 
-`python -m bench.hosts [--seconds N] [--keep] [fault …]` puts clients, a resolver, the registry, a primary and a replica
-into network namespaces of their own (bench/wires.py). The resolver reads from the replica and writes to the primary.
-Figures as those of bench.faults, with the same clients.
+`python -m bench.hosts [--seconds N] [--keep] [fault …]` puts clients, a resolver, the registry, a primary, a replica
+and the node of an enterprise into network namespaces of their own (bench/wires.py). The resolver reads from the replica
+and writes to the primary. Figures as those of bench.faults, with the same clients.
 
 Not measured: real networks, whose losses come in bursts.
 """
 
-import argparse
 import asyncio
-import json
 import os
-import signal
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -22,17 +18,20 @@ from pathlib import Path
 from typing import Final
 
 from bench.distant_postgres import READY
-from bench.faults import NAMES, TICKING, Figures, line, register, table, under
+from bench.enterprise_node import RIGHT, EnterpriseNode, an_enterprise_node, recursion_into
+from bench.fault_table import Figures, line, run
+from bench.faults import NAMES, TICKING, register, under
 from bench.lab import SETTINGS
 from bench.observed import observers
 from bench.observers import Watch
-from bench.surroundings import keep, surroundings
 from bench.wires import SOUND, Wire, Wires
 from bench.writers import Places, compared, found_in, prepare
 from registry.embedded import running_dsn
 from registry.lag import BEHIND, INTERVAL
 
-CLIENT, RESOLVER, REGISTRY, PRIMARY, REPLICA = HOSTS = ("client", "resolver", "registry", "primary", "replica")
+CLIENT, RESOLVER, REGISTRY, PRIMARY, REPLICA, ENTERPRISE = HOSTS = (
+    *("client", "resolver", "registry", "primary", "replica", "enterprise"),
+)
 PORT, NATIVE_PORT, REGISTRY_PORT = 8000, 2641, 8001
 STARTING: Final = 90.0  # Seconds for a program to say that it is ready.
 STALENESS: Final = 2.0  # `max_staleness`: an answer that is older says so.
@@ -66,19 +65,24 @@ DISTURBANCES: Final = (
     Disturbance("resolver without a database", ((RESOLVER, PRIMARY), (RESOLVER, REPLICA)), CUT),
     Disturbance("registry and primary apart", ((REGISTRY, PRIMARY),), CUT),
     Disturbance("primary and replica apart", ((PRIMARY, REPLICA),), CUT),
+    Disturbance("resolver and enterprise apart", ((RESOLVER, ENTERPRISE),), CUT),
+    Disturbance("enterprise: 5 % lost, 0.2 s late", ((RESOLVER, ENTERPRISE),), Wire(delay=0.2, loss=0.05)),
     Disturbance("databases: 2 % lost, 10 ms late", ((RESOLVER, PRIMARY), (RESOLVER, REPLICA)), Wire(0.01, 0.02)),
 )
 
 
 @asynccontextmanager
-async def programs_apart(wires: Wires, directory: Path) -> AsyncIterator[str]:
-    """Everything but the clients; the address of the primary's database for this process."""
+async def programs_apart(wires: Wires, directory: Path) -> AsyncIterator[tuple[str, EnterpriseNode]]:
+    """Everything but the clients; the address of the primary's database for this process, and who is asked."""
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(_running(wires, PRIMARY, _postgres(wires, directory, PRIMARY), READY, {}))
         dsn = running_dsn(directory / PRIMARY)
         assert dsn is not None
         await prepare(dsn)
-        await register(dsn)
+        enterprise = await stack.enter_async_context(
+            an_enterprise_node(wires.address(ENTERPRISE), *wires.on(ENTERPRISE))
+        )
+        await register(dsn, enterprise)
         following = (*_postgres(wires, directory, REPLICA), wires.address(PRIMARY))
         await stack.enter_async_context(_running(wires, REPLICA, following, READY, {}))
         replica, primary = (f"{wires.address(host)}:5432" for host in (REPLICA, PRIMARY))
@@ -88,11 +92,12 @@ async def programs_apart(wires: Wires, directory: Path) -> AsyncIterator[str]:
         serve = ("registry", "serve")
         await stack.enter_async_context(_running(wires, REGISTRY, serve, "the registry listens", of_registry))
         of_resolver = _environment(directory, RESOLVER, wires, primary) | {
-            "FILAMENT_REGISTRY_NEAREST_DSN": _dsn(replica)
+            "FILAMENT_REGISTRY_NEAREST_DSN": _dsn(replica),
+            **recursion_into(wires.address(ENTERPRISE)),
         }
         resolve = ("resolver", "--workers", "1")
         await stack.enter_async_context(_running(wires, RESOLVER, resolve, "listening on port", of_resolver))
-        yield dsn
+        yield dsn, enterprise
 
 
 def _postgres(wires: Wires, directory: Path, host: str) -> tuple[str, ...]:
@@ -157,7 +162,7 @@ async def measure(disturbances: Sequence[Disturbance], seconds: float, directory
     figures: list[Figures] = []
     wires = Wires(HOSTS)
     with wires.laid():
-        async with programs_apart(wires, directory) as dsn:
+        async with programs_apart(wires, directory) as (dsn, enterprise):
             resolver, registry = (wires.address(host) for host in (RESOLVER, REGISTRY))
             places = Places(f"https://{resolver}:{PORT}", f"https://{registry}:{REGISTRY_PORT}")
             watch = Watch(resolver, PORT, NATIVE_PORT, places, NAMES, TICKING, kept_bound=BOUND, anew_bound=BOUND)
@@ -169,32 +174,13 @@ async def measure(disturbances: Sequence[Disturbance], seconds: float, directory
                     )
                     print(line(figures[-1]), file=sys.stderr, flush=True)
                 await observed.end()
+                await enterprise.be(RIGHT)
             found = await found_in(dsn)
-    return {"faults": figures, "writes": compared(observed.notes, found)}
+    return {"faults": figures, "enterprise": dict(enterprise.asked), "writes": compared(observed.notes, found)}
 
 
 def main() -> None:
-    names = [one.name for one in DISTURBANCES]
-    parser = argparse.ArgumentParser(prog="python -m bench.hosts")
-    parser.add_argument("faults", nargs="*", choices=[*names, []], default=[], help="which; all when none is named")
-    parser.add_argument("--seconds", type=float, default=8.0, help="that each lasts")
-    parser.add_argument("--keep", action="store_true", help="write the figures to bench/results")
-    chosen = parser.parse_args()
-    if missing := Wires.missing():
-        parser.error(missing)
-    where = surroundings()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # in order: namespaces and processes are taken away
-    asked = [one for one in DISTURBANCES if one.name in (chosen.faults or names)]
-    with tempfile.TemporaryDirectory(prefix="filament-hosts-") as made:
-        directory = Path(made)
-        directory.chmod(0o755)  # Postgres is another account
-        figures = asyncio.run(measure(asked, chosen.seconds, directory))
-    print(table(figures))
-    report = {"program": "hosts", **where, "seconds": chosen.seconds, **figures}
-    if chosen.keep:
-        print(keep("hosts", report), file=sys.stderr)
-    else:
-        print(json.dumps(report, ensure_ascii=False), file=sys.stderr)
+    run("hosts", DISTURBANCES, measure, Wires.missing())
 
 
 if __name__ == "__main__":

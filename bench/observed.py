@@ -15,10 +15,15 @@ import msgspec
 import orjson
 
 from bench.askers import Outcome
-from bench.observers import ANEW, KEPT, PATIENCE, WRITE, Watch
+from bench.observers import ANEW, KEPT, PASSED_ON, PATIENCE, WRITE, Watch
 from bench.writers import Notes
 
-KINDS: Final = (KEPT, ANEW, WRITE)  # Ways of asking that fare alike; what has just changed has to be read anew.
+KINDS: Final = (
+    KEPT,
+    ANEW,
+    PASSED_ON,
+    WRITE,
+)  # Ways of asking that fare alike; what has just changed has to be read anew.
 QUIET: Final = PATIENCE + 0.5  # Seconds without a complaint, after which a question that still waits complained too.
 FAREWELL: Final = 120.0  # Seconds for writers to bring to an end what they have begun.
 
@@ -32,7 +37,7 @@ class Observation:
 
     @property
     def kind(self) -> str:
-        return WRITE if self.way == WRITE else KEPT if self.way.endswith(KEPT) else ANEW
+        return next((kind for kind in (KEPT, PASSED_ON, WRITE) if self.way.endswith(kind)), ANEW)
 
     @property
     def at(self) -> float:

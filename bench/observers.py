@@ -1,8 +1,9 @@
 """Clients of one node under a steady load who say of each question what they saw, and of each write whether it counts.
 
-`python -m bench.observers WATCH` (JSON, as `Watch`) asks at a fixed rate over HTTP, TCP and UDP, for kept answers and
-for answers that are read anew, and writes meanwhile. A line for each sending: way, when it was due by the monotonic
-clock, what was seen, how long it took. It ends with its standard input; its last line is the writers' notes.
+`python -m bench.observers WATCH` (JSON, as `Watch`) asks at a fixed rate over HTTP, TCP and UDP, for kept answers, for
+answers that are read anew, and for names that the node asks an enterprise's node for, and writes meanwhile. A line for
+each sending: way, when it was due by the monotonic clock, what was seen, how long it took. It ends with its standard
+input; its last line is the writers' notes.
 
 One name is written again and again with a number that grows, so that it is not kept for long. An answer that holds a
 smaller number than was acknowledged `bound` seconds before the question, and does not say that it is old, is stale.
@@ -25,10 +26,14 @@ import msgspec
 import orjson
 import uvloop
 
-from bench.askers import BUSY, Asker, HttpAsker, Outcome, TcpAsker, UdpAsker, seen
+from bench.askers import BUSY, Asker, HttpAsker, Outcome, PassedOnAsker, TcpAsker, UdpAsker, seen
+from bench.enterprise_node import PREFIX
 from bench.writers import CUT_OFF, SILENT, Notes, Places, Write, a_session, answered, write_on
 
+PASSED_ON: Final = "passed on"
 CONNECTIONS: Final = 4  # For each way; a question waits for a free one, and its time goes on.
+# For questions that are passed on: those that nobody answers wait for one another in the node, and not here.
+PASSING_CONNECTIONS: Final = 64
 PATIENCE: Final = 2.5  # Seconds for one answer: a little more than a node gives a read (`miss_deadline`).
 WRITE_PATIENCE: Final = 5.0  # Seconds for one sending of a write; then it is sent again.
 WRITE: Final = "write"
@@ -49,7 +54,7 @@ class Watch:
     places: Places
     names: tuple[str, ...]
     ticking: str  # the name whose number grows
-    rate: float = 140.0  # questions a second, over all ways
+    rate: float = 160.0  # questions a second, over all ways
     writers: int = 2
     pause: float = 0.05  # seconds between two writes of one writer
     kept_bound: float = 2.5  # seconds by which a kept answer may be behind: `max_staleness`, and a look at the log
@@ -64,6 +69,7 @@ WAYS: Final[Mapping[str, Callable[[Watch], Asker]]] = {
     "http anew": lambda watch: HttpAsker(watch.host, watch.port, anew=True),
     "tcp anew": lambda watch: TcpAsker(watch.host, watch.native_port, anew=True),
     "udp anew": lambda watch: UdpAsker(watch.host, watch.native_port, anew=True),
+    f"http {PASSED_ON}": lambda watch: PassedOnAsker(watch.host, watch.port),
 }
 
 
@@ -107,8 +113,9 @@ class Observers:
 
     async def _ask(self, group: asyncio.TaskGroup) -> None:
         free: dict[str, Queue[Asker]] = {way: Queue() for way in WAYS}
-        for (way, make), _ in itertools.product(WAYS.items(), range(CONNECTIONS)):
-            free[way].put_nowait(make(self._watch))
+        for way, make in WAYS.items():
+            for _ in range(PASSING_CONNECTIONS if way.endswith(PASSED_ON) else CONNECTIONS):
+                free[way].put_nowait(make(self._watch))
         ended = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
         names = itertools.cycle(self._watch.names)
         begun = monotonic()
@@ -119,6 +126,8 @@ class Observers:
             if ended.done():
                 return
             name = next(names) if number // len(WAYS) % TICKING else self._watch.ticking
+            if way.endswith(PASSED_ON):
+                name = f"{PREFIX}/{number}"  # Never asked before, so nothing is kept of it.
             group.create_task(self._ask_one(free[way], way, name, min(due, monotonic())))
 
     async def _ask_one(self, free: "Queue[Asker]", way: str, name: str, due: float) -> None:

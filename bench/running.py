@@ -28,8 +28,10 @@ _PROCESS: Final = re.compile(r"(registry|worker \d) is process (\d+)")
 class Running:
     """A node, and the processes that it said it has. It may be started again, on the same ports."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, settings: Mapping[str, str] | None = None) -> None:
+        """`settings` are in its environment whenever it is started."""
         self.directory = directory
+        self._settings = {**SETTINGS, **(settings or {})}
         self.port, self.native_port, registry = _free_ports(3)
         self.places = Places(f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{registry}")
         self.pids: dict[str, int] = {}
@@ -52,7 +54,7 @@ class Running:
         self._up.clear()
         self._process = process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "resolver.cli", *self._line()),
-            env={**os.environ, **SETTINGS, "LC_ALL": "en_GB.UTF-8", "PYTHONUTF8": "1", **(environment or {})},
+            env={**os.environ, **self._settings, "LC_ALL": "en_GB.UTF-8", "PYTHONUTF8": "1", **(environment or {})},
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.PIPE,
         )

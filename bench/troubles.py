@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from bench.clock import Clock
 from bench.disk import Disk
+from bench.enterprise_node import MANNERS, RIGHT, EnterpriseNode
 from bench.running import POSTGRES, REGISTRY, SUPERVISOR, WORKERS, Running
 
 PULSE: Final = (0.18, 0.02)  # Seconds that a slow server stands, and works: a tenth of its speed.
@@ -21,9 +22,10 @@ RESTARTED: Final = 0.5  # Seconds until systemd starts the node again (deploy/sy
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """A node, the disk that its data directory lies on, and the clock that it follows, where there are such."""
+    """A node, that of an enterprise, and where there are such: the disk of its data and the clock that it follows."""
 
     node: Running
+    enterprise: EnterpriseNode
     disk: Disk | None
     clock: Clock | None
 
@@ -219,6 +221,26 @@ class NoDescriptors:
                 resource.prlimit(process, resource.RLIMIT_NOFILE, before)
 
 
+@dataclass(frozen=True, slots=True)
+class Misled:
+    """The node of an enterprise answers in another manner than right."""
+
+    manner: str
+
+    @property
+    def name(self) -> str:
+        return f"enterprise: {self.manner}"
+
+    def missing(self, lab: Lab) -> str:
+        return ""
+
+    async def begin(self, lab: Lab) -> None:
+        await lab.enterprise.be(self.manner)
+
+    async def end(self, lab: Lab) -> None:
+        await lab.enterprise.be(RIGHT)
+
+
 TROUBLES: Final[tuple[Trouble, ...]] = (
     Killed("worker killed", WORKERS[0]),
     Killed("registry killed", REGISTRY),
@@ -231,6 +253,7 @@ TROUBLES: Final[tuple[Trouble, ...]] = (
     Full("disk full"),
     ReadOnly("file system read-only"),
     NoDescriptors("no descriptors left"),
+    *(Misled(manner) for manner in MANNERS if manner != RIGHT),
     ClockSet("clock an hour ahead", STEP),
     ClockSet("clock an hour behind", -STEP),
 )

@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from bench.faults import measure
+from bench.observed import KINDS
 from bench.observers import STALE
 from bench.troubles import TROUBLES
 
 SECONDS = 1.0  # that each fault lasts
+ELSEWHERE = ("enterprise: silent", "enterprise: of another handle")
 SHORT = ("worker killed", "Postgres killed", "Postgres stands still", "disk full", "no descriptors left",
-         "file system read-only", "clock an hour ahead")  # fmt: skip
+         "file system read-only", *ELSEWHERE, "clock an hour ahead")  # fmt: skip
 
 pytestmark = pytest.mark.timeout(400)  # two cores, and other tests on them
 
@@ -41,7 +43,7 @@ def test_no_acknowledged_write_is_lost_half_done_doubled_or_answered_otherwise(f
 def test_clients_get_no_wrong_and_no_stale_answer_and_the_node_finds_its_calm(faults: dict, figures: dict, name: str):
     if name not in faults:
         pytest.skip(next(one["missing"] for one in figures["faults"] if one["fault"] == name))
-    seen = {outcome for kind in ("kept", "anew", "write") for outcome in faults[name][kind]["seen"]}
+    seen = {outcome for kind in KINDS for outcome in faults[name][kind]["seen"]}
     assert not seen & {"wrong", STALE}, (faults[name], figures["writes"]["refused"])
     assert faults[name]["calm_after"] is not None, faults[name]
 
@@ -51,3 +53,11 @@ def test_kept_answers_go_on_whatever_befalls_the_database(faults: dict, name: st
     if name not in faults:
         pytest.skip("not on this machine")
     assert "cut off" not in faults[name]["kept"]["seen"], faults[name]
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_an_enterprise_that_says_nothing_or_lies_costs_nobody_else_an_answer(faults: dict, figures: dict, name: str):
+    assert "refused" in faults[name]["passed on"]["seen"]
+    for kind in ("kept", "anew"):
+        assert not faults[name][kind]["seen"].keys() & {"refused", "cut off"}, faults[name]
+    assert figures["enterprise"][name.removeprefix("enterprise: ")] > 0

@@ -11,7 +11,7 @@ from bench.observers import STALE
 from bench.wires import Wires
 
 SECONDS = 3.0  # that each lasts: longer than an answer may be old without saying so
-SHORT = ("resolver without a database",)
+SHORT = ("resolver without a database", "resolver and enterprise apart")
 
 pytestmark = [
     pytest.mark.timeout(400),  # two cores, and other tests on them
@@ -50,4 +50,11 @@ def test_what_is_not_kept_is_refused_without_a_database_and_comes_back(faults: d
     assert apart["anew"]["seen"]["refused"] > 0
     assert "wrong" not in apart["anew"]["seen"]
     assert "wrong" not in apart["write"]["seen"]
+    assert apart["calm_after"] is not None
+
+
+def test_what_an_enterprise_answers_is_refused_while_nobody_reaches_it_and_the_rest_goes_on(faults: dict):
+    apart = faults["resolver and enterprise apart"]
+    assert apart["passed on"]["seen"]["refused"] > 0
+    assert apart["kept"]["seen"].keys() == {"answered"}
     assert apart["calm_after"] is not None
