@@ -3,7 +3,16 @@
 from registry.language import Catalogue
 
 RULES: Catalogue = {
-    "authentication.needed": ("authentication needed", "需要身份认证"),
+    "authentication.needed": (
+        "authentication needed: a token, key or certificate, given by the operator or an administrator of the prefix",
+        "需要身份认证：请使用由节点运营方或前缀管理员提供的令牌、密钥或证书",
+    ),
+    "authentication.and_media_type": (
+        "two things are missing: a token, key or certificate (given by the operator or an administrator of the prefix, "
+        "sent over HTTPS), and a body that says it is application/json, not {media_type}",
+        "缺少两项：由节点运营方或前缀管理员提供的令牌、密钥或证书（经 HTTPS 发送）；"
+        "声明为 application/json 的请求体（现为 {media_type}）",
+    ),
     "authentication.plain_http": (
         "authentication is refused over plain HTTP; use HTTPS, or on this machine the setting plain_authentication",
         "不接受明文 HTTP 上的身份认证，请使用 HTTPS；在本机上也可启用设置 plain_authentication",

@@ -1,13 +1,15 @@
 """Everything that is kept under some prefixes, as NDJSON that a job takes in again: the way out, and the way back.
 
 A handle is a line as a bulk load has it. What is no handle is a line of its own that begins with its kind: `template`,
-`range` (one line, however many members), `state`, `deleted`, `withdrawn` (a range), `views` (who may read what),
-`rules` and `minters` of suffixes.
+`prefix` (what the prefix's own handle says, 0.NA/prefix), `range` (one line, however many members), `state`, `deleted`,
+`withdrawn` (a range), `views` (who may read what), `rules` and `minters` of suffixes.
 The first line names the cursor of the change feed from which the next archive goes on (`since`), the last one how many
 handles there were: one without it was broken off. Only the time of writing is not carried over.
 
 What `since` leads to are the handles that changed and those that were deleted; templates, ranges and rules are in every
-archive. Handles and ranges with values that their reader may not see are left out whole, and counted.
+archive. Handles and ranges with values that their reader may not see are left out whole, and counted. What lets people
+in or belongs to a node does not go along: keys and administrators of the prefix, people, tokens, webhooks with their
+secrets, limits, and the history, whose acts were those of this node.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
@@ -21,6 +23,7 @@ import orjson
 
 from registry.export import value_to_json
 from registry.feed import Cursor, Feed
+from registry.handle import NAMING_AUTHORITY, Handle
 from registry.handle_range import HandleRange
 from registry.minting import Minting
 from registry.opening import said
@@ -29,7 +32,7 @@ from registry.prefix import Prefix
 from registry.standing import State, shown, standing_from_json
 from registry.store import Store
 from registry.templates import Templates
-from registry.value import HandleValue
+from registry.value import HandleValue, type_matches
 from registry.views import NO_VIEWS
 
 # A chunk of a load is written within a minute of when it was begun, which is the time that its rows have.
@@ -60,6 +63,9 @@ SELECT suffix AS first, suffix_to AS last, head, width, radix, version, packed,
 FROM handle_range WHERE prefix_id = $1 AND suffix > $2 ORDER BY suffix LIMIT $3
 """
 MINTED: Final = 'SELECT minter, scope, last FROM minted WHERE prefix_id = $1 ORDER BY minter COLLATE "C", scope'
+
+# Of the protocol's own values of a prefix handle the one that is content: handles that a template makes answer by it.
+NAMESPACE: Final = "HS_NAMESPACE"
 
 Readable = Callable[[Prefix, HandleValue], bool]
 
@@ -95,8 +101,13 @@ async def archive(
     yield _line({"end": {"handles": count.handles, "leftOut": count.left_out}})
 
 
+def goes_along(value: HandleValue) -> bool:
+    """Whether a value of a prefix handle is content: the others say who administers the prefix, and where it is."""
+    return type_matches(value.type, NAMESPACE) or not value.type.upper().startswith("HS_")
+
+
 async def _definitions(store: Store, prefix: Prefix, readable: Readable, count: _Count) -> AsyncIterator[bytes]:
-    """Templates, oldest versions first, and ranges."""
+    """Templates, oldest versions first, the handle of the prefix, and ranges."""
     listed = await Templates(store).listed(prefix, drafts=True)
     for kept in sorted(listed, key=lambda one: (one.name.name, one.name.version)):
         form = {
@@ -105,6 +116,10 @@ async def _definitions(store: Store, prefix: Prefix, readable: Readable, count: 
             "form": msgspec.to_builtins(kept.template),
         }
         yield _line(form)
+    own = await store.fetch(store.key_of(Handle(NAMING_AUTHORITY, prefix.spelling).octets))
+    if own is not None:
+        values = [value for value in own.values if goes_along(value) and readable(prefix, value)]
+        yield _line({"prefix": prefix.spelling, "values": [value_to_json(value) for value in values]})
     after = ""
     while prefix.ranged:
         async with store.connection() as connection:

@@ -1,8 +1,8 @@
 """The lines of an archive that are no handles, taken in by a job in the order that they need.
 
-Whatever order they stand in: ranges that were taken out, templates and ranges before the handles, which are left to the
-load; then states, what was deleted, and the rules of suffixes. Each kind is a pass over the file, and taking a line in
-twice does nothing the second time, so that a job that was broken off begins them anew.
+Whatever order they stand in: ranges that were taken out, templates, prefix handles and ranges before the handles, which
+are left to the load; then states, what was deleted, and the rules of suffixes. Each kind is a pass over the file, and
+taking a line in twice does nothing the second time, so that a job that was broken off begins them anew.
 """
 
 import asyncio
@@ -17,11 +17,12 @@ from typing import Annotated, BinaryIO, Final
 import msgspec
 
 from registry import ledger
+from registry.archive import goes_along
 from registry.authentication import Administrator
 from registry.bodies import form_of
 from registry.bulk_rights import may_write
 from registry.errors import HandleAlreadyExists, HandleError, HandleNotFound, PrefixNotHomed, ProtocolFault
-from registry.handle import Handle
+from registry.handle import NAMING_AUTHORITY, Handle
 from registry.handle_range import MAX_MEMBERS, MAX_WIDTH
 from registry.job_files import pieces
 from registry.jobs import Order
@@ -42,7 +43,7 @@ from registry.suffixes import Minter, SuffixRule
 from registry.template import Template, TemplateName
 from registry.templates import Kept, State, Templates
 
-BEFORE: Final = ("archive", "withdrawn", "template", "range")
+BEFORE: Final = ("archive", "withdrawn", "template", "prefix", "range")
 BEHIND: Final = ("state", "deleted", "views", "rules", "minters", "end")
 # A line of one of these kinds begins with it: every other line is a handle's, which need not be looked into for that.
 BEGINNINGS: Final = {kind: f'{{"{kind}":'.encode() for kind in (*BEFORE, *BEHIND)}
@@ -63,6 +64,11 @@ class TemplateLine(msgspec.Struct):
     template: str
     state: str
     form: Template
+
+
+class PrefixLine(msgspec.Struct):
+    prefix: str
+    values: list[ValueForm]
 
 
 class RangeLine(msgspec.Struct):
@@ -141,6 +147,7 @@ class ArchiveImport:
             "archive": _nothing,
             "withdrawn": self._withdraw,
             "template": self._template,
+            "prefix": self._prefix_handle,
             "range": self._range,
             "state": self._state,
             "deleted": self._delete,
@@ -196,6 +203,22 @@ class ArchiveImport:
         with suppress(HandleNotFound):
             return await self._templates.one(name)
         return None
+
+    async def _prefix_handle(self, line: bytes) -> bool:
+        """Who administers it and where it is stays as it is here."""
+        form = form_of(line, PrefixLine)
+        prefix, values = await self._prefix(form.prefix), values_from_forms(form.values)
+        for place, value in enumerate(values):
+            if not goes_along(value):
+                fault = {"path": f"$.values[{place}].type", "rule": "is not taken from an archive"}
+                raise ProtocolFault("json.field", **fault, value=value.type[:40])
+        handle = Handle(NAMING_AUTHORITY, prefix.spelling)
+        record = await self._store.fetch(self._store.key_of(handle.octets))
+        if record is None:
+            raise HandleNotFound("handle.not_found", handle=str(handle))
+        stays = [value for value in record.values if not goes_along(value)]
+        written = await self._registration.put_record(handle, (*stays, *values), self._by, version=record.version)
+        return written.record.version != record.version
 
     async def _range(self, line: bytes) -> bool:
         form = form_of(line, RangeLine)

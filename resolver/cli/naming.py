@@ -111,11 +111,9 @@ def register(
 
         created = run(write_directly(invocation, chosen, handle, values, overwrite=overwrite))
     else:
-        secret = _secret(invocation, secret_file)
-        if identity is None or secret is None:
-            raise Misused("register.identity")
+        proof = _proof(invocation, identity, secret_file)
         at = url or local_url(chosen.settings(invocation), "https")
-        node = _node(invocation, chosen, at, certificate, (identity, secret))
+        node = _node(invocation, chosen, at, certificate, proof)
         created = _register_at(node, handle, values, overwrite=overwrite)
     invocation.say("register.created" if created else "register.replaced", handle=handle)
 
@@ -174,25 +172,31 @@ def _value(assignment: str, taken: set[int]) -> "HandleValue":
     return HandleValue(int(index) if colon else free, value_type, data.encode())
 
 
-def _secret(invocation: Invocation, file: Path | None) -> str | None:
-    if file is None:
-        return invocation.environment.get("FILAMENT_SECRET")
+def _proof(invocation: Invocation, identity: str | None, file: Path | None) -> str:
+    """What the header Authorization says: a key that is named, or else a token."""
+    import base64
+
+    secret = invocation.environment.get("FILAMENT_SECRET") if file is None else _line_of(file)
+    token = invocation.environment.get("FILAMENT_TOKEN")
+    if identity is None and file is None and token:
+        return f"Bearer {token}"
+    if identity is None or secret is None:
+        raise Misused("register.identity")
+    name, word = (quote(part, safe="") for part in (identity, secret))
+    return "Basic " + base64.b64encode(f"{name}:{word}".encode()).decode("ascii")
+
+
+def _line_of(file: Path) -> str:
     return file.read_text(encoding="utf-8").rstrip("\r\n")  # The line break that an editor leaves is no part of it.
 
 
-def _node(
-    invocation: Invocation, chosen: Chosen, url: str, certificate: Path | None, credentials: tuple[str, str]
-) -> "Node":
-    import base64
-
+def _node(invocation: Invocation, chosen: Chosen, url: str, certificate: Path | None, proof: str) -> "Node":
     from resolver.cli.client import Node
 
     if urlsplit(url).scheme != "https":
         raise Misused("register.plain")
-    name, secret = (quote(part, safe="") for part in credentials)
-    basic = base64.b64encode(f"{name}:{secret}".encode()).decode("ascii")
     headers: Mapping[str, str] = {
-        "Authorization": f"Basic {basic}",
+        "Authorization": proof,
         "Accept-Language": invocation.language,
         **JSON,
     }

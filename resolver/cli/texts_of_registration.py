@@ -26,8 +26,8 @@ HELP: Final[Catalogue] = {
     ),
     "register.overwrite": ("Replace the identifier when it is registered already.", "标识已存在时替换。"),
     "register.identity": (
-        "Who registers, as index:handle. Also FILAMENT_IDENTITY.",
-        "登记者，写作 索引:标识；也可用环境变量 FILAMENT_IDENTITY。",
+        "Who registers, as index:handle. Also FILAMENT_IDENTITY. Without it a token in FILAMENT_TOKEN says who.",
+        "登记者，写作 索引:标识；也可用环境变量 FILAMENT_IDENTITY。未指定时使用 FILAMENT_TOKEN 中的令牌。",
     ),
     "register.secret_file": (
         "File with the secret key of the identity. Otherwise FILAMENT_SECRET.",
@@ -132,9 +132,10 @@ MESSAGES: Final[Catalogue] = {
     ),
     "register.nothing": ("no values: write TYPE=TEXT or --values FILE", "没有值：请写 TYPE=TEXT 或 --values FILE"),
     "register.identity": (
-        "who registers? Give --identity, and the secret by --secret-file or FILAMENT_SECRET; the operator may use "
-        "--direct",
-        "缺少登记者身份：请用 --identity 指定，并用 --secret-file 或 FILAMENT_SECRET 提供密钥；运营者可用 --direct",
+        "who registers? Give a token in FILAMENT_TOKEN, or --identity, and the secret by --secret-file or "
+        "FILAMENT_SECRET; the operator may use --direct",
+        "缺少登记者身份：请在 FILAMENT_TOKEN 中提供令牌，或用 --identity 指定，并用 --secret-file 或 FILAMENT_SECRET "
+        "提供密钥；运营者可用 --direct",
     ),
     "register.plain": (
         "a secret is not sent over plain HTTP; write https:// in --url",

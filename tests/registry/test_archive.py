@@ -28,6 +28,7 @@ from tests.registry.test_jobs import done, working
 
 PREFIX = "88.168.2"
 BY = "300:0.NA/88.168.2"
+NAMESPACE = b'<namespace><template delimiter="@"><foreach><value/></foreach></template></namespace>'
 WEIGHT = Attribute(index=10, type="WEIGHT", kind="number", zh="重量", en="weight", required=True, maximum=10)
 
 
@@ -83,6 +84,8 @@ async def fill(store: Store) -> None:
     async with store.connection() as connection:  # Long ago, and by somebody who is not at the other node.
         standing = """{"since": 1700000000, "by": "token:7", "reason": "recall"}"""
         await connection.execute("UPDATE handle SET standing = $1 WHERE suffix = 'A'", standing)
+    about = (HandleValue(7, "EMAIL", b"codes@example.com"), HandleValue(8, "HS_NAMESPACE", NAMESPACE))
+    await registration.put_values(Handle("0.NA", PREFIX), about, by)
     await store.load_prefixes()
 
 
@@ -108,12 +111,14 @@ async def test_an_archive_makes_an_equal_book_of_an_empty_one(node: Node, other:
     assert lines[-1] == {"end": {"handles": 8, "leftOut": 0}}
     kinds = [next(iter(one)) for one in lines]
     assert kinds.count("range") == 1
-    assert {"template", "state", "deleted", "views", "rules", "minters"} < set(kinds)
+    assert {"template", "prefix", "state", "deleted", "views", "rules", "minters"} < set(kinds)
     async with working(other.store):
         job = await done(other, packed(sorted(lines, key=lambda one: next(iter(one)), reverse=True)))
     assert (job["state"], job["refused"], job["fault"]) == ("finished", 0, None)
     await other.store.load_prefixes()
     assert content(await exported(other)) == content(lines)
+    async with other.client.get("/api/jobs", headers=other.enterprise) as answer:
+        assert answer.status == 200, "the key is the one that was given out there"
     for suffix in ("D.96", "D.07", "D.08", "A", "b", "gone", "涤纶", "alias"):
         key = node.store.key_of(name(suffix).octets)
         ours, theirs = await node.store.fetch(key), await other.store.fetch(key)
@@ -177,6 +182,25 @@ async def test_what_is_wrong_in_an_archive_is_told_line_by_line_and_the_rest_is_
         }
         job = await done(node, body, "?onError=rollback")
         assert (job["state"], job["fault"]["rule"]) == ("failed", "job.archive_rollback")
+
+
+async def test_an_archive_makes_nobody_an_administrator(node: Node):
+    (before,) = [one for one in await exported(node) if "prefix" in one]
+    assert {one["type"] for one in before["values"]} == {"DESC"}
+    own = Handle("0.NA", PREFIX)
+    key = {"index": 9, "type": "hs_seckey", "data": {"format": "string", "value": "mine"}}
+    taken = {"index": 300, "type": "DESC", "data": {"format": "string", "value": "in the place of the key"}}
+    async with working(node.store):
+        for value, rule in ((key, "json.field"), (taken, "value.exists")):
+            job = await done(node, packed([{"prefix": PREFIX, "values": [value]}]))
+            assert (job["refused"], job["fault"]) == (1, None)
+            async with node.client.get(job["results"], headers=node.enterprise) as answer:
+                assert orjson.loads(await answer.read())["refusal"]["rule"] == rule
+        theirs = await done(node, packed([{"prefix": "88.168.1", "values": []}]))
+        assert theirs["refused"] == 1
+    record = await node.store.fetch(node.store.key_of(own.octets))
+    assert record is not None
+    assert record.version == 1
 
 
 async def test_nobody_exports_what_is_not_his(node: Node):

@@ -195,6 +195,9 @@ def test_a_secret_is_not_sent_in_the_clear():
         code=2, FILAMENT_SECRET="s",
     )  # fmt: skip
     assert "plain HTTP" in refused.stderr
+    register = ("register", "88.168.1/A", "URL=x", "--url", "http://127.0.0.1:1")
+    assert "FILAMENT_TOKEN" in filament(*register, code=2).stderr
+    assert "plain HTTP" in filament(*register, code=2, FILAMENT_TOKEN="t").stderr
 
 
 def test_both_languages_name_the_same_culprits():

@@ -138,7 +138,8 @@ class Dispatcher:
         if self._elsewhere is not None:
             return refusal(request, self._elsewhere())  # Nobody is known to a node that has no book.
         if not self._authorization.is_private(request):
-            response = refusal(request, error)
+            hidden = AuthenticationNeeded("authentication.plain_http")
+            response = refusal(request, hidden if error.rule == "authentication.needed" else error)
             response.set_status(403)  # Over plain HTTP there is nothing that the client could do about it.
             return response
         try:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import HttpVersion11, web
 
-from registry.errors import ProtocolFault
+from registry.errors import AuthenticationNeeded, ProtocolFault
 
 BODY_TIMEOUT: Final = 30.0  # Seconds; the longest body that is taken by default then needs 35 kB/s.
 JSON_TYPES: Final = frozenset({"application/json", "text/json"})
@@ -53,11 +53,14 @@ async def read_object(request: web.Request, limit: int) -> dict[str, Any]:
     return form
 
 
-def expect_json(request: web.Request) -> None:
-    """Refuses a body that does not say it is JSON. Raises ProtocolFault."""
+def expect_json(request: web.Request, *, anonymous: bool) -> None:
+    """Refuses a body that does not say it is JSON. Raises ProtocolFault; whoever shows nothing of himself is told of
+    both: AuthenticationNeeded."""
     if request.content_type not in JSON_TYPES:
-        named = request.headers.get("Content-Type", request.content_type)
-        raise ProtocolFault("http.media_type", media_type=named[:80])
+        named = request.headers.get("Content-Type", request.content_type)[:80]
+        if anonymous:
+            raise AuthenticationNeeded("authentication.and_media_type", media_type=named)
+        raise ProtocolFault("http.media_type", media_type=named)
 
 
 async def _invite(request: web.Request) -> None:

@@ -121,7 +121,7 @@ class Handles:
     async def put(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         query = Query.from_request(request)
         name = Name.from_path(placeholders["handle"])
-        expect_json(request)
+        expect_json(request, anonymous=self._authorization.is_anonymous(request))
         body = await read_body(request, self._max_body)
         asked, handle = name.text, name.handle(self._names)
         request[HANDLE] = asked

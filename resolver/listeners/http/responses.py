@@ -61,6 +61,8 @@ _SILENT: Final = frozenset(
         ResponseCode.AUTHENTICATION_NEEDED,
     }
 )
+# Where such a code does not say everything, because the reference server would have answered with another one.
+_SPOKEN: Final = frozenset({"authentication.and_media_type", "authentication.plain_http"})
 _NOT_A_NAME: Final = re.compile(r"[^A-Za-z0-9_$]")
 
 
@@ -107,7 +109,7 @@ def refusal(request: web.Request, error: HandleError) -> web.Response:
 def refusal_head(error: HandleError, language: Language) -> tuple[int, dict[str, str]]:
     """The status of a refusal, and the headers that are its own."""
     headers = {"Cache-Control": "no-store"}
-    if error.code not in _SILENT:
+    if not _is_silent(error):
         headers |= {"Vary": "Accept-Language", "Content-Language": language}
     if after := retry_after(error):
         headers["Retry-After"] = after
@@ -124,9 +126,13 @@ def retry_after(error: HandleError) -> str:
 def refusal_form(error: HandleError, language: Language, handle: str | None) -> dict[str, Any]:
     """A refusal as its answer has it."""
     form = refusal_to_json(error, language, handle)
-    if error.code in _SILENT:
+    if _is_silent(error):
         del form["message"]
     return form
+
+
+def _is_silent(error: HandleError) -> bool:
+    return error.code in _SILENT and error.rule not in _SPOKEN
 
 
 def open_to_scripts(request: web.Request, response: web.StreamResponse) -> None:

@@ -61,7 +61,7 @@ class Several:
         self._places = Places(MAX_REQUESTS)
 
     async def write(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
-        expect_json(request)
+        expect_json(request, anonymous=self._authorization.is_anonymous(request))
         form = form_from_json(TransactionForm, await read_body(request, MAX_BODY))
         by = await self._authorization.administrator(request)
         if by is None:
@@ -80,7 +80,7 @@ class Several:
         return json_response(request, {"responseCode": 1, "results": results}, headers=private_headers())
 
     async def check(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
-        expect_json(request)
+        expect_json(request, anonymous=self._authorization.is_anonymous(request))
         form = form_from_json(CheckForm, await read_body(request, MAX_BODY))
         by = await self._authorization.administrator(request, "registry.write", "bulk", "read")
         if by is None:

@@ -59,6 +59,32 @@ async def test_over_plain_http_a_password_counts_for_nothing_and_no_challenge_is
         await using(node, use, tls=False)
 
 
+async def test_a_stranger_is_told_at_once_of_all_that_is_missing(database_dsn, tmp_path):
+    """curl -X PUT -d '[...]': it was told of the media type, then of the key, then of HTTPS."""
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    async with lab(database_dsn, tmp_path) as node:
+
+        def use(client: Client) -> None:
+            for method, path in (("PUT", PATH), ("POST", "/api/transactions")):
+                refused = client.ask(method, path, b"[]", form)
+                assert code_of(refused)[1] == 402
+                for word in ("token", "HTTPS", "application/json", "x-www-form-urlencoded"):
+                    assert word in refused.json["message"]
+                chinese = client.ask(method, path, b"[]", form | {"Accept-Language": "zh"})
+                assert "令牌" in chinese.json["message"]
+            assert code_of(client.ask("PUT", PATH, b"[]", form | basic())) == (400, 4)
+
+        await using(node, use)
+
+        def use_in_the_clear(client: Client) -> None:
+            for body, header in ((b"[]", form), (VALUE, {})):
+                refused = client.ask("PUT", PATH, body, header)
+                assert code_of(refused) == (403, 402)
+                assert "HTTPS" in refused.json["message"]
+
+        await using(node, use_in_the_clear, tls=False)
+
+
 async def test_a_setting_lets_the_loopback_interface_authenticate_in_the_clear(database_dsn, tmp_path):
     async with lab(database_dsn, tmp_path, plain_authentication=True) as node:
 
