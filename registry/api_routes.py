@@ -7,7 +7,7 @@ import orjson
 from aiohttp import web
 
 from registry.bulk_api import BulkHandlers, ReportForm
-from registry.documentation import LANGUAGE_PARAMETER
+from registry.documentation import LANGUAGE_PARAMETER, VIEW_PARAMETER
 from registry.enterprise_api import EnterpriseForm, Enterprises, GrantedForm
 from registry.http_files import MEDIA_TYPES
 from registry.routes import Parameter, Route
@@ -141,6 +141,7 @@ def _search_route(search: SearchHandlers) -> Route:
             Parameter("value", "The whole value.", "完整的值。", required=True),
             Parameter("cursor", "Where a page begins: of the page before.", "起始位置，取自上一页。"),
             Parameter("limit", "Handles of a page; 100.", "每页标识数，默认 100。", {"type": "integer"}),
+            VIEW_PARAMETER,
             LANGUAGE_PARAMETER,
         ),
         responses=_REFUSED | {200: "application/json", 404: _PROBLEM},

@@ -77,9 +77,10 @@ class _Count:
 
 
 async def archive(
-    store: Store, prefixes: Sequence[Prefix], readable: Readable, since: Cursor | None = None
+    store: Store, prefixes: Sequence[Prefix], readable: Readable, since: Cursor | None = None, *, views: bool = True
 ) -> AsyncGenerator[bytes, None]:
-    """Lines, some at a time. Raises ProtocolFault for a cursor that is over, before the first of them."""
+    """Lines, some at a time; `views` says whether who may read what is among them. Raises ProtocolFault for a cursor
+    that is over, before the first of them."""
     feed = Feed(store)
     if since is not None:
         await feed.read(since, None, 1)
@@ -95,7 +96,7 @@ async def archive(
         async for rows in pages:
             yield await _handles(store, prefix, rows, readable, count)
         yield b"".join(_line({"withdrawn": name}) for name in withdrawn)
-        if prefix.views != NO_VIEWS:
+        if views and prefix.views != NO_VIEWS:
             yield _line({"views": prefix.spelling, "form": msgspec.to_builtins(said(prefix))})
         yield await _suffixes(store, prefix)
     yield _line({"end": {"handles": count.handles, "leftOut": count.left_out}})

@@ -17,10 +17,11 @@ from registry.feed import Cursor
 from registry.handle import NAMING_AUTHORITY, Handle
 from registry.jobs import enterprise_of
 from registry.prefix import Prefix
-from registry.reading import shows_lister
+from registry.reading import shows_lister, shows_rules
 from registry.rights import Rights
 from registry.routes import Parameter, Route
 from registry.store import Store
+from registry.value import HandleValue
 
 NEEDED: Final = AdminPermission.LIST_HANDLES | AdminPermission.AUTHORIZED_READ
 
@@ -53,7 +54,11 @@ class ArchiveHandlers:
         since = request.query.get("since")
         cursor = None if since is None else Cursor.from_text(since)
         response: web.StreamResponse | None = None
-        lines = archive(self._store, prefixes, lambda prefix, value: shows_lister(prefix, value, by), cursor)
+
+        def may_read(prefix: Prefix, value: HandleValue) -> bool:
+            return shows_lister(prefix, value, by)
+
+        lines = archive(self._store, prefixes, may_read, cursor, views=shows_rules(by))
         async with aclosing(lines) as pieces:
             async for piece in pieces:
                 if response is None:  # What can be refused has been refused before the first line.

@@ -17,6 +17,7 @@ from aiohttp import web
 from registry.language import LANGUAGES, Catalogue, Language, preferred, text
 from registry.openapi import describe
 from registry.routes import Parameter, Route
+from registry.views import AS, AUDIENCES
 
 VIEWER: Final = "rapidoc-9.3.8.min.js"  # The version is in the name, so that caches may keep it for ever.
 _STATIC: Final = Path(__file__).parent / "static"
@@ -36,6 +37,12 @@ TEXTS: Final[Catalogue] = {
         "交互页面需要 JavaScript。全部操作如下：",
     ),
 }
+VIEW_PARAMETER: Final = Parameter(
+    AS,
+    "What an audience would see, for those who administer the handle.",
+    "以某类读者的视角查看（限标识管理者）。",
+    {"type": "string", "enum": list(AUDIENCES)},
+)
 LANGUAGE_PARAMETER: Final = Parameter(
     "lang",
     "Language of the answer, in place of Accept-Language; one that is not there changes nothing.",

@@ -21,7 +21,7 @@ from registry.errors import InvalidValue
 from registry.handle import HandleKey
 from registry.handle_range import HandleRange
 from registry.prefix import Prefix
-from registry.relations import Direction, Relation, Said, inward, outward
+from registry.relations import Direction, MayRead, Relation, Said, inward, links_said, outward
 from registry.spellings import Place
 from registry.store import Store
 
@@ -55,12 +55,12 @@ INSERT INTO change_log (kind, prefix_id, suffix, operation)
 SELECT 1, linked.prefix_id, linked.suffix, $3 FROM unnest($1::int[], $2::text[]) AS linked (prefix_id, suffix)
 """
 STEP: Final = """
-SELECT e.prefix_id, e.suffix, e.relation, e.target, true AS outward
+SELECT e.prefix_id, e.suffix, e.relation, e.target, true AS outward, e.public
 FROM unnest($1::int[], $2::text[]) AS asked (prefix_id, suffix)
 JOIN edge AS e ON e.prefix_id = asked.prefix_id AND e.suffix = asked.suffix
 WHERE e.relation = ANY($3::smallint[]) AND (e.public OR $7::int[] IS NULL OR e.prefix_id = ANY($7))
 UNION ALL
-SELECT e.prefix_id, e.suffix, e.relation, e.target, false
+SELECT e.prefix_id, e.suffix, e.relation, e.target, false, e.public
 FROM unnest($4::text[], $5::boolean[]) AS asked (target, own) JOIN edge AS e ON e.target = asked.target
 WHERE e.relation = ANY($6::smallint[])
       AND (e.public AND asked.own OR $7::int[] IS NULL OR e.prefix_id = ANY($7))
@@ -136,11 +136,13 @@ async def step(
     direction: Direction,
     follow: Iterable[Relation] = Relation,
     sight: Collection[int] | None = None,
+    may_read: MayRead | None = None,
 ) -> AsyncIterator[Step]:
     """The links that lead on from these keys, inside a transaction.
 
     `sight` are the prefixes of whoever asks. He sees what their handles say, what others publicly say of them, and of
     other handles what these say publicly themselves, as he could by resolving them; but not who else speaks of them.
+    What is not public he sees where he may read the value that says it.
     """
     keys, follow = list(keys), list(follow)
     places = [place_of(store, key) for key in keys]
@@ -155,17 +157,36 @@ async def step(
     while rows := await cursor.fetch(PAGE):
         if any(store.prefixes.by_id(row["prefix_id"]) is None for row in rows):
             await store.load_prefixes()
-        for prefix_id, suffix, relation, target, from_sayer in rows:
+        for prefix_id, suffix, relation, target, from_sayer, _ in await _seen(store, rows, may_read):
             sayer = key_of_place(store, (prefix_id, suffix))
             origin, to = (sayer, target) if from_sayer else (target, sayer)
             yield Step(origin, to, Relation(relation))
         if len(rows) < PAGE:
             break
     asked = [place for place in places if place is not None]
-    for place, relation, target in await range_links.of_members(connection, store, asked, parameters[2], sight):
+    for place, relation, target in await range_links.of_members(
+        connection, store, asked, parameters[2], sight, may_read
+    ):
         yield Step(key_of_place(store, place), target, Relation(relation))
-    async for place, relation, target in range_links.saying(connection, store, *parameters[3:]):
+    async for place, relation, target in range_links.saying(connection, store, *parameters[3:], may_read):
         yield Step(target, key_of_place(store, place), Relation(relation))
+
+
+async def _seen(store: Store, rows: list[asyncpg.Record], may_read: MayRead | None) -> list[asyncpg.Record]:
+    """Those links that anybody may read, or this reader: he sees a value that says it."""
+    hidden = {key_of_place(store, (row["prefix_id"], row["suffix"])) for row in rows if not row["public"]}
+    if may_read is None or not hidden:
+        return rows
+    said: set[tuple[str, int, str]] = set()
+    for key, record in (await store.fetch_many([HandleKey(key.encode()) for key in sorted(hidden)])).items():
+        readable = range_links.readable(key, record.values, may_read)
+        said |= {(key.decode(), *link) for link in range_links.keyed(store, links_said(readable))}
+    return [
+        row
+        for row in rows
+        if row["public"]
+        or (key_of_place(store, (row["prefix_id"], row["suffix"])), row["relation"], row["target"]) in said
+    ]
 
 
 async def write_links_of_range(connection: Connection, store: Store, prefix: Prefix, made: HandleRange) -> None:

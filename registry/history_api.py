@@ -1,6 +1,6 @@
 """Histories over HTTP, for those who may administer a prefix: versions, differences, and going back to one."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,18 +10,18 @@ from registry import asked
 from registry.admin import AdminPermission
 from registry.authentication import Administrator
 from registry.callers import Callers
-from registry.documentation import LANGUAGE_PARAMETER
+from registry.documentation import LANGUAGE_PARAMETER, VIEW_PARAMETER
 from registry.errors import HandleNotFound, ProtocolFault
 from registry.handle import NAMING_AUTHORITY, Handle
 from registry.history import MAX_VERSIONS, NEWEST, History, Version, difference
-from registry.reading import Reading
+from registry.reading import Reading, view_of_lister
 from registry.registration import Registration
 from registry.rest import values_to_json
 from registry.rights import Rights
 from registry.routes import Parameter, Route
 from registry.standing import shown
 from registry.store import Store
-from registry.value import HandleValue
+from registry.views import AS, audience_from
 
 _PROBLEM: Final = "application/problem+json"
 _PATH: Final = "/api/history/{handle}"
@@ -55,6 +55,7 @@ class HistoryHandlers:
                     Parameter("at", "As it was at this time (ISO 8601).", "该时刻的内容（ISO 8601）。"),
                     since,
                     Parameter("before", "List the versions below this one.", "列出该版本之前的版本。", _NUMBER),
+                    VIEW_PARAMETER,
                     LANGUAGE_PARAMETER,
                 ),
                 responses=_REFUSED | {200: "application/json"},
@@ -84,12 +85,16 @@ class HistoryHandlers:
             versions = await self._history.versions(handle, before=asked.number(request, "before", NEWEST) or NEWEST)
             listed = [_summary(version) for version in versions]
             return asked.json_answer({"handle": spelled, "versions": listed, "more": len(listed) == MAX_VERSIONS})
+        audience = audience_from(request.query.get(AS))
+        view_of_lister(by, audience)
         version = await self._version(handle, number, at)
         form = {"handle": spelled, **_summary(version)}
         if since is None:
-            return asked.json_answer(form | {"values": self._shown(handle, version.values, by)})
-        before = self._reading.shown(handle, (await self._history.of_version(handle, since)).values, by)
-        made = difference(before, self._reading.shown(handle, version.values, by))
+            return asked.json_answer(
+                form | {"values": values_to_json(self._reading.shown(handle, version.values, by, audience))}
+            )
+        before = self._reading.shown(handle, (await self._history.of_version(handle, since)).values, by, audience)
+        made = difference(before, self._reading.shown(handle, version.values, by, audience))
         changed = [{"from": values_to_json((old,)), "to": values_to_json((new,))} for old, new in made.changed]
         added, removed = values_to_json(made.added), values_to_json(made.removed)
         form |= {"since": since, "added": added, "removed": removed, "changed": changed}
@@ -115,10 +120,6 @@ class HistoryHandlers:
         prefix_handle = Handle(NAMING_AUTHORITY, handle.prefix)
         await self._rights.check_prefix(prefix_handle, by, AdminPermission.LIST_HANDLES)
         return handle, by
-
-    def _shown(self, handle: Handle, values: Iterable[HandleValue], by: Administrator) -> list[dict[str, Any]]:
-        """Values as whoever asks may read them."""
-        return values_to_json(self._reading.shown(handle, values, by))
 
     async def _version(self, handle: Handle, number: int | None, at: datetime | None) -> Version:
         if number is not None:

@@ -10,11 +10,13 @@ from typing import Final, NamedTuple
 
 import asyncpg
 
+from registry.handle import HandleKey
 from registry.handle_range import HandleRange, shared
 from registry.members import MEMBERS
-from registry.relations import Said, links_said
+from registry.relations import MayRead, Said, links_said
 from registry.spellings import Place
 from registry.store import Store
+from registry.value import HandleValue
 
 Connection = asyncpg.pool.PoolConnectionProxy
 RANGES_AT_ONCE: Final = 100  # Read at once: some kilobytes each at most.
@@ -58,12 +60,12 @@ async def write(connection: Connection, store: Store, prefix_id: int, of: Handle
 
 def said(store: Store, of: HandleRange) -> dict[tuple[int, str], bool]:
     """The links that all members say, by relation and key of the target: whether anybody may read them."""
-    return _keyed(store, links_said(shared(of.values)))
+    return keyed(store, links_said(shared(of.values)))
 
 
 def said_at_ends(store: Store, of: HandleRange) -> set[tuple[int, str]]:
     """What the first and the last member say, by relation and key of the target."""
-    return {link for suffix in (of.first, of.last) for link in _keyed(store, links_said(of.values_of(suffix)))}
+    return {link for suffix in (of.first, of.last) for link in keyed(store, links_said(of.values_of(suffix)))}
 
 
 async def of_members(
@@ -72,13 +74,16 @@ async def of_members(
     places: Iterable[Place],
     relations: Collection[int],
     sight: Collection[int] | None,
+    may_read: MayRead | None = None,
 ) -> list[MemberLink]:
     """What those of these handles say that are members of ranges."""
     found = await _members(connection, store, places)
     return [
         MemberLink(place, relation, target)
         for place, one in found.items()
-        for (relation, target), public in _keyed(store, links_said(one.values_of(place[1]))).items()
+        for (relation, target), public in keyed(
+            store, links_said(readable(key_of(store, place), one.values_of(place[1]), may_read))
+        ).items()
         if relation in relations and (public or sight is None or place[0] in sight)
     ]
 
@@ -90,6 +95,7 @@ async def saying(
     own: Sequence[bool],
     relations: Sequence[int],
     sight: Sequence[int] | None,
+    may_read: MayRead | None = None,
 ) -> AsyncIterator[MemberLink]:
     """The members of ranges that say something of these keys; `own` and `sight` as in `registry.edges.step`."""
     cursor = await connection.cursor(SAYING, targets, own, relations, sight)
@@ -97,8 +103,23 @@ async def saying(
         if any(store.prefixes.by_id(row["prefix_id"]) is None for row in rows):
             await store.load_prefixes()
         for row in rows:
-            async for place in _without_rows(connection, row["prefix_id"], HandleRange.from_row("", row)):
+            of = HandleRange.from_row("", row)
+            seen = readable(key_of(store, (row["prefix_id"], of.first)), shared(of.values), may_read)
+            if (row["relation"], row["target"]) not in keyed(store, links_said(seen)):
+                continue
+            async for place in _without_rows(connection, row["prefix_id"], of):
                 yield MemberLink(place, row["relation"], row["target"])
+
+
+def readable(key: HandleKey, values: Iterable[HandleValue], may_read: MayRead | None) -> Iterable[HandleValue]:
+    """Of values of a handle those that somebody may read."""
+    return values if may_read is None else [value for value in values if may_read(key, value)]
+
+
+def key_of(store: Store, place: Place) -> HandleKey:
+    prefix = store.prefixes.by_id(place[0])
+    assert prefix is not None
+    return HandleKey(b"%b/%b" % (prefix.key, place[1].encode()))
 
 
 async def _without_rows(connection: Connection, prefix_id: int, of: HandleRange) -> AsyncIterator[Place]:
@@ -127,7 +148,7 @@ async def _members(connection: Connection, store: Store, places: Iterable[Place]
     return {place: one for place, one in ranges.items() if one.position(place[1]) is not None}
 
 
-def _keyed(store: Store, links: Iterable[Said]) -> dict[tuple[int, str], bool]:
+def keyed(store: Store, links: Iterable[Said]) -> dict[tuple[int, str], bool]:
     """Two spellings of one target are one link, and one that anybody may read hides one that nobody may."""
     keyed: dict[tuple[int, str], bool] = {}
     for link in links:

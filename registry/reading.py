@@ -69,10 +69,13 @@ class Reading:
             own = "owner" if owns else "public"
         return tuple(value for value in selected if views.show(value, own) and is_readable(value, by))
 
-    def shown(self, handle: Handle, values: Iterable[HandleValue], by: Administrator) -> Values:
-        """Of values of one of its versions what somebody may read who may list the prefix of a handle."""
+    def shown(
+        self, handle: Handle, values: Iterable[HandleValue], by: Administrator, audience: Audience | None = None
+    ) -> Values:
+        """Of values of one of its versions what somebody may read who may list the prefix of a handle. Raises
+        InsufficientPermission for the view of others."""
         prefix = self._prefix(handle)
-        return tuple(value for value in values if shows_lister(prefix, value, by))
+        return tuple(value for value in values if shows_lister(prefix, value, by, audience))
 
     async def _audience(self, record: HandleRecord, by: Administrator, views: Views) -> Audience | None:
         """The audience that somebody belongs to who does not administer the handle; None for all others."""
@@ -95,10 +98,25 @@ class Reading:
         return self._store.prefixes.of(HandleKey(self._store.key_of(handle.octets)))
 
 
-def shows_lister(prefix: Prefix | None, value: HandleValue, by: Administrator) -> bool:
-    """Whether somebody may read a value who may list the prefix."""
+def shows_lister(
+    prefix: Prefix | None, value: HandleValue, by: Administrator, audience: Audience | None = None
+) -> bool:
+    """Whether somebody who may list the prefix may read a value, or an audience would. Raises InsufficientPermission
+    for the view of others."""
     views = NO_VIEWS if prefix is None else prefix.views
-    return views.show(value, "regulator" if _is_regulator(by) else "owner") and is_readable(value, by)
+    return views.show(value, view_of_lister(by, audience)) and is_readable(value, by)
+
+
+def view_of_lister(by: Administrator, audience: Audience | None = None) -> Audience:
+    """With whose eyes somebody looks who may list a prefix. Raises InsufficientPermission for those of others."""
+    if not shows_rules(by) and audience not in (None, "regulator", "public"):
+        raise InsufficientPermission("view.not_owner", audience=audience)
+    return audience or ("owner" if shows_rules(by) else "regulator")
+
+
+def shows_rules(by: Administrator) -> bool:
+    """Whether somebody who may list a prefix may know its views; a regulator would learn what is kept from him."""
+    return not _is_regulator(by)
 
 
 def _is_regulator(by: Administrator) -> bool:

@@ -1,23 +1,21 @@
 """The list of a recall: everything that a walk reached, with what is asked of each, as CSV in pieces."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
 from registry.handle import HandleKey
 from registry.language import Language
 from registry.record import HandleRecord
+from registry.relations import MayRead
 from registry.store import Store
 from registry.tabular import cells_to_csv
 from registry.trace import Named
-from registry.value import HandleValue
 
 ROWS: Final = 1000  # Handles whose values are read at once.
 COLUMNS: Final[Mapping[Language, tuple[str, ...]]] = {
     "en": ("handle", "level", "relation", "via"),
     "zh": ("标识", "层级", "关系", "经由"),
 }
-
-MayRead = Callable[[HandleKey, HandleValue], bool]
 
 
 def heading(language: Language, fields: Sequence[str]) -> bytes:

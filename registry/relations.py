@@ -6,13 +6,15 @@ thing came from (garment, roll, yarn, batch, raw material), or forward, to what 
 truck).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, IntEnum
 from typing import Final, NamedTuple
 
 from registry.errors import InvalidHandle, InvalidValue
-from registry.handle import Handle, check_new
+from registry.handle import Handle, HandleKey, check_new
 from registry.value import HandleValue
+
+MayRead = Callable[[HandleKey, HandleValue], bool]
 
 
 class Relation(IntEnum):

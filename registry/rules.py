@@ -301,6 +301,10 @@ RULES: Catalogue = {
         "the answers have more than {limit} octets together: ask for fewer handles",
         "应答合计超过 {limit} 字节，请减少标识数量",
     ),
+    "view.rules": (
+        "who may read values of {prefix} is not told to regulators",
+        "前缀 {prefix} 的读取规则不向监管方公开",
+    ),
     "view.not_owner": (
         "what {audience} would see is shown to those who administer the handle",
         "只有标识的管理者可以查看 {audience} 视图",

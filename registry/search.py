@@ -5,9 +5,10 @@ the rows. A key is a short sum, so each row that is found is unpacked and asked 
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Final
 
 import asyncpg
@@ -68,6 +69,9 @@ WHERE r.prefix_id = $1 AND r.characters = length(indexed.suffix) AND r.suffix = 
 """
 
 
+is_public: Final = attrgetter("is_public")
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A page of handles; `cursor` is where the next one begins, or None when there is none."""
@@ -77,9 +81,17 @@ class Found:
 
 
 async def search(
-    store: Store, prefix: Prefix, value_type: str, data: bytes, *, after: str = "", limit: int = MAX_FOUND
+    store: Store,
+    prefix: Prefix,
+    value_type: str,
+    data: bytes,
+    *,
+    after: str = "",
+    limit: int = MAX_FOUND,
+    may_read: Callable[[HandleValue], bool] = is_public,
 ) -> Found:
-    """The handles of a prefix with this public value. Raises ProtocolFault for a type that was not declared."""
+    """The handles of a prefix with this value, where whoever asks may read it. Raises ProtocolFault for a type that was
+    not declared."""
     if value_type not in prefix.searchable:
         declared = ", ".join(prefix.searchable) or "-"
         raise ProtocolFault("search.not_declared", type=value_type[:MAX_TYPE], prefix=prefix.spelling, types=declared)
@@ -92,7 +104,7 @@ async def search(
         handles += [
             f"{prefix.spelling}/{one.spelling}"
             for one, values in zip(page.handles, every, strict=True)
-            if _says(values, value_type, data)
+            if _says(values, value_type, data, may_read)
         ]
         if page.end is None:
             return Found(handles, None)
@@ -151,5 +163,5 @@ async def _give_keys_to_ranges(store: Store, prefix: Prefix) -> None:
         after = rows[-1]["suffix"]
 
 
-def _says(values: Iterable[HandleValue], value_type: str, data: bytes) -> bool:
-    return any(value.type == value_type and is_found_by(value.data, data) and value.is_public for value in values)
+def _says(values: Iterable[HandleValue], value_type: str, data: bytes, may_read: Callable[[HandleValue], bool]) -> bool:
+    return any(value.type == value_type and is_found_by(value.data, data) and may_read(value) for value in values)

@@ -9,9 +9,12 @@ from aiohttp import web
 from registry import asked
 from registry.callers import Callers
 from registry.errors import PrefixNotHomed
+from registry.reading import shows_lister, view_of_lister
 from registry.rights import Rights
 from registry.search import MAX_FOUND, search
 from registry.store import Store
+from registry.value import HandleValue
+from registry.views import AS, audience_from
 
 FOUND_AT_ONCE: Final = 100  # Where nobody says how many.
 
@@ -39,7 +42,14 @@ class SearchHandlers:
             raise PrefixNotHomed("prefix.not_homed")
         after = request.query.get("cursor", "").replace("\0", "")
         limit = asked.number(request, "limit", MAX_FOUND) or FOUND_AT_ONCE
-        found = await search(self._store, prefix, value_type, value.encode(), after=after, limit=limit)
+        audience = audience_from(request.query.get(AS))
+        view_of_lister(by, audience)  # Refused whether anything is found or not.
+
+        def may_read(value: HandleValue) -> bool:
+            return shows_lister(prefix, value, by, audience)
+
+        octets = value.encode()
+        found = await search(self._store, prefix, value_type, octets, after=after, limit=limit, may_read=may_read)
         return asked.json_answer({"handles": found.handles, "cursor": found.cursor})
 
 

@@ -16,7 +16,7 @@ from registry import range_links
 from registry.edges import BY_INDEX, Connection, Step, place_of, step
 from registry.errors import InvalidValue, ProtocolFault
 from registry.handle import Handle
-from registry.relations import Direction, Relation
+from registry.relations import Direction, MayRead, Relation
 from registry.spellings import Place, spellings
 from registry.store import Store
 
@@ -39,6 +39,7 @@ class Walk:
     follow: tuple[Relation, ...] = tuple(Relation)
     depth: int = MAX_DEPTH
     sight: Collection[int] | None = None
+    may_read: MayRead | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ async def levels(connection: Connection, store: Store, walk: Walk) -> AsyncItera
 async def _steps(connection: Connection, store: Store, walk: Walk, keys: list[str]) -> AsyncIterator[Step]:
     for first in range(0, len(keys), SLICE):
         some = keys[first : first + SLICE]
-        async for one in step(connection, store, some, walk.direction, walk.follow, walk.sight):
+        async for one in step(connection, store, some, walk.direction, walk.follow, walk.sight, walk.may_read):
             yield one
 
 

@@ -9,18 +9,19 @@ from aiohttp import web
 from registry import asked
 from registry.authentication import Administrator
 from registry.callers import Callers
-from registry.documentation import LANGUAGE_PARAMETER, language_of
+from registry.documentation import LANGUAGE_PARAMETER, VIEW_PARAMETER, language_of
 from registry.errors import InvalidAdministrator, ServerBusy
 from registry.handle import HandleKey, check_new
 from registry.prefix import Prefix
-from registry.reading import shows_lister
-from registry.recall import MayRead, heading, recall_rows
-from registry.relations import RELATIONS, Direction, Relation
+from registry.reading import shows_lister, view_of_lister
+from registry.recall import heading, recall_rows
+from registry.relations import RELATIONS, Direction, MayRead, Relation
 from registry.rights import Rights
 from registry.routes import Parameter, Route
 from registry.store import Store
 from registry.trace import MAX_DEPTH, MAX_PAGE, Named, Walk, recalled, traced
 from registry.value import HandleValue
+from registry.views import AS, Audience, audience_from
 
 MAX_WALKS: Final = 4  # At once: each holds a connection, and up to some 80 MB.
 PAGE: Final = 1000  # Handles of a page that names no limit.
@@ -73,6 +74,7 @@ class TraceHandlers:
                     Parameter("cursor", "Where a page begins: of the page before.", "起始位置，取自上一页。"),
                     Parameter("limit", f"Handles of a page; {PAGE}.", f"每页标识数，默认 {PAGE}。",
                               {"type": "integer", "minimum": 1, "maximum": MAX_PAGE}),
+                    VIEW_PARAMETER,
                     LANGUAGE_PARAMETER,
                 ),
                 responses=_REFUSED | {200: "application/json"},
@@ -89,6 +91,7 @@ class TraceHandlers:
                     _FOLLOW,
                     Parameter("fields", "Types of values to be shown beside each handle, divided by commas.",
                               "每个标识同时列出的值类型（逗号分隔）。"),
+                    VIEW_PARAMETER,
                     LANGUAGE_PARAMETER,
                 ),
                 responses=_REFUSED | {200: _CSV},
@@ -97,7 +100,7 @@ class TraceHandlers:
         )  # fmt: skip
 
     async def trace(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
-        walk, _ = await self._walk(request, placeholders, Direction.BACKWARD)
+        walk, _by = await self._walk(request, placeholders, Direction.BACKWARD)
         limit = asked.number(request, "limit", MAX_PAGE) or PAGE
         with self._place():
             page = await traced(self._store, walk, request.query.get("cursor", ""), limit)
@@ -115,6 +118,7 @@ class TraceHandlers:
         walk, by = await self._walk(request, placeholders, Direction.FORWARD)
         with self._place():
             found = await recalled(self._store, walk)
+            may_read = self._may_read(walk.sight, by, audience_from(request.query.get(AS)))
             headers = {
                 "Content-Type": f"{_CSV}; charset=utf-8",
                 "Content-Disposition": 'attachment; filename="recall.csv"',
@@ -124,16 +128,16 @@ class TraceHandlers:
             response = web.StreamResponse(headers=headers)
             await response.prepare(request)
             await response.write(heading(language_of(request), fields))
-            async for rows in recall_rows(self._store, found, fields, self._may_read(walk, by)):
+            async for rows in recall_rows(self._store, found, fields, may_read):
                 await response.write(rows)
             await response.write_eof()
         return response
 
-    def _may_read(self, walk: Walk, by: Administrator) -> MayRead:
+    def _may_read(self, sight: Collection[int] | None, by: Administrator, audience: Audience | None) -> MayRead:
         def may_read(key: HandleKey, value: HandleValue) -> bool:
             prefix = self._store.prefixes.of(key)
-            owns = walk.sight is None or (prefix is not None and prefix.prefix_id in walk.sight)
-            return value.is_public or (owns and shows_lister(prefix, value, by))
+            owns = sight is None or (prefix is not None and prefix.prefix_id in sight)
+            return value.is_public or (owns and shows_lister(prefix, value, by, audience))
 
         return may_read
 
@@ -154,7 +158,11 @@ class TraceHandlers:
         depth = asked.number(request, "depth", MAX_DEPTH) or MAX_DEPTH
         relations = tuple(RELATIONS[name] for name in follow) or tuple(Relation)
         sight = None if self._rights.is_of_node(by) else await self._sight(prefix, by)
-        return Walk(handle, Direction(named), relations, depth, sight), by
+        audience = audience_from(request.query.get(AS))
+        view_of_lister(by, audience)
+        sees_all = audience is None and by.grant is None and self._rights.is_of_node(by)
+        may_read = None if sees_all else self._may_read(sight, by, audience)
+        return Walk(handle, Direction(named), relations, depth, sight, may_read), by
 
     async def _sight(self, asked_about: Prefix, by: Administrator) -> Collection[int]:
         """The prefixes of the same enterprise that the caller may list."""

@@ -12,10 +12,11 @@ from registry.authentication import Administrator
 from registry.bodies import body_of
 from registry.callers import Callers
 from registry.documentation import LANGUAGE_PARAMETER
-from registry.errors import PrefixNotHomed
+from registry.errors import InsufficientPermission, PrefixNotHomed
 from registry.handle import NAMING_AUTHORITY, Handle
 from registry.opening import ViewsForm, said, say
 from registry.prefix import Prefix
+from registry.reading import shows_rules
 from registry.rights import Rights
 from registry.routes import Parameter, Route
 from registry.store import Store
@@ -60,7 +61,10 @@ class ViewHandlers:
         )
 
     async def show(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
-        prefix, _by = await self._prefix(request)
+        by = await self._callers.administrator(request)
+        prefix = await self._rights.listable(request.query.get("prefix", ""), by)
+        if not shows_rules(by):
+            raise InsufficientPermission("view.rules", prefix=prefix.spelling)
         return asked.json_answer(msgspec.to_builtins(said(prefix)))
 
     async def say(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:

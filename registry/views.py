@@ -11,6 +11,7 @@ from typing import Final, Literal, get_args
 
 import msgspec
 
+from registry.errors import ProtocolFault
 from registry.value import HandleValue, Permission, type_matches
 
 Audience = Literal["public", "partner", "regulator", "owner"]
@@ -19,6 +20,8 @@ AUDIENCES: Final[tuple[Audience, ...]] = get_args(Audience)
 OPENED: Final[tuple[Audience, ...]] = ("partner", "regulator")  # To whom types can be opened.
 MAX_RULES: Final = 256  # Of one prefix: each is held against each value that is not public.
 MAX_PARTNERS: Final = 256
+
+AS: Final = "as"  # ?as=partner: with whose eyes an owner looks.
 
 _OWN: Final = "HS_"
 
@@ -52,6 +55,14 @@ class Views:
 
 
 NO_VIEWS: Final = Views()
+
+
+def audience_from(asked: str | None) -> Audience | None:
+    """Whose view is asked for. Raises ProtocolFault."""
+    if asked is not None and asked not in AUDIENCES:
+        rule = f"is none of {', '.join(AUDIENCES)}"
+        raise ProtocolFault("http.parameter", name=AS, value=asked[:40], rule=rule)
+    return asked
 
 
 def views_from_row(rules: Collection[str], partners: Collection[str]) -> Views:

@@ -20,6 +20,7 @@ from registry.handle import HandleKey
 from registry.language import Language, preferred
 from registry.record import HandleRecord, public
 from registry.value import HandleValue
+from registry.views import AS, audience_from
 from resolver.aliases import follow_many
 from resolver.answer import NOT_RESPONSIBLE, Alias, Answer, Followed
 from resolver.listeners.http.asking import ALLOWANCE, charge, charge_client
@@ -34,7 +35,7 @@ from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.places import Places
 from resolver.listeners.http.query import Query
 from resolver.listeners.http.responses import BASE_HEADERS, json_response, open_to_scripts, refusal_form
-from resolver.listeners.http.sight import AS, Sight, audience_from
+from resolver.listeners.http.sight import Sight
 
 log = logging.getLogger(__name__)
 

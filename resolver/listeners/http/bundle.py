@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 from aiohttp import web
 
+from registry.documentation import VIEW_PARAMETER
 from registry.errors import ProtocolFault
 from registry.jose import BUNDLE, MEDIA_TYPE
 from registry.routes import Parameter, Route
@@ -25,7 +26,7 @@ from resolver.listeners.http.did import DidDocuments
 from resolver.listeners.http.places import Places
 from resolver.listeners.http.query import Query
 from resolver.listeners.http.responses import BASE_HEADERS
-from resolver.listeners.http.sight import PARAMETER, Sight, Sights
+from resolver.listeners.http.sight import Sight, Sights
 from resolver.listeners.http.signatures import Signatures
 from resolver.listeners.http.tree import MAX_DEPTH, Branch, Trees, depth_of
 
@@ -136,7 +137,7 @@ def route(bundles: Bundles) -> Route:
                 "同时收入各标识所含标识的层数，默认不收入。",
                 {"type": "integer", "minimum": 1, "maximum": MAX_DEPTH},
             ),
-            PARAMETER,
+            VIEW_PARAMETER,
         ),
         request={"application/json": handles_schema(), NDJSON_TYPES[0]: {"type": "string"}},
         responses={200: MEDIA_TYPE} | dict.fromkeys((400, 401, 403, 408, 413, 503), "application/json"),

@@ -22,6 +22,7 @@ from registry.registration import MAX_LISTED
 from registry.rest import values_from_json, values_to_json
 from registry.routes import percent_decode
 from registry.value import HandleValue
+from registry.views import AS, audience_from
 from registry.writing import Written
 from resolver.aliases import follow
 from resolver.answer import Alias, Answer, Followed
@@ -34,7 +35,6 @@ from resolver.listeners.http.explanations import EXPLAIN, Explanations
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.query import Query
 from resolver.listeners.http.responses import ASKED, BASE_HEADERS, FOUND, HANDLE, JSON, json_response, respond
-from resolver.listeners.http.sight import AS, audience_from
 from resolver.listeners.http.signatures import Signatures, asks_for_signature
 from resolver.listeners.http.target import path_of
 from resolver.listeners.http.terms import version_seen

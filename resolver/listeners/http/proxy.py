@@ -15,7 +15,7 @@ from typing import Final
 
 from aiohttp import web
 
-from registry.documentation import language_of
+from registry.documentation import VIEW_PARAMETER, language_of
 from registry.errors import HandleError, HandleNotFound, InvalidHandle, PrefixNotHomed, ResponseCode
 from registry.handle import HandleKey
 from registry.language import Language
@@ -36,7 +36,7 @@ from resolver.listeners.http.pages.missing import missing_page, refusal_page, to
 from resolver.listeners.http.pages.record import Freshness, Origin, RecordPage, record_page
 from resolver.listeners.http.pages.response import page_response
 from resolver.listeners.http.responses import ASKED, BASE_HEADERS, FOUND, STATUS_OF_RULE, retry_after
-from resolver.listeners.http.sight import PARAMETER, LookUp, everybodys
+from resolver.listeners.http.sight import LookUp, everybodys
 from resolver.listeners.http.target import Destinations, path_of, target_of
 from resolver.listeners.http.visit import PARAMETERS, Visit, prefers_json
 from resolver.resolution import Resolver
@@ -233,7 +233,7 @@ def routes(
             "visit",
             "Go to the registered address, or see what is registered.",
             "跳转到登记的网址，或查看登记的内容。",
-            (*PARAMETERS, PARAMETER),
+            (*PARAMETERS, VIEW_PARAMETER),
             responses=dict.fromkeys((200, 301, 302, 400, 401, 403, 404, 410, 500, 503), "text/html, application/json"),
         ),
     )

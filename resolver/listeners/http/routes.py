@@ -6,13 +6,14 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from registry.documentation import with_documentation
+from registry.documentation import VIEW_PARAMETER, with_documentation
 from registry.once import with_terms
 from registry.openapi import Resolution, Values
 from registry.record import MAX_INDEX
 from registry.routes import FLAGS, Parameter, Route
 from registry.several import MAX_OPERATIONS
 from registry.trust import Trust
+from registry.views import AS
 from resolver.listeners.http import bundle, did, front, links, proxy, roots, static, tree, tunnel
 from resolver.listeners.http.authorization import Authorization
 from resolver.listeners.http.background import Background
@@ -27,7 +28,7 @@ from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.prefixes import Prefixes
 from resolver.listeners.http.sessions import SessionApi
 from resolver.listeners.http.several import MAX_BODY, CheckForm, Several, TransactionForm
-from resolver.listeners.http.sight import AS, PARAMETER, Sights
+from resolver.listeners.http.sight import Sights
 from resolver.listeners.http.signatures import ALGORITHM_PARAMETER, ALGORITHMS, SIGN, SIGNATURE, WHOLE, Signatures
 from resolver.listeners.http.site import Site
 
@@ -86,7 +87,7 @@ SELECTION: Final = (
         "只返回公众可读的值；未认证时默认为 true。",
         _FLAG,
     ),
-    PARAMETER,
+    VIEW_PARAMETER,
     Parameter("auth", "Ask the registry, not the cache.", "绕过缓存，直接查询注册库。", _FLAG),
     Parameter(
         "ignore_aliases", "Show an alias itself, not what it stands for.", "显示别名本身，而不是其指向的记录。", _FLAG

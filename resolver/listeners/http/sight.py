@@ -11,22 +11,13 @@ from typing import Final, TypeVar
 from aiohttp import web
 
 from registry.authentication import Administrator
-from registry.errors import AuthenticationNeeded, InsufficientPermission, InvalidAdministrator, ProtocolFault
+from registry.errors import AuthenticationNeeded, InsufficientPermission, InvalidAdministrator
 from registry.record import HandleRecord, public
 from registry.registration import Registration
-from registry.routes import Parameter
 from registry.value import HandleValue
-from registry.views import AUDIENCES, Audience
+from registry.views import AS, Audience, audience_from
 from resolver.listeners.http.authorization import LOOKING, Authorization
 from resolver.listeners.http.conditional import PRIVATE
-
-AS: Final = "as"  # ?as=partner: what an audience would see, for who administers the handle.
-PARAMETER: Final = Parameter(
-    AS,
-    "What an audience would see, for those who administer the handle.",
-    "以某类读者的视角查看（限标识管理者）。",
-    {"type": "string", "enum": list(AUDIENCES)},
-)
 
 _OF_ONE: Final = ("ETag", "Expires")  # Of what may be kept.
 
@@ -101,14 +92,6 @@ class Sights:
             raise AuthenticationNeeded("authentication.needed")
         request[SIGHT] = sight = EVERYBODY if by is None else Sight(self._registration, by, audience)
         return sight
-
-
-def audience_from(asked: str | None) -> Audience | None:
-    """Whose view is asked for. Raises ProtocolFault."""
-    if asked is not None and asked not in AUDIENCES:
-        rule = f"is none of {', '.join(AUDIENCES)}"
-        raise ProtocolFault("http.parameter", name=AS, value=asked[:40], rule=rule)
-    return asked
 
 
 async def everybodys(_: web.Request) -> Sight:

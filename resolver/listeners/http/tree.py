@@ -14,6 +14,7 @@ import orjson
 from aiohttp import web
 
 from registry.database import DATABASE_AWAY, refusal_of
+from registry.documentation import VIEW_PARAMETER
 from registry.errors import HandleError, InvalidHandle, ProtocolFault, ServerBusy
 from registry.handle import HandleKey
 from registry.language import Language, preferred
@@ -30,7 +31,7 @@ from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.places import Places
 from resolver.listeners.http.query import Query
 from resolver.listeners.http.responses import ASKED, FOUND, HANDLE, refusal_form, respond
-from resolver.listeners.http.sight import PARAMETER, Sight, Sights, Values
+from resolver.listeners.http.sight import Sight, Sights, Values
 from resolver.members import listed_by, listed_in
 
 PATH: Final = "/api/tree/{handle}"
@@ -280,7 +281,7 @@ def route(trees: Trees) -> Route:
                 f"沿哪些关联（逗号分隔），默认 {'、'.join(one.name for one in INSIDE)}。",
                 {"type": "string", "examples": [",".join(RELATIONS)]},
             ),
-            PARAMETER,
+            VIEW_PARAMETER,
         ),
         responses=dict.fromkeys((200, 400, 401, 403, 404, 410, 503, 508), _JSON),
         answers={200: node},

@@ -172,3 +172,70 @@ async def test_a_token_that_holds_no_more_is_refused_and_not_taken_for_a_strange
         reply = await asyncio.to_thread(matrix.client.ask, "GET", path, None, sent)
         assert reply.status == 401, (path, reply.body)
         assert reply.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+async def registry(matrix, who, path):
+    return await matrix.ask_registry(path, matrix.headers[who])
+
+
+async def test_chains_lead_those_on_who_may_read_the_links(matrix):
+    batch = await write(matrix, f"{OWN}/BATCH", HandleValue(1, "DESC", b"x"))
+    for suffix, relation, permissions in (
+        ("OPEN", "MADE_FROM", PUBLIC),
+        ("CLOSED", "PACKED_IN", ADMINS),
+        ("SEALED", "MADE_FROM", NOBODYS),
+        ("KEPT", "MADE_FROM", ADMINS),
+    ):
+        cost = HandleValue(2, "COST", f"cost-{suffix}".encode(), permissions=ADMINS)
+        end = f"{OWN}/BOX" if relation == "PACKED_IN" else batch
+        await write(matrix, f"{OWN}/{suffix}", HandleValue(1, relation, end.encode(), permissions=permissions), cost)
+    back = {"owner": {"CLOSED"}, "owner token": {"CLOSED"}, "regulator": set()}  # PACKED_IN is for partners.
+    for who in back:
+        status, text = await registry(matrix, who, f"/api/trace/{batch}?direction=forward")
+        assert {one["handle"].partition("/")[2] for one in json.loads(text)["handles"]} == {"OPEN", "KEPT"}, who
+        status, text = await registry(matrix, who, f"/api/trace/{OWN}/BOX?direction=backward")
+        assert status == 200
+        assert {one["handle"].partition("/")[2] for one in json.loads(text)["handles"]} == back[who], who
+        status, text = await registry(matrix, who, f"/api/recall/{batch}?fields=COST")
+        assert (status, "cost-OPEN" in text) == (200, who != "regulator"), who
+        assert "SEALED" not in text
+    for audience, told in (("public", {"OPEN"}), ("partner", {"OPEN"}), ("regulator", {"OPEN", "KEPT"})):
+        status, text = await registry(matrix, "owner", f"/api/trace/{batch}?direction=forward&as={audience}")
+        assert {one["handle"].partition("/")[2] for one in json.loads(text)["handles"]} == told, audience
+        status, text = await registry(matrix, "owner", f"/api/recall/{batch}?fields=COST&as={audience}")
+        assert ("cost-OPEN" in text) == (audience == "partner"), audience
+    for who in ("public", "friend", "other"):
+        assert (await registry(matrix, who, f"/api/trace/{batch}"))[0] in (401, 403), who
+
+
+async def test_a_search_finds_what_the_reader_may_read(matrix):
+    name, _, _ = await matrix.register(VALUES)
+    for value_type, data, finders in (
+        ("COST", "mark-new-2", {"owner", "owner token", "owner partner"}),
+        ("SEED", "mark-new-4", set()),
+    ):
+        path = f"/api/search?prefix={OWN}&type={value_type}&value={data}-{name[-6:]}"
+        for who in ("owner", "owner token", "regulator"):
+            assert (name in (await registry(matrix, who, path))[1]) == (who in finders), (who, value_type)
+        for audience in ("public", "partner", "regulator"):
+            _, text = await registry(matrix, "owner", f"{path}&as={audience}")
+            assert (name in text) == (f"owner {audience}" in finders), (audience, value_type)
+        assert (await registry(matrix, "regulator", f"{path}&as=owner"))[0] == 403
+        assert (await registry(matrix, "friend", path))[0] == 403
+
+
+async def test_a_history_is_seen_as_others_would(matrix):
+    name, _, _ = await matrix.register(VALUES)
+    for audience, who in AS.items():
+        _, text = await registry(matrix, "owner", f"/api/history/{name}?version=2&as={audience}")
+        assert marks(text) == SEEN[who], audience
+    assert (await registry(matrix, "regulator", f"/api/history/{name}?version=2&as=owner"))[0] == 403
+
+
+async def test_a_regulator_is_told_the_views_neither_alone_nor_in_an_archive(matrix):
+    await matrix.register(VALUES)
+    for who, status in (("owner", 200), ("owner token", 200), ("regulator", 403), ("friend", 403), ("public", 401)):
+        assert (await registry(matrix, who, f"/api/views?prefix={OWN}"))[0] == status, who
+        got, text = await registry(matrix, who, f"/api/export?prefix={OWN}")
+        assert (got == 200) == (who not in ("friend", "public")), (who, text)
+        assert ('{"views":' in text) == (status == 200), who
