@@ -31,7 +31,7 @@ from registry.suffixes import (
     rule_from_json,
     template_key,
 )
-from registry.transaction import LOG, begin
+from registry.transaction import LOG, begin, log_change
 
 MAX_BLOCK: Final = 1_000_000  # Serials of one block: what a line makes in some weeks.
 MAX_SHOWN: Final = 10_000  # Suffixes written out in one answer; a longer block is known by its first and its last.
@@ -185,7 +185,7 @@ class Minting:
             }
             await transaction.keep(Act("suffix-rules.set", prefix.spelling, prefix.prefix_id, told))
             # Writers learn of them with the prefixes, which they read anew when they hear of this.
-            await connection.execute(LOG, ChangeKind.PREFIX, prefix.prefix_id, None, None, None)
+            await log_change(connection, LOG, ChangeKind.PREFIX, prefix.prefix_id, None, None, None)
         await self._store.load_prefixes()
 
     async def set_minters(self, prefix: Prefix, minters: Sequence[Minter], by: str) -> None:

@@ -7,6 +7,7 @@ exactly what the real one would be.
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -91,10 +92,11 @@ def _on_terms(store: Store, read: Read, route: Route) -> Route:
     async def handle(request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
         key, trial = request.headers.get("Idempotency-Key"), is_trial(request)
         if key is None and not trial:
-            return await route.handler(request, placeholders)
+            return await store.perseverance.make(lambda: route.handler(request, placeholders))
         said = (request.method.encode(), request.raw_path.encode("utf-8", "surrogateescape"), await read(request))
+        once = partial(_as_one, store, route, request, placeholders, None if trial else key, said)
         try:
-            return await _as_one(store, route, request, placeholders, None if trial else key, said)
+            return await store.perseverance.make(once, is_safe=True)
         except _TakenBack as taken:
             return taken.response
         except AnsweredBefore as before:

@@ -13,15 +13,14 @@ from registry.errors import PrefixNotHomed
 from registry.handle import Handle
 from registry.prefix import Prefix
 from registry.store import Store
-from registry.transaction import begin
-from registry.written import note
+from registry.transaction import begin, log_change
 
 ACT: Final = "cache.purged"
 _LAST: Final = "\U0010ffff"  # Behind every character: what begins with a text is at most the text and this.
 
 PURGE: Final = """
 INSERT INTO change_log (kind, prefix_id, suffix, suffix_to, operation) VALUES ($1, $2, $3, $4, $5)
-RETURNING xid::text::bigint
+RETURNING xid::text::bigint, at
 """
 
 
@@ -63,5 +62,5 @@ def _place(store: Store, handle: Handle) -> tuple[Prefix, str]:
 async def _purge(store: Store, purged: Purged, by: str) -> None:
     row = (purged.kind, purged.prefix.prefix_id, purged.suffix, purged.suffix_to, Operation.PURGED)
     async with begin(store, by) as transaction:
-        note(await transaction.connection.fetchval(PURGE, *row))
+        await log_change(transaction.connection, PURGE, *row)
         await transaction.keep(Act(ACT, purged.subject, purged.prefix.prefix_id))

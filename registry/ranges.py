@@ -32,7 +32,7 @@ from registry.record import HandleRecord, check_values
 from registry.registration import Registration
 from registry.store import Store
 from registry.suffixes import check_suffix
-from registry.transaction import COUNT, LOG, Transaction, begin
+from registry.transaction import COUNT, LOG, Transaction, begin, log_change
 from registry.value import HandleValue
 from registry.writing import Written, expect, says_the_same
 
@@ -77,6 +77,7 @@ FROM handle_range WHERE prefix_id = $1 AND characters = $2 AND suffix = $3
 """
 LOG_RANGE: Final = """
 INSERT INTO change_log (kind, prefix_id, suffix, suffix_to, version, operation) VALUES (2, $1, $2, $3, $4, $5)
+RETURNING xid::text::bigint, at
 """
 OF_RANGE: Final[Mapping[Operation, str]] = {
     Operation.CREATED: "range.created",
@@ -206,7 +207,7 @@ class Ranges:
         made = with_changes(made, version=version, written_at=int(transaction.at.timestamp()))
         if not await connection.fetchval(ANY, prefix.prefix_id):
             # Every process is to know that this prefix has ranges: it reads the prefixes anew when it hears of this.
-            await connection.execute(LOG, ChangeKind.PREFIX, prefix.prefix_id, None, None, None)
+            await log_change(connection, LOG, ChangeKind.PREFIX, prefix.prefix_id, None, None, None)
         keys = range_keys(prefix, made.values)
         row = (version, made.radix, made.width, made.first, made.last, made.head, made.packed, keys)
         await connection.execute(INSERT, transaction.at, prefix.prefix_id, len(made.first), *row)
@@ -299,7 +300,7 @@ class Ranges:
 
     async def _log(self, transaction: Transaction, prefix: Prefix, of: HandleRange, operation: Operation) -> None:
         row = (prefix.prefix_id, of.first, of.last, of.version, operation)
-        await transaction.connection.execute(LOG_RANGE, *row)
+        await log_change(transaction.connection, LOG_RANGE, *row)
         detail = {"last": str(of.handle(of.last)), "members": of.members, "version": of.version}
         await transaction.keep(Act(OF_RANGE[operation], str(of.handle(of.first)), prefix.prefix_id, detail))
 

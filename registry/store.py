@@ -19,6 +19,7 @@ from registry.handle import Handle, HandleKey, KeyOf, fold_prefix, fold_whole
 from registry.handle_range import HandleRange
 from registry.nearest import Nearest, Reader
 from registry.packing import PackedRecord
+from registry.perseverance import Perseverance
 from registry.prefix import Prefix, PrefixTable
 from registry.record import HandleRecord
 from registry.servers import CONNECT_TIMEOUT
@@ -28,6 +29,7 @@ from registry.standing import standing_from_json
 from registry.suffixes import rule_from_json
 from registry.unit import Unit
 from registry.views import views_from_row
+from registry.written import noted_here
 
 FETCH: Final = """
 SELECT h.prefix_id, h.suffix, h.spelling, h.version, h.state, h.standing, h.packed,
@@ -97,6 +99,7 @@ class Store:
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
         self._queue = PoolQueue()
+        self.perseverance = Perseverance(settings.dsn)
         self._units: dict[asyncio.Task[Any] | None, Unit] = {}
         self._readers: asyncio.LifoQueue[Reader] = asyncio.LifoQueue()
         self._all_readers = [Reader(self.nearest, program) for _ in range(readers)]
@@ -134,6 +137,22 @@ class Store:
             yield connection
 
     @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy]:
+        """What is written over the connection is in the book when the block ends well, and otherwise nothing of it."""
+        noted, has_ended = noted_here(), False
+        if noted is not None:
+            noted.logged = None
+        try:
+            async with self.connection() as connection, connection.transaction():
+                yield connection
+                has_ended = True
+        except DATABASE_AWAY:
+            if not has_ended or noted is None or not await self.perseverance.is_committed(noted, self.connection):
+                raise
+        if noted is not None:
+            noted.is_final = True
+
+    @asynccontextmanager
     async def _nearby(self) -> AsyncIterator[Connection]:
         """A connection to where handles are read."""
         if not self.nearest.is_apart:
@@ -161,15 +180,15 @@ class Store:
             yield self.unit
             return
         task = asyncio.current_task()
-        async with self.connection() as connection:
-            unit = self._units[task] = Unit(connection)
-            try:
-                async with connection.transaction():
+        try:
+            async with self.transaction() as connection:
+                unit = self._units[task] = Unit(connection)
+                try:
                     yield unit
-            except asyncpg.DeadlockDetectedError:
-                raise ServerBusy("server.busy") from None  # Nothing of it was done: sent again, it is made.
-            finally:
-                del self._units[task]
+                finally:
+                    del self._units[task]
+        except asyncpg.DeadlockDetectedError:
+            raise ServerBusy("server.busy") from None  # Nothing of it was done: sent again, it is made.
         if unit.changes_prefixes:
             await self.load_prefixes()
         for follow in unit.then:

@@ -24,7 +24,7 @@ from registry.errors import HandleAlreadyExists, HandleNotFound, InvalidValue, P
 from registry.prefix import Prefix
 from registry.store import Store
 from registry.template import Template, TemplateName, check_template, named_template
-from registry.transaction import LOG, begin
+from registry.transaction import LOG, begin, log_change
 from registry.typed_values import Checker
 from registry.value import HandleValue
 
@@ -168,7 +168,7 @@ class Templates:
                     raise HandleAlreadyExists("template.state", template=str(named), state=kept.state.name.lower())
             await transaction.keep(Act(f"template.{state.name.lower()}", str(named), prefix.prefix_id))
             # Whoever writes reads the prefixes anew when he hears of this, and forgets what he knew of templates.
-            await connection.execute(LOG, ChangeKind.PREFIX, prefix.prefix_id, None, None, None)
+            await log_change(connection, LOG, ChangeKind.PREFIX, prefix.prefix_id, None, None, None)
         await self._store.load_prefixes()
         return await self.one(named)
 

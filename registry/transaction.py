@@ -97,13 +97,13 @@ RETURNING prefix_id
 UNHOME: Final = "UPDATE prefix SET homed = false WHERE prefix = $1 AND homed RETURNING prefix_id"
 LOG: Final = """
 INSERT INTO change_log (kind, prefix_id, suffix, suffix_to, version) VALUES ($1, $2, $3, $4, $5)
-RETURNING xid::text::bigint
+RETURNING xid::text::bigint, at
 """
 # The change for those who follow changes, the act for those who ask afterwards: two rows, and one way to the server.
 LOG_HANDLE: Final = f"""
 WITH kept AS (INSERT INTO act ({COLUMNS}) VALUES ($5, $6, $7, $8, $9, $10, $11))
 INSERT INTO change_log (kind, prefix_id, suffix, version, operation) VALUES (1, $1, $2, $3, $4)
-RETURNING xid::text::bigint
+RETURNING xid::text::bigint, at
 """  # noqa: S608  # our own columns
 
 
@@ -303,11 +303,18 @@ class Transaction:
     ) -> None:
         act = Act(OF_HANDLE[operation], str(handle), prefix.prefix_id, {"version": version, **more})
         row = row_of(act, self.at, self._by, self._store.program)
-        note(await self.connection.fetchval(LOG_HANDLE, prefix.prefix_id, suffix, version, operation, *row))
+        await log_change(self.connection, LOG_HANDLE, prefix.prefix_id, suffix, version, operation, *row)
 
     async def _log_prefix(self, act: str, prefix: str, prefix_id: int) -> None:
-        note(await self.connection.fetchval(LOG, ChangeKind.PREFIX, prefix_id, None, None, None))
+        await log_change(self.connection, LOG, ChangeKind.PREFIX, prefix_id, None, None, None)
         await self.keep(Act(act, prefix, prefix_id))
+
+
+async def log_change(connection: asyncpg.pool.PoolConnectionProxy, statement: str, *row: object) -> None:
+    """Writes a row into the change log, with a statement that returns its transaction and time."""
+    logged = await connection.fetchrow(statement, *row)
+    assert logged is not None
+    note(*logged)
 
 
 def _expect_changeable(record: HandleRecord) -> None:
@@ -321,7 +328,7 @@ async def begin(store: Store, by: str) -> AsyncIterator[Transaction]:
     that is begun within another there is a part of it."""
     if (unit := store.unit) is None:
         with span("write", by=by):
-            async with store.connection() as connection, connection.transaction():
+            async with store.transaction() as connection:
                 transaction = Transaction(store, connection, by)
                 yield transaction
                 await transaction.settle()

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from zlib import crc32
 
@@ -46,9 +47,17 @@ def book_number(system_identifier: str) -> int:
 
 @dataclass(slots=True)
 class Noted:
-    """The last transaction that wrote in the change log; 0 for none."""
+    """What a request has written, as far as it is known."""
 
-    transaction: int = 0
+    transaction: int = 0  # The last one that wrote in the change log; 0 for none.
+    # The number and the time of the last row that the transaction in hand wrote there; no other one has both.
+    logged: tuple[int, datetime] | None = None
+    is_final: bool = False  # Whether anything is in the book, or may be.
+    until: float = 0.0  # When waiting for a primary ends, on the monotonic clock.
+
+    def begin(self) -> None:
+        """Nothing was written."""
+        self.transaction, self.logged, self.is_final = 0, None, False
 
 
 _current: ContextVar[Noted | None] = ContextVar("noted", default=None)
@@ -56,7 +65,10 @@ _current: ContextVar[Noted | None] = ContextVar("noted", default=None)
 
 @contextmanager
 def noting() -> Iterator[Noted]:
-    """What is written within the block, known when it ends well."""
+    """What is written within the block, known when it ends well; within another it is a part of that."""
+    if (noted := _current.get()) is not None:
+        yield noted
+        return
     noted = Noted()
     token = _current.set(noted)
     try:
@@ -65,7 +77,12 @@ def noting() -> Iterator[Noted]:
         _current.reset(token)
 
 
-def note(transaction: int) -> None:
-    """Called by the transaction with its number, as the change log has it."""
+def noted_here() -> Noted | None:
+    return _current.get()
+
+
+def note(transaction: int, at: datetime) -> None:
+    """Called by the transaction with its number and the time of its row, as the change log has them."""
     if (noted := _current.get()) is not None:
         noted.transaction = max(noted.transaction, transaction)
+        noted.logged = transaction, at

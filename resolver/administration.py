@@ -64,7 +64,7 @@ class Administration:
                     if reply.code == ResponseCode.PREFIX_REFERRAL:
                         return (reply,)
             try:
-                return await operation(request, by)
+                return await self._resolver.store.perseverance.make(lambda: operation(request, by))
             except PrefixNotHomed:
                 return (await self._queries.refer(request, name, ResponseCode.SERVER_NOT_RESPONSIBLE),)
 
