@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 READABLE: Final = click.Path(path_type=Path, exists=True, dir_okay=False)
 STATEMENT: Final = ("statement", "key", "signed_at", "expires", "position", "request")
 STDIN: Final = "-"
+ALGORITHM: Final = click.option("--algorithm", type=click.Choice(["EdDSA", "SM2"]), help="signed.algorithm")
 
 
 @click.command("verify", cls=Command, help="verify")
@@ -70,6 +71,7 @@ def verify(
 @click.command("prove", cls=Command, help="prove")
 @click.argument("handle", metavar="HANDLE")
 @click.option("--version", type=click.IntRange(1), help="prove.version")
+@ALGORITHM
 @click.option("--keys", "keys_file", type=READABLE, metavar="DID.json", help="prove.keys")
 @click.option("--to", "path", type=click.Path(path_type=Path, dir_okay=False), help="prove.to")
 @node_options
@@ -81,6 +83,7 @@ def prove(
     chosen: Chosen,
     handle: str,
     version: int | None,
+    algorithm: str | None,
     keys_file: Path | None,
     path: Path | None,
     url: str | None,
@@ -90,8 +93,9 @@ def prove(
     from resolver.client.statements import keys_of
 
     node = _node(invocation, chosen, url, certificate)
-    query = "" if version is None else f"?version={version}"
-    answer = node.ask(f"/api/proofs/{quote(handle, safe='/')}{query}")
+    asked = {"version": version, "algorithm": algorithm}
+    query = urlencode({name: value for name, value in asked.items() if value is not None})
+    answer = node.ask(f"/api/proofs/{quote(handle, safe='/')}?{query}")
     if answer.status != 200:
         message = answer.body.get("message") if isinstance(answer.body, dict) else None
         raise Failed("node.refused", handle=handle, code=answer.code, message=message or f"HTTP {answer.status}")
@@ -127,6 +131,7 @@ def bundle() -> None:
 @click.option("--to", "path", required=True, type=click.Path(path_type=Path, dir_okay=False), help="bundle.to")
 @click.option("--hours", type=click.IntRange(1, 720), help="bundle.hours")
 @click.option("--depth", type=click.IntRange(1, 8), help="bundle.depth")
+@ALGORITHM
 @node_options
 @settings_options
 @click.pass_obj
@@ -137,6 +142,7 @@ def make(
     path: Path,
     hours: int | None,
     depth: int | None,
+    algorithm: str | None,
     url: str | None,
     certificate: Path | None,
 ) -> None:
@@ -144,7 +150,8 @@ def make(
     from resolver.cli.many import names_in
 
     names = list(names_in(sys.stdin.buffer)) if handles == (STDIN,) else list(handles)
-    query = urlencode({name: number for name, number in (("hours", hours), ("depth", depth)) if number is not None})
+    asked = {"hours": hours, "depth": depth, "algorithm": algorithm}
+    query = urlencode({name: value for name, value in asked.items() if value is not None})
     answer = _node(invocation, chosen, url, certificate).ask(
         f"/api/bundle?{query}", "POST", json.dumps(names).encode()
     )  # fmt: skip

@@ -32,6 +32,10 @@ HELP: Final[Catalogue] = {
         "Fetch the answers of many identifiers as one signed document. '-' reads names from standard input.",
         "将多个标识的应答下载为一个签名文档；“-”表示从标准输入读取标识。",
     ),
+    "signed.algorithm": (
+        "With what it is signed: EdDSA, or SM2 where the node can.",
+        "签名算法：EdDSA，或节点支持时的 SM2。",
+    ),
     "bundle.hours": ("For how many hours it is valid; 24.", "有效小时数，默认 24。"),
     "bundle.depth": (
         "Take along what is packed in each identifier or part of it, so many levels down.",

@@ -27,7 +27,7 @@ from resolver.listeners.http.places import Places
 from resolver.listeners.http.query import Query
 from resolver.listeners.http.responses import BASE_HEADERS
 from resolver.listeners.http.sight import Sight, Sights
-from resolver.listeners.http.signatures import Signatures
+from resolver.listeners.http.signatures import SIGNED_WITH, Signatures
 from resolver.listeners.http.tree import MAX_DEPTH, Branch, Trees, depth_of
 
 PATH: Final = "/api/bundle"
@@ -62,7 +62,7 @@ class Bundles:
     async def make(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
         asked = framing_of(request)
         query = Query.from_request(request)
-        hours, depth = _hours(query), depth_of(query)
+        hours, depth, algorithm = _hours(query), depth_of(query), self._signatures.algorithm(query)
         with self._places.one():
             names = names_of(await read_body(request, MAX_BODY, BODY_SECONDS), asked)
             _check_count(names)
@@ -78,7 +78,7 @@ class Bundles:
             expires = self._signer.now() + hours * 3600
             until = datetime.fromtimestamp(expires, UTC).isoformat().replace("+00:00", "Z")
             payload = b'{"expires":"%b","node":%b,%b%b' % (until.encode(), node, contents, answers.removeprefix(b"{"))
-            document = await asyncio.to_thread(self._sign, payload, position=str(position), exp=expires)
+            document = await asyncio.to_thread(self._sign, payload, algorithm, position=str(position), exp=expires)
             headers = {**private_headers(), **BASE_HEADERS, "Content-Type": MEDIA_TYPE}
             return web.Response(body=document, headers=headers)
 
@@ -90,9 +90,9 @@ class Bundles:
             _check_count(branches)
         return {name: branches[name] for name in [*names, *branches]}
 
-    def _sign(self, payload: bytes, **header: Any) -> bytes:
+    def _sign(self, payload: bytes, algorithm: str, **header: Any) -> bytes:
         """Some milliseconds for each MiB."""
-        return self._signer.sign(BUNDLE, payload, request=PATH, **header).to_json()
+        return self._signer.sign(BUNDLE, payload, algorithm, request=PATH, **header).to_json()
 
 
 def _check_count(names: Collection[str], most: int = MAX_HANDLES) -> None:
@@ -138,6 +138,7 @@ def route(bundles: Bundles) -> Route:
                 {"type": "integer", "minimum": 1, "maximum": MAX_DEPTH},
             ),
             VIEW_PARAMETER,
+            SIGNED_WITH,
         ),
         request={"application/json": handles_schema(), NDJSON_TYPES[0]: {"type": "string"}},
         responses={200: MEDIA_TYPE} | dict.fromkeys((400, 401, 403, 408, 413, 503), "application/json"),

@@ -182,7 +182,7 @@ class Handles:
         return not self._certificates or self._authorization.is_anonymous(request)
 
     async def _answer(self, request: web.Request, asked: str, key: HandleKey, query: Query) -> web.StreamResponse:
-        self._signatures.check(query)
+        self._signatures.algorithm(query)
         if not asks_for_signature(query):
             return await self._select(request, asked, key, query)
         place = self._signatures.place()

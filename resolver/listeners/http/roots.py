@@ -6,6 +6,7 @@ list its prefix is told, as with histories.
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Final
 
@@ -22,6 +23,7 @@ from resolver.listeners.http.handles import Name
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.query import Query
 from resolver.listeners.http.responses import BASE_HEADERS, HANDLE, JSON, json_response
+from resolver.listeners.http.signatures import SIGNED_WITH, Signatures
 
 ROOTS: Final = "/api/roots"
 LISTED: Final = 31  # Days, where nobody says how many.
@@ -34,8 +36,10 @@ KEPT: Final = {"Cache-Control": "max-age=31536000, immutable"}  # A root never c
 class Roots:
     """Answers about what was sealed."""
 
-    def __init__(self, parts: Parts, authorization: Authorization) -> None:
-        self._inclusion = Inclusion(parts.resolver.store)
+    def __init__(self, parts: Parts, authorization: Authorization, signatures: Signatures) -> None:
+        self._store = parts.resolver.store
+        self._inclusion = Inclusion(self._store)
+        self._signatures = signatures
         self._names = parts.resolver.names
         self._registration = parts.registration
         self._authorization = authorization
@@ -51,14 +55,17 @@ class Roots:
         return json_response(request, {"responseCode": 1, "roots": days}, headers={"Cache-Control": "max-age=60"})
 
     async def show(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
+        algorithm = self._signatures.algorithm(Query.from_request(request))
         statement = await self._inclusion.statement(_day("day", placeholders["day"]))
         if statement is None:
             raise ProtocolFault("http.endpoint", method=request.method, path=f"{ROOTS}/{placeholders['day'][:40]}")
         headers = {**KEPT, **BASE_HEADERS, "Content-Type": MEDIA_TYPE}
+        statement = await self._signatures.root(self._store, statement, algorithm)
         return web.Response(body=statement.encode(), headers=headers)
 
     async def prove(self, request: web.Request, placeholders: Mapping[str, str]) -> web.StreamResponse:
-        version = Query.from_request(request).number("version")
+        query = Query.from_request(request)
+        version, algorithm = query.number("version"), self._signatures.algorithm(query)
         if version is not None and not 1 <= version <= NEWEST:
             raise ProtocolFault("http.parameter", name="version", value=str(version), rule="is no version")
         name = Name.from_path(placeholders["handle"])
@@ -68,6 +75,7 @@ class Roots:
         if not proof.open:
             by = await self._authorization.administrator(request)
             await self._registration.check_list(handle.prefix, by)
+        proof = replace(proof, statement=await self._signatures.root(self._store, proof.statement, algorithm))
         headers = {**private_headers(), **BASE_HEADERS, "Content-Type": JSON}
         return web.Response(body=proof.to_json(name.text), headers=headers)
 
@@ -100,13 +108,14 @@ def routes(roots: Roots) -> tuple[Route, ...]:
         Route(
             *("GET", f"{ROOTS}/{{day}}", roots.show, "root"),
             *("The signed root of the changes of a day (UTC).", "某日（UTC）变更的 Merkle 根及其签名。"),
+            parameters=(SIGNED_WITH,),
             responses={200: MEDIA_TYPE} | problems,
         ),
         Route(
             *("GET", "/api/proofs/{handle}", roots.prove, "prove"),
             "Proof that what a handle says, or said in a version, is under the root of its day.",
             "标识当前或某一历史版本的包含证明。",
-            parameters=(Parameter("version", "This version.", "该版本。", _VERSION),),
+            parameters=(Parameter("version", "This version.", "该版本。", _VERSION), SIGNED_WITH),
             responses={200: "application/json", 401: "application/json", 403: "application/json"} | problems,
             answers={200: {"type": "object"}},
         ),

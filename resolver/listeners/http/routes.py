@@ -29,7 +29,7 @@ from resolver.listeners.http.prefixes import Prefixes
 from resolver.listeners.http.sessions import SessionApi
 from resolver.listeners.http.several import MAX_BODY, CheckForm, Several, TransactionForm
 from resolver.listeners.http.sight import Sights
-from resolver.listeners.http.signatures import ALGORITHM_PARAMETER, ALGORITHMS, SIGN, SIGNATURE, WHOLE, Signatures
+from resolver.listeners.http.signatures import SIGN, SIGNATURE, SIGNED_WITH, WHOLE, Signatures
 from resolver.listeners.http.site import Site
 
 TITLES: Final = ("Filament: resolution", "Filament：标识解析")
@@ -104,12 +104,7 @@ SELECTION: Final = (
         f"对应答签名：true 时签名在 {SIGNATURE} 头中；{WHOLE} 时应答与签名合为一个文档（RFC 7515）。",
         {"type": "string", "enum": [*FLAGS, WHOLE]},
     ),
-    Parameter(
-        ALGORITHM_PARAMETER,
-        "With what to sign; SM2 where the node has the extra gm.",
-        "签名算法；节点安装扩展 gm 后可用 SM2。",
-        {"type": "string", "enum": [*ALGORITHMS]},
-    ),
+    SIGNED_WITH,
     Parameter("cert", "Accepted and without effect.", "接受此参数，但无作用。"),
     Parameter("doNotRefer", "Do not ask other nodes for what is not here.", "不代为查询其他节点。", _FLAG),
 )
@@ -142,7 +137,7 @@ def routes(parts: Parts) -> tuple[Route, ...]:
         bundle.route(bundle.Bundles(batch, trees, documents, parts.signer, signatures, sights)),
         *_session_routes(SessionApi(parts, authorization)),
         _site_route(Site(parts)),
-        *roots.routes(roots.Roots(parts, authorization)),
+        *roots.routes(roots.Roots(parts, authorization, signatures)),
         *did.routes(parts.settings.resolver.description, documents),
         Labels().route(),
         *front.routes(parts.settings.resolver.description),

@@ -13,9 +13,10 @@ from aiohttp import web
 
 from registry.errors import ProtocolFault, ServerBusy
 from registry.feed import Cursor
-from registry.jose import ALGORITHM, ANSWER, MEDIA_TYPE, SM2_ALGORITHM
-from registry.routes import FLAGS
-from registry.signing import Signer
+from registry.jose import ALGORITHM, ANSWER, MEDIA_TYPE, ROOT, SM2_ALGORITHM, Signed, verify
+from registry.routes import FLAGS, Parameter
+from registry.signing import Signer, published_keys
+from registry.store import Store
 from resolver.listeners.http.conditional import private_headers
 from resolver.listeners.http.query import Query
 from resolver.listeners.http.responses import BASE_HEADERS
@@ -26,6 +27,12 @@ DEFAULT: Final = ALGORITHM
 ALGORITHMS: Final = {DEFAULT: ALGORITHM, "SM2": SM2_ALGORITHM}
 WHOLE: Final = "jws"  # ?sign=jws: one document that holds the answer and its signature.
 SIGNATURE: Final = "X-JWS-Signature"  # As banks' interfaces call a detached signature; no standard names one.
+SIGNED_WITH: Final = Parameter(
+    ALGORITHM_PARAMETER,
+    "With what to sign; SM2 where the node has the extra gm.",
+    "签名算法；节点安装扩展 gm 后可用 SM2。",
+    {"type": "string", "enum": [*ALGORITHMS]},
+)
 AGE: Final = ("Warning", "Age")  # Of an answer that may be out of date.
 
 
@@ -50,8 +57,7 @@ class Signatures:
         if not isinstance(body, bytes):
             return answer  # 304: the client has it already.
         target = request.raw_path.encode(errors="replace").decode()
-        algorithm = ALGORITHMS[query.first(ALGORITHM_PARAMETER) or DEFAULT]
-        signed = self._signer.sign(ANSWER, body, algorithm, position=str(place), request=target)
+        signed = self._signer.sign(ANSWER, body, self.algorithm(query), position=str(place), request=target)
         age = {name: answer.headers[name] for name in AGE if name in answer.headers}
         headers = {**private_headers(), **BASE_HEADERS, **age}
         if query.first(SIGN) == WHOLE:
@@ -61,15 +67,26 @@ class Signatures:
         headers |= {"Content-Type": answer.headers["Content-Type"], SIGNATURE: signed.detached}
         return web.Response(body=body, status=answer.status, headers=headers)
 
-    def check(self, query: Query) -> None:
-        """Refuses an algorithm that the node does not sign with. Raises ProtocolFault."""
+    def algorithm(self, query: Query) -> str:
+        """What is to be signed with. Raises ProtocolFault for what the node does not sign with."""
         name = query.first(ALGORITHM_PARAMETER)
         if name is None:
-            return
+            return ALGORITHMS[DEFAULT]
         known = [one for one, algorithm in ALGORITHMS.items() if algorithm in self._signer.algorithms]
         if name not in known:
             rule = f"is none of {', '.join(known)}, with which this node signs"
             raise ProtocolFault("http.parameter", name=ALGORITHM_PARAMETER, value=name[:40], rule=rule)
+        return ALGORITHMS[name]
+
+    async def root(self, store: Store, statement: str, algorithm: str) -> str:
+        """The statement of a day's root as it was sealed, or what it says signed anew with another algorithm. Raises
+        NotVerified for one that no key of this node sealed: nothing is signed because it stands in a table."""
+        if algorithm == ALGORITHM:
+            return statement
+        sealed = Signed.from_json(statement)
+        keys = {key.key_id: key for key in await published_keys(store)}
+        header = verify(sealed, keys, ROOT, self._signer.now())
+        return self._signer.sign(ROOT, sealed.payload, algorithm, position=header["position"]).to_json().decode()
 
 
 def asks_for_signature(query: Query) -> bool:
