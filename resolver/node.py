@@ -38,7 +38,7 @@ from resolver.edge.resolution import EdgeResolver
 from resolver.housekeeping import flush, leave_answers_alone, leave_old_objects_alone, tend_memory
 from resolver.invalidation import Follower, follow_changes, sweep
 from resolver.limit_settings import LimitSettings
-from resolver.listeners.dns import answering
+from resolver.listeners.dns import DnsPort
 from resolver.listeners.http.app import create_server
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.native import NativePort
@@ -51,7 +51,7 @@ from resolver.recursion import Recursion
 from resolver.referral import Referrals
 from resolver.resolution import Resolver
 from resolver.settings import ResolverSettings, Settings
-from resolver.succession import DATAGRAMS, HTTP, STREAMS, Succession
+from resolver.succession import DATAGRAMS, DNS_DATAGRAMS, DNS_STREAMS, HTTP, STREAMS, Succession
 from resolver.tally import Reporter, Tally
 from resolver.warmth import Warmth
 
@@ -264,35 +264,36 @@ async def _listening(
     taken = (lambda _: []) if inheritance is None else inheritance.listening
     sockets = taken(HTTP) or listen(ours.listen, ours.port)
     native = NativePort(ours.listen, ours.native_port, (taken(STREAMS), taken(DATAGRAMS)))
-    bound = replace(ours, port=sockets[0].getsockname()[1], native_port=native.port)
+    dns = DnsPort(ours, (taken(DNS_STREAMS), taken(DNS_DATAGRAMS)))
+    bound = replace(ours, port=sockets[0].getsockname()[1], native_port=native.port, dns_port=dns.port)
     node.settings = replace(node.settings, resolver=bound)
     parts = _parts(node, store, recursion)
     server = create_server(parts)
     port = Port(sockets, server, lambda: node.certificate.context)
     port.open()
-    node.bounded = [server.limit, native.limit]
+    node.bounded = [server.limit, native.limit, dns.limit]
     # Never cut short, should another part fail meanwhile: uvloop waits for ever for a socket that is half open.
     opening = asyncio.create_task(native.open(parts.operations, node.metrics, bound))
-    succession = Succession(port, server, native)
+    succession = Succession(port, server, native, dns)
     try:
         await server.shorten()
         await asyncio.shield(opening)
+        await dns.open(node.resolver, node.metrics, bound)
         if inheritance is not None:
             succession.take_over(inheritance)
-        async with answering(node.resolver, bound, node.metrics, DRAIN) as dns_port:
-            node.settings = replace(node.settings, resolver=replace(bound, dns_port=dns_port))
-            async with succession.legacy.offered():
-                try:
-                    yield
-                finally:
-                    if succession.legacy.taken.is_set():
-                        await succession.give_way()
+        async with succession.legacy.offered():
+            try:
+                yield
+            finally:
+                if succession.legacy.taken.is_set():
+                    await succession.give_way()
     finally:
         await asyncio.wait({opening})
         await port.close()
         server.pre_shutdown()
         async with asyncio.TaskGroup() as group:
             group.create_task(native.close(DRAIN))
+            group.create_task(dns.close(DRAIN))
             group.create_task(server.shutdown(DRAIN))
 
 

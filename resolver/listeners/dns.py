@@ -7,11 +7,12 @@ part (TC), asks again over TCP.
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import socket
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from resolver.listeners.budget import Budget, network_of
+from resolver.listeners.dns_connection import MAX_CONNECTIONS, MAX_MESSAGE, DnsConnection
 from resolver.listeners.native import bind
 from resolver.metrics import Metrics
 from resolver.ors import Ors
@@ -21,72 +22,117 @@ from resolver.settings import ResolverSettings
 log = logging.getLogger(__name__)
 
 MAX_WAITING: Final = 256  # Datagrams that are being answered; more are dropped, and asked again.
-MAX_CONNECTIONS: Final = 256  # Over TCP; more are closed at once. Resolvers ask over UDP first.
-IDLE: Final = 10.0  # Seconds for a message, from its first octet or from the last answer (RFC 7766, section 6.2.3).
-MAX_MESSAGE: Final = 1024  # Octets of a question: a name, a type, a class and some options.
+DATAGRAMS_A_TURN: Final = 64  # So that a flood of them does not starve what else is asked.
 
 
 class DnsPort:
-    """Answers on a port that is bound already."""
+    """Bound when it is made, on no port where no zone is set."""
 
-    def __init__(self, ors: Ors, budget: Budget) -> None:
-        self._ors = ors
-        self._budget = budget
-        self._waiting: set[asyncio.Task[None]] = set()
-        self._connections: set[asyncio.Task[None]] = set()
+    def __init__(
+        self,
+        settings: ResolverSettings,
+        inherited: tuple[list[socket.socket], list[socket.socket]] = ([], []),
+    ) -> None:
+        """With port 0 the system chooses; sockets of a former process are taken as they are. Raises OSError."""
+        self._streams: list[socket.socket] = []
+        self._datagrams: list[socket.socket] = []
+        if settings.dns_zone:
+            self._streams, self._datagrams = inherited if all(inherited) else bind(settings.listen, settings.dns_port)
+        else:
+            _close(*inherited)
+        self.port: int = self._streams[0].getsockname()[1] if self._streams else 0
+        self._budget = Budget(settings.native_udp_rate)
         self._loop = asyncio.get_running_loop()
+        self._ors: Ors | None = None
+        self._servers: list[asyncio.Server] = []
+        self._waiting: set[asyncio.Task[None]] = set()
+        self._connections: set[DnsConnection] = set()
+        self._adopting: set[asyncio.Task[None]] = set()
 
-    def hear(self, octets: bytes, source: Any, way: asyncio.DatagramTransport) -> None:
-        if len(self._waiting) < MAX_WAITING and len(octets) <= MAX_MESSAGE:
-            self._own(self._waiting, self._loop.create_task(self._answer(octets, source, way)))
+    async def open(self, resolver: Resolver, metrics: Metrics, settings: ResolverSettings) -> None:
+        self._ors = Ors(resolver, metrics, settings.dns_zone, settings.public_address)
+        for bound in self._streams:
+            self._servers.append(await self._loop.create_server(self._connection, sock=bound, backlog=MAX_CONNECTIONS))
+        for bound in self._datagrams:
+            self._loop.add_reader(bound, self._read, bound)
+        if self.port:
+            log.info("answering DNS on port %s", self.port)
 
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection, question after question."""
-        task = asyncio.current_task()
-        assert task is not None
-        if len(self._connections) >= MAX_CONNECTIONS:
-            writer.close()
-            return
-        self._own(self._connections, task)
-        try:
-            while await self._serve_one(reader, writer):
-                pass
-        except (TimeoutError, ConnectionError, asyncio.IncompleteReadError) as error:
-            log.debug("a connection of DNS ended: %r", error)
-        except Exception:
-            log.exception("answering over DNS met a fault of ours")
-        finally:
-            writer.close()
+    @property
+    def sockets(self) -> tuple[list[socket.socket], list[socket.socket]]:
+        """Those that are listened on: for TCP, and for UDP."""
+        return self._streams, self._datagrams
+
+    @property
+    def connections(self) -> int:
+        return len(self._connections)
+
+    def adopt(self, connection: socket.socket) -> None:
+        """Takes a connection that another process accepted."""
+        if self._ors is None:
+            connection.close()
+        else:
+            self._own(self._adopting, self._loop.create_task(self._adopt(connection)))
+
+    def hand_over(self, give: Callable[[int], bool]) -> None:
+        """Gives away the connections that are between two questions."""
+        for connection in tuple(self._connections):
+            connection.hand_over(give)
+
+    def stop_accepting(self) -> None:
+        """Who comes from now on is another's, where another process has the sockets too; answers still leave."""
+        for server in self._servers:
+            server.close()
+        for bound in self._datagrams:
+            self._loop.remove_reader(bound)
+
+    def limit(self, settings: ResolverSettings) -> None:
+        """The bounds of these settings from now on."""
+        self._budget.limit(settings.native_udp_rate)
 
     async def close(self, drain: float) -> None:
-        """Gives `drain` seconds to what is being answered."""
-        if self._waiting:
-            await asyncio.wait(self._waiting, timeout=drain)
-        for task in (*self._waiting, *self._connections):
-            task.cancel()
-        await asyncio.gather(*self._waiting, *self._connections, return_exceptions=True)
+        """Takes nothing more, and gives `drain` seconds to what is being answered."""
+        self.stop_accepting()
+        closing = {self._loop.create_task(connection.close()) for connection in self._connections}
+        if pending := self._waiting | closing:
+            _, late = await asyncio.wait(pending, timeout=drain)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        for connection in tuple(self._connections):
+            connection.abort()
+        _close(self._streams, self._datagrams)
 
-    async def _answer(self, octets: bytes, source: Any, way: asyncio.DatagramTransport) -> None:
+    def _connection(self) -> DnsConnection:
+        assert self._ors is not None
+        return DnsConnection(self._ors, self._connections)
+
+    async def _adopt(self, connection: socket.socket) -> None:
+        try:
+            await self._loop.connect_accepted_socket(self._connection, connection)
+        except OSError:  # the client has left meanwhile
+            connection.close()
+
+    def _read(self, bound: socket.socket) -> None:
+        for _ in range(DATAGRAMS_A_TURN):
+            try:
+                octets, source = bound.recvfrom(MAX_MESSAGE + 1)
+            except OSError:  # there is none, or an answer of ours reached nobody
+                return
+            if len(self._waiting) < MAX_WAITING and len(octets) <= MAX_MESSAGE:
+                self._own(self._waiting, self._loop.create_task(self._answer(octets, source, bound)))
+
+    async def _answer(self, octets: bytes, source: Any, bound: socket.socket) -> None:
+        assert self._ors is not None
         try:
             answer = await self._ors.respond(octets, source[0], datagram=True)
         except Exception:
             log.exception("answering over DNS met a fault of ours")
             return
         account = self._budget.account(network_of(source[0]), self._loop.time())
-        if answer is not None and account.pays(len(answer), len(octets)) and not way.is_closing():
-            way.sendto(answer, source)
-
-    async def _serve_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        async with asyncio.timeout(IDLE):
-            length = int.from_bytes(await reader.readexactly(2), "big")
-            octets = await reader.readexactly(length) if length <= MAX_MESSAGE else b""
-        answer = await self._ors.respond(octets, writer.get_extra_info("peername")[0], datagram=False)
-        if answer is None:
-            return False
-        writer.write(len(answer).to_bytes(2, "big") + answer)
-        async with asyncio.timeout(IDLE):
-            await writer.drain()
-        return True
+        if answer is not None and account.pays(len(answer), len(octets)):
+            with contextlib.suppress(OSError):  # the system has no room for it: it is asked again
+                bound.sendto(answer, source)
 
     @staticmethod
     def _own(tasks: set[asyncio.Task[None]], task: asyncio.Task[None]) -> None:
@@ -94,38 +140,7 @@ class DnsPort:
         task.add_done_callback(tasks.discard)
 
 
-class _Datagrams(asyncio.DatagramProtocol):
-    def __init__(self, port: DnsPort) -> None:
-        self._port = port
-        self._way: asyncio.DatagramTransport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._way = transport  # type: ignore[assignment]  # uvloop's is no asyncio.DatagramTransport, but acts as one
-
-    def datagram_received(self, data: bytes, addr: Any) -> None:
-        if self._way is not None:
-            self._port.hear(data, addr, self._way)
-
-
-@asynccontextmanager
-async def answering(
-    resolver: Resolver, settings: ResolverSettings, metrics: Metrics, drain: float
-) -> AsyncIterator[int]:
-    """Answers DNS while the block runs, on the port that is given; on none, 0, when no zone is set."""
-    if not settings.dns_zone:
-        yield 0
-        return
-    loop = asyncio.get_running_loop()
-    port = DnsPort(Ors(resolver, metrics, settings.dns_zone, settings.public_address), Budget(settings.native_udp_rate))
-    streams, datagrams = bind(settings.listen, settings.dns_port)
-    servers = [await asyncio.start_server(port.serve, sock=bound) for bound in streams]
-    ways = [(await loop.create_datagram_endpoint(lambda: _Datagrams(port), sock=bound))[0] for bound in datagrams]
-    try:
-        yield streams[0].getsockname()[1]
-    finally:
-        for server in servers:
-            server.close()
-        await port.close(drain)
-        for way in ways:
-            with contextlib.suppress(OSError):
-                way.close()
+def _close(*several: Iterable[socket.socket]) -> None:
+    for sockets in several:
+        for one in sockets:
+            one.close()

@@ -4,6 +4,9 @@ import asyncio
 import json
 import re
 import signal
+import socket
+import struct
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -17,6 +20,7 @@ from tests.resolver.test_cli import filament
 pytestmark = pytest.mark.timeout(300)
 
 HANDLES = [f"88.168.1/{number}" for number in range(20)]
+ZONE = "oid-res.test"
 PAUSE = 0.01  # Seconds between an answer and the next question: the new processes need the processor too.
 LEAST = 200  # Questions of each way that are asked while processes change.
 
@@ -79,6 +83,74 @@ async def test_no_question_is_lost_while_the_program_is_replaced_with_its_own_po
         node.signal(signal.SIGTERM)
         assert await asyncio.to_thread(node.end) == 0
     assert not is_running(int(postgres))
+
+
+def zone_question(number: int) -> bytes:
+    """What name servers the zone has: the node says so of itself."""
+    labels = b"".join(bytes((len(label),)) + label.encode() for label in ZONE.split("."))
+    return struct.pack(">HHHHHH", number, 0x0100, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">HH", 2, 1)
+
+
+async def dns_datagram(asking: socket.socket, octets: bytes) -> bytes:
+    loop = asyncio.get_running_loop()
+    await loop.sock_sendall(asking, octets)
+    return await loop.sock_recv(asking, 512)
+
+
+async def dns_stream(streams: tuple[asyncio.StreamReader, asyncio.StreamWriter], octets: bytes) -> bytes:
+    reader, writer = streams
+    writer.write(struct.pack(">H", len(octets)) + octets)
+    return await reader.readexactly(int.from_bytes(await reader.readexactly(2), "big"))
+
+
+async def ask_dns_on_and_on(port: int, enough) -> tuple[Counter[str], Counter[str]]:
+    """One socket for datagrams and one connection, each kept for the whole time, and new connections: each question is
+    sent once. What was asked, and what came to nothing."""
+    asked, failed = Counter(), Counter()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+        datagrams.setblocking(False)
+        datagrams.connect(("127.0.0.1", port))
+        kept = await asyncio.open_connection("127.0.0.1", port)
+        while not enough(asked):
+            new = await asyncio.open_connection("127.0.0.1", port)
+            ways = {
+                "udp": lambda octets: dns_datagram(datagrams, octets),
+                "tcp, kept": lambda octets: dns_stream(kept, octets),
+                "tcp, new": lambda octets, new=new: dns_stream(new, octets),
+            }
+            for number, (way, ask_by) in enumerate(ways.items(), 7 + asked.total()):
+                octets = zone_question(number & 0xFFFF)
+                asked[way] += 1
+                try:
+                    async with asyncio.timeout(10):
+                        answer = await ask_by(octets)
+                    assert (answer[:2], answer[3] & 0xF) == (octets[:2], 0)
+                except (OSError, EOFError, AssertionError) as error:
+                    failed[f"{way}: {error!r}"] += 1
+            new[1].close()
+            await asyncio.sleep(PAUSE)
+        kept[1].close()
+    return asked, failed
+
+
+async def test_no_question_over_dns_is_lost_while_processes_and_program_are_replaced(database_dsn, tmp_path):
+    await asyncio.to_thread(write_book, ["--dsn", database_dsn], tmp_path)
+    zone = {"resolver__dns_zone": ZONE, "resolver__dns_port": 0}
+    with RunningNode(*arguments(database_dsn, tmp_path, **zone)) as node:
+        node.ready()
+        port = int(node.hear(r"answering DNS on port (\d+)")[1])
+        renewed = asyncio.Event()
+        asking = asyncio.create_task(
+            ask_dns_on_and_on(port, lambda asked: renewed.is_set() and min(asked.values()) > LEAST)
+        )
+        assert await asyncio.to_thread(control.order, tmp_path, "renew") == {"failed": ""}
+        done = await asyncio.to_thread(filament, "upgrade", "--data-directory", str(tmp_path))
+        assert "Every process of the node is new" in done.stderr
+        renewed.set()
+        asked, failed = await asking
+        assert failed == {}
+        assert set(asked) == {"udp", "tcp, kept", "tcp, new"}
+        assert node.pid_of("worker 2", 3)
 
 
 def test_a_program_that_would_not_start_is_left_alone(database_dsn, tmp_path):
