@@ -99,7 +99,7 @@ class Recursion:
         self._referrals = referrals
         self._site = site
         self._counts = metrics.counts
-        self._deadline = settings.deadline
+        self.deadline = settings.deadline
         self._top = [Server.from_text(text) for text in settings.servers]
         self.breakers = Breakers(clock, self._count_opened)
         self._client = (
@@ -137,7 +137,7 @@ class Recursion:
             flight = self._flights[key] = asyncio.create_task(self._ask(question, self._client))
             flight.add_done_callback(lambda done: self._end(key, done))
         try:
-            async with asyncio.timeout(question.seconds if question.seconds < self._deadline else None):
+            async with asyncio.timeout(question.seconds if question.seconds < self.deadline else None):
                 return await asyncio.shield(flight)
         except TimeoutError:
             raise ServerBusy("recursion.no_answer") from None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
 
+import aiohttp
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
@@ -17,6 +18,7 @@ from registry.errors import ResponseCode
 from registry.site import Interface, InterfaceKind, Protocol, ServerInfo, SiteInfo
 from registry.value import HandleValue
 from resolver.client.breaker import FAILURES, FIRST_PAUSE, Breakers
+from resolver.listeners.http.batch_elsewhere import AT_ONCE, MOST
 from resolver.node import Node
 from resolver.other_nodes import RecursionSettings
 from resolver.recursion import MAX_PASSED
@@ -295,6 +297,40 @@ async def test_over_http_names_elsewhere_are_answered_with_who_answered(places: 
     assert (await get(f"/api/handles/{HERE}/B")).status == 503
     assert len(places.enterprise.asked) == 3
     client.close()
+
+
+async def many(places: Places, names: list[str], query: str = "") -> list[dict]:
+    async with aiohttp.ClientSession() as session:
+        url = f"http://127.0.0.1:{places.node.port}/api/resolve{query}"
+        async with session.post(url, json=names) as response:
+            assert response.status == 200
+            return (await response.json())["results"]
+
+
+async def test_names_of_a_batch_are_asked_for_elsewhere_as_single_ones_are(places: Places):
+    places.enterprise.book |= {f"{HERE}/A": (*WORDS, SECRET), f"{HERE}/B": ResponseCode.HANDLE_NOT_FOUND}
+    names = [f"{HERE}/A", "88.118.1/READ", f"{HERE}/B", "10.5/none", "88.118.1/NONE"]
+    answers = await many(places, names)
+    client = Client(places.node.port)
+    for name, answer in zip(names, answers, strict=True):
+        alone = (await asyncio.to_thread(client.ask, "GET", f"/api/handles/{name}")).json
+        assert {**answer, "message": ""} == {**alone, "message": ""}, name
+    client.close()
+    assert answers[0]["answeredBy"] == f"127.0.0.1:{places.enterprise.port}"
+    only = await many(places, names[:1], "?type=URL")
+    assert [value["type"] for value in only[0]["values"]] == ["URL"]
+    assert [answer["responseCode"] for answer in await many(places, names[:1], "?doNotRefer=true")] == [301]
+
+
+async def test_a_batch_for_who_is_silent_ends_in_the_time_of_one_question_and_asks_for_so_many_at_a_time(
+    database_dsn: str, tmp_path: Path
+):
+    async with placed(database_dsn, tmp_path, deadline=1.0) as places:
+        places.enterprise.answers = lambda request, _: places.enterprise.asked.append(("tcp", "")) or []
+        async with asyncio.timeout(DEADLINE):
+            answers = await many(places, ["88.118.1/READ", *(f"{HERE}/{number}" for number in range(MOST + 9))])
+        assert [answer["responseCode"] for answer in answers] == [1] + (MOST + 9) * [ResponseCode.SERVER_BUSY]
+        assert len(places.enterprise.asked) <= AT_ONCE
 
 
 async def test_without_the_settings_nobody_is_asked(database_dsn: str, tmp_path: Path):

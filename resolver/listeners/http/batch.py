@@ -25,10 +25,12 @@ from resolver.aliases import follow_many
 from resolver.answer import NOT_RESPONSIBLE, Alias, Answer, Followed
 from resolver.listeners.http.asking import ALLOWANCE, charge, charge_client
 from resolver.listeners.http.authorization import LOOKING, Authorization
+from resolver.listeners.http.batch_elsewhere import PassedOn
 from resolver.listeners.http.batch_forms import LIST, Framing, accepted_framing, cut, framing_of, names_of
 from resolver.listeners.http.batch_names import heads_of, joined, key_or_refusal, keys_of, prefixes_of
 from resolver.listeners.http.body import read_body
 from resolver.listeners.http.conditional import caching_headers, private_headers
+from resolver.listeners.http.elsewhere import DO_NOT_REFER, form_of
 from resolver.listeners.http.explanations import EXPLAIN, Explanations
 from resolver.listeners.http.handles import NO_VALUES, values_body, whole_body
 from resolver.listeners.http.parts import Parts
@@ -36,6 +38,7 @@ from resolver.listeners.http.places import Places
 from resolver.listeners.http.query import Query
 from resolver.listeners.http.responses import BASE_HEADERS, json_response, open_to_scripts, refusal_form
 from resolver.listeners.http.sight import Sight
+from resolver.recursion import Elsewhere
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +79,7 @@ class Selection:
     address: str
     language: Language
     ignores_aliases: bool = False
+    passed_on: PassedOn | None = None  # Where names may be passed on to other nodes.
 
     @property
     def is_whole(self) -> bool:
@@ -115,6 +119,7 @@ class Batch:
         self._registration = parts.registration
         self._authorization = authorization
         self._tally = parts.metrics.tally
+        self._recursion = parts.recursion
         self._places = Places(MAX_REQUESTS)
 
     async def resolve(self, request: web.Request, _: Mapping[str, str]) -> web.StreamResponse:
@@ -178,15 +183,19 @@ class Batch:
         async def read(record: HandleRecord, values: Iterable[HandleValue]) -> tuple[HandleValue, ...]:
             return await self._registration.readable(record, by, values, audience)
 
+        only_public, address = query.flag("publicOnly", by is None and audience is None), request.remote or ""
+        is_passed_on = only_public and not query.flag(DO_NOT_REFER, False)
+        recursion = self._recursion if self._recursion is not None and self._recursion.is_on else None
         return Selection(
             indexes,
             types,
-            only_public=query.flag("publicOnly", by is None and audience is None),
+            only_public=only_public,
             authoritative=query.flag("auth", False),
             ignores_aliases=query.flag("ignore_aliases", False),
             read=read,
-            address=request.remote or "",
+            address=address,
             language=preferred(request.headers.get("Accept-Language")),
+            passed_on=PassedOn(recursion, address) if recursion is not None and is_passed_on else None,
         )
 
     def _headers(self, selection: Selection) -> dict[str, str]:
@@ -257,10 +266,13 @@ class Batch:
             await self._look_again(asked, outcomes, others, selection)
         counts["found"] += len(names) - len(others)
         missed = []
+        passed_on = selection.passed_on
+        elsewhere = {} if passed_on is None or not others else await passed_on.ask(asked.handles, outcomes, others)
         for place in others:
             found = counts["found"]
             heads[place] = framing.between
-            tails[place] = await self._selected(names[place], outcomes[place], selection, counts)
+            said = elsewhere.get(place, outcomes[place])
+            tails[place] = await self._selected(names[place], said, selection, counts)
             if counts["found"] == found:
                 missed.append(asked.handles[place])
         self._count(asked, missed, selection.address)
@@ -319,9 +331,13 @@ class Batch:
         return await (resolver.resolve_many_authoritative if selection.authoritative else resolver.resolve_many)(keys)
 
     async def _selected(
-        self, asked: str, outcome: Answer | HandleError, selection: Selection, counts: dict[str, int]
+        self, asked: str, outcome: Answer | HandleError | Elsewhere, selection: Selection, counts: dict[str, int]
     ) -> bytes:
         """The values that are asked for and may be read, as a question for this handle alone would have them."""
+        if isinstance(outcome, Elsewhere):
+            form = form_of(asked, outcome, selection.indexes, selection.types)
+            counts["found" if form.get("values") else "notFound"] += 1
+            return orjson.dumps(form)
         record = outcome.record if isinstance(outcome, Answer) and not selection.is_whole else None
         if record is None or isinstance(outcome, HandleError):
             return _told(asked, outcome, selection.language, counts)

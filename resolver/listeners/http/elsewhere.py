@@ -4,8 +4,8 @@ The protocol has no mark for it over HTTP as it has natively, where such an answ
 body says who answered. `doNotRefer` keeps a question here, as it does in the native protocol.
 """
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Collection
+from typing import Any, Final
 
 import orjson
 from aiohttp import web
@@ -36,6 +36,18 @@ def leads_on(parts: Parts) -> Callable[[HandleKey], bool]:
     return may if parts.recursion is not None and parts.recursion.is_on else lambda _: False
 
 
+def form_of(asked: str, elsewhere: Elsewhere, indexes: Collection[int], types: Collection[str]) -> dict[str, Any]:
+    """What another node says of a name, in JSON."""
+    values = select(elsewhere.values, indexes, types)
+    code = elsewhere.code
+    if code == ResponseCode.SUCCESS and not values:
+        code = ResponseCode.VALUES_NOT_FOUND
+    form: dict[str, Any] = {"responseCode": code, "handle": asked, ANSWERED_BY: elsewhere.server}
+    if code != ResponseCode.HANDLE_NOT_FOUND:
+        form["values"] = values_to_json(values)
+    return form
+
+
 class OtherNodes:
     """Asks them. Raises ServerBusy."""
 
@@ -51,17 +63,11 @@ class OtherNodes:
             return None
         indexes = frozenset(query.numbers("index")) if query else frozenset[int]()
         types = frozenset(query.every("type")) if query else frozenset[str]()
-        values = select(elsewhere.values, indexes, types)
-        code = elsewhere.code
-        if code == ResponseCode.SUCCESS and not values:
-            code = ResponseCode.VALUES_NOT_FOUND
-        form = {"responseCode": code, "handle": asked, ANSWERED_BY: elsewhere.server}
-        if code != ResponseCode.HANDLE_NOT_FOUND:
-            form["values"] = values_to_json(values)
-        request[FOUND] = bool(values)
+        form = form_of(asked, elsewhere, indexes, types)
+        request[FOUND] = bool(form.get("values"))
         body = orjson.dumps(form)
         headers = caching_headers(max(0, int(elsewhere.until - self._recursion.clock())), etag_of(body))
-        return respond(request, body, STATUS[ResponseCode(code)], headers)
+        return respond(request, body, STATUS[ResponseCode(form["responseCode"])], headers)
 
     async def answer(self, request: web.Request, asked: str, name: bytes, answer: Answer) -> Answer:
         """What is said elsewhere, as an answer to show; the answer itself when nothing is."""

@@ -108,7 +108,7 @@ SELECTION: Final = (
     Parameter("cert", "Accepted and without effect.", "接受此参数，但无作用。"),
     Parameter("doNotRefer", "Do not ask other nodes for what is not here.", "不代为查询其他节点。", _FLAG),
 )
-_OF_MANY: Final = ("index", "type", "publicOnly", AS, "auth", "ignore_aliases", EXPLAIN)
+_OF_MANY: Final = ("index", "type", "publicOnly", AS, "auth", "ignore_aliases", "doNotRefer", EXPLAIN)
 _NAMED: Final = _object(responseCode=_CODE, handle=_TEXT)
 _SESSION: Final = _object(sessionId=_TEXT, nonce=_TEXT)
 _NAMES: Final = {"type": "array", "items": _TEXT}
