@@ -49,6 +49,18 @@ def may_read(audience, value, rules):
     return any(audience in opened for opened in said) if said else audience == "regulator"
 
 
+def _data(value_type, mark):
+    """What a value of a type says, with its mark in it."""
+    address = f"https://example.com/{mark}"
+    if value_type == "LINK":
+        return json.dumps({"rel": "gs1:pip", "href": address, "title": mark}).encode()
+    if value_type == "10320/loc":
+        return f'<locations><location href="{address}"/></locations>'.encode()
+    if value_type == "PART_OF":
+        return f"{OWN}/{mark}".encode()
+    return (address if value_type == "URL" else mark).encode()
+
+
 class Matrix:
     """A node and its registry, with an enterprise whose values are read, its partner, another one, and a regulator."""
 
@@ -89,7 +101,9 @@ class Matrix:
         versions = []
         for version in ("old", "new"):
             values = tuple(
-                HandleValue(index, value_type, f"mark-{version}-{index}-{name[-6:]}".encode(), permissions=permissions)
+                HandleValue(
+                    index, value_type, _data(value_type, f"mark-{version}-{index}-{name[-6:]}"), permissions=permissions
+                )
                 for index, (value_type, permissions) in enumerate(drawn, 1)
             )
             async with begin(self.store, "test") as transaction:
