@@ -67,7 +67,7 @@ class Matrix:
     def __init__(self, node, store, client, registry, directory):
         self.node, self.store, self.client, self.registry, self.directory = node, store, client, registry, directory
         self.numbers = iter(range(1, 1_000_000))
-        self.headers, self.by = {"public": {}}, {}
+        self.headers, self.by, self.secrets = {"public": {}}, {}, {}
 
     async def people(self):
         """Who asks: by key and by token."""
@@ -75,6 +75,7 @@ class Matrix:
         for who, prefix in keys.items():
             granted = await add_enterprise(self.store, who, "", "", prefix, by="test")
             self.headers[who] = basic(granted.identity, granted.secret_key.encode())
+            self.secrets[who] = granted.secret_key.encode()
             self.by[who] = Administrator(Reference(f"0.NA/{prefix}", 300))
         self.headers["node"] = basic(ADMINISTRATOR, SECRET)
         self.by["node"] = Administrator.from_text(ADMINISTRATOR)
@@ -137,9 +138,16 @@ class Matrix:
 
 
 @asynccontextmanager
-async def open_matrix(database_dsn, directory):
-    registry = RegistrySettings(dsn=database_dsn, administrators=(ADMINISTRATOR,), plain_authentication=True)
-    async with lab(database_dsn, directory, plain_authentication=True) as node:
+async def open_matrix(database_dsn, directory, handles=None, **settings):
+    """`handles` and `settings` are those of the lab."""
+    registry = RegistrySettings(
+        dsn=database_dsn,
+        administrators=(ADMINISTRATOR,),
+        plain_authentication=True,
+        data_directory=str(directory),
+        webhook_networks=("127.0.0.0/8",),
+    )
+    async with lab(database_dsn, directory, handles, plain_authentication=True, **settings) as node:
         store = Store(registry, "test")
         await store.open()
         runner = web.AppRunner(create_app(store))
