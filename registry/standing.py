@@ -188,7 +188,7 @@ def closed(handle: str, standing: Standing) -> HandleError:
 
 def _why(standing: Standing) -> dict[str, str]:
     """The reason and the successor as the end of a sentence, in both languages."""
-    english, chinese = standing.reason and f": {standing.reason}", standing.reason and f":{standing.reason}"
+    english, chinese = standing.reason and f": {standing.reason}", standing.reason and f"：{standing.reason}"
     if standing.successor:
         english += f"; its successor is {standing.successor}"
         chinese += f"；后继标识为 {standing.successor}"
