@@ -11,9 +11,9 @@ from typing import Final
 from registry import library
 from registry.compulsory import check_named
 from registry.errors import InvalidValue
-from registry.packing import unpack
+from registry.packing import plain_parts, unpack
 from registry.suffixes import SuffixRule, check_suffix
-from registry.template import TYPE, Template, named_template
+from registry.template import INDEXES, TYPE, Template, named_template
 from registry.typed_values import Checker
 from registry.value import HandleValue
 
@@ -31,16 +31,31 @@ class Conformity:
     unknown: set[str] = field(default_factory=set)  # Names of templates that are still to be looked for.
     whole: bool = True  # False where a row says only what is to change: what it becomes is held to them then.
     _checkers: dict[str, Checker] = field(default_factory=dict)
+    _named: dict[bytes, Checker] = field(default_factory=dict)  # By the name as rows have it.
 
     def check(self, key: bytes, name: str, packed: bytes) -> None:
         """Refuses a row. Raises InvalidHandle or InvalidValue."""
         if not self.whole:
+            return
+        if not self.rules and (_MARK not in packed or self._fits(packed)):
             return
         values = unpack(packed, 0) if _MARK in packed else ()
         if self.rules:
             self._check_rules(key[: key.index(b"/")], name, values)
         if values:
             self.check_values(values)
+
+    def _fits(self, packed: bytes) -> bool:
+        """Whether a usual row fits its template; False where there is more to look at. Raises InvalidValue."""
+        parts = plain_parts(packed)
+        if parts is None:
+            return False
+        named = next((data for index, kind, data in parts if kind == TYPE and index in INDEXES), b"")
+        checker = self._named.get(named)
+        if checker is None:
+            return False
+        checker.check_parts(parts)
+        return True
 
     def _check_rules(self, prefix_key: bytes, name: str, values: tuple[HandleValue, ...]) -> None:
         if prefix_key in self.rules:
@@ -56,6 +71,7 @@ class Conformity:
         index, template_name = named
         checker = self._checkers.get(key := template_name.key) or self._checker(key, str(template_name))
         if checker is not None:
+            self._named[str(template_name).encode()] = checker
             checker.check(values)
         elif key in self.templates:
             raise InvalidValue("template.unknown", index=index, template=str(template_name))

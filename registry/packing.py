@@ -115,6 +115,36 @@ def unpack(packed: bytes, written_at: int) -> tuple[HandleValue, ...]:
     return tuple(values)
 
 
+def plain_parts(packed: bytes) -> list[tuple[int, str, bytes]] | None:
+    """Index, type and data of each value, where every one is public, as old as its row and of the usual ttl, and no
+    number has more than two octets; None for others, and for what was not written by `pack`. A load asks this of a
+    million rows, and wants none of them as values."""
+    parts = []
+    position, end = 1, len(packed)
+    try:
+        while position < end:
+            flags, index, position = packed[position], packed[position + 1], position + 2
+            if index >= 0x80:
+                index, position = index & 0x7F | packed[position] << 7, position + 1
+            length, position = packed[position], position + 1
+            if flags == _KNOWN_TYPE:
+                value_type = _KNOWN_TYPES[length]
+            else:
+                value_type, position = _type(packed[position : position + length]), position + length
+            if flags & ~_KNOWN_TYPE or index >= 1 << 14 or (length >= 0x80 and not flags):
+                return None
+            length, position = packed[position], position + 1
+            if length >= 0x80:
+                length, position = length & 0x7F | packed[position] << 7, position + 1
+            if length >= 1 << 14:
+                return None
+            parts.append((index, value_type, packed[position : position + length]))
+            position += length
+    except (IndexError, UnicodeDecodeError):
+        return None
+    return parts if position == end and packed[0] == PACKED else None
+
+
 def _usual(packed: bytes, reader: Reader, written_at: int) -> HandleValue | None:
     """The next value, when it has no flags and its numbers an octet each, as nearly all have: without a call for each
     field. Nothing is believed that does not lie within the octets."""

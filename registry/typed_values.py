@@ -54,6 +54,18 @@ class Checker:
         if seen & self._needed != self._needed:
             self._refuse_missing(seen)
 
+    def check_parts(self, parts: Iterable[tuple[int, str, bytes]]) -> None:
+        """The same of public values, of which only those are made that were not found right before."""
+        seen = 0
+        for index, value_type, data in parts:
+            place = self._places.get(value_type)
+            if place is not None:
+                seen |= place.bit
+                if data not in place.remembered:
+                    place.check(HandleValue(index, value_type, data))
+        if seen & self._needed != self._needed:
+            self._refuse_missing(seen)
+
     def _refuse_missing(self, seen: int) -> None:
         needed = (
             place.attribute for place in self._places.values() if place.attribute.required and not place.bit & seen

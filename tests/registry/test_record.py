@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from registry.errors import InvalidValue, ValueAlreadyExists
 from registry.handle import Handle
 from registry.octets import Reader, Truncated
-from registry.packing import pack, unpack
+from registry.packing import pack, plain_parts, unpack
 from registry.record import MAX_RECORD, MAX_VALUES, HandleRecord, check_values, public, ttl_of
-from registry.value import HandleValue, Reference, type_matches
+from registry.value import DEFAULT_PERMISSIONS, HandleValue, Reference, type_matches
 from tests.registry.records import UINT32, VALUE_TUPLES, VALUES
 
 # Captured from the reference server's answer to native.session.resolve.url_only_type_filter.udp.
@@ -58,6 +58,22 @@ def test_any_octets_give_a_value_or_truncated(octets):
 @given(VALUE_TUPLES, UINT32)
 def test_values_are_unpacked_as_they_were_packed(values, written_at):
     assert unpack(pack(values, written_at), written_at) == values
+
+
+@given(VALUE_TUPLES)
+def test_parts_of_plain_values_are_those_that_were_packed(values):
+    plain = [HandleValue(1 + value.index % ((1 << 14) - 1), value.type, value.data) for value in values]
+    parts = [(value.index, value.type, value.data) for value in plain]
+    fit = all(len(value.type.encode()) < 0x80 for value in plain)
+    assert plain_parts(pack(plain, 0)) == (parts if fit else None)
+    if any(value.permissions != DEFAULT_PERMISSIONS for value in values):
+        assert plain_parts(pack(values, 0)) is None
+
+
+@given(st.binary(min_size=1, max_size=60) | st.binary(max_size=60).map(lambda octets: b"\x01" + octets))
+def test_any_stored_octets_have_the_parts_that_their_values_have_or_none(octets):
+    parts = plain_parts(octets)
+    assert parts is None or parts == [(value.index, value.type, value.data) for value in unpack(octets, 0)]
 
 
 def test_a_usual_value_costs_four_octets_beside_its_type_and_data():

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from bench.fitting import fitted
 from bench.identifiers import records
 from registry import library
+from registry.conformity import Conformity
 from registry.errors import InvalidValue, ProtocolFault
 from registry.industry import levels
+from registry.packing import pack
 from registry.template import Attribute, Option, Template, TemplateName, check_template, named_template
 from registry.typed_values import Checker
-from registry.value import HandleValue
+from registry.value import DEFAULT_PERMISSIONS, HandleValue
 
 CAKE = (
     (1, "URL", "https://trace.example.com/88.168.10/C.1"),
@@ -94,6 +96,10 @@ def test_a_value_is_what_its_attribute_says(one, right, wrong, rule):
     assert [refusal(one, data) for data in wrong] == [rule] * len(wrong)
 
 
+CAKE_VALUES = tuple(HandleValue(index, kind, text.encode()) for index, kind, text in CAKE)
+KINDS = ("TEMPLATE", "OWN", "URL", "GRADE")
+
+
 def test_a_cake_of_the_library_fits_and_each_fault_is_named():
     checker = Checker("textile/poy@1", library.BY_NAME["textile/poy@1"])
     checker.check(values())
@@ -115,6 +121,35 @@ def test_what_was_remembered_of_one_attribute_says_nothing_of_another():
     checker.check((HandleValue(2, "X", b"abc"),))
     with pytest.raises(InvalidValue):
         checker.check((HandleValue(3, "Y", b"abc"),))
+
+
+def judged(values, conformity=None):
+    """The rule and the culprit by which a row of these values is refused; None when it is not."""
+    row = (b"88.168.1/A", "88.168.1/A", pack(values, 0))
+    held_to = conformity or Conformity()
+    try:
+        held_to.check(*row)
+    except InvalidValue as error:
+        return error.rule, error.culprit
+    return None
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(CAKE).map(lambda one: one[:2]) | st.tuples(st.integers(1, 2000), st.sampled_from(KINDS)),
+            st.sampled_from([text.encode() for *_, text in CAKE]) | st.binary(max_size=20),
+            st.sampled_from([DEFAULT_PERMISSIONS, 12]),
+        ),
+        max_size=4,
+    ).map(lambda given: [*CAKE_VALUES, *(HandleValue(*place, data, permissions=may) for place, data, may in given)])
+)
+def test_a_row_is_judged_the_same_when_its_template_was_met_before(values):
+    """Rows whose template is known are judged without making values of them."""
+    conformity = Conformity()
+    assert judged(CAKE_VALUES, conformity) is None
+    latest = tuple(sorted({value.index: value for value in values}.values(), key=lambda value: value.index))
+    assert judged(latest, conformity) == judged(latest)
 
 
 def test_a_value_that_not_everybody_may_read_is_not_shown_in_a_refusal():
