@@ -87,6 +87,9 @@ GIVE_WAY: Final = 5.0  # Seconds for connections to ask once more and be told to
 GIVE_WAY_INTERVAL: Final = 0.05
 # Whether each answer is the last of its connection.
 LAST_ANSWERS: Final = web.AppKey("last_answers", asyncio.Event)
+CALLERS: Final = web.AppKey("callers", Callers)
+
+Limit = Callable[[RegistrySettings], None]
 
 
 def create_app(store: Store) -> web.Application:
@@ -147,6 +150,7 @@ def create_app(store: Store) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY)
     app.router.add_route("*", r"/{path:[\s\S]*}", answer)
     app[LAST_ANSWERS] = asyncio.Event()
+    app[CALLERS] = callers
     app.on_response_prepare.append(_sign_off)
     return app
 
@@ -235,14 +239,16 @@ async def serve(
     *,
     predecessor: int | None = None,
     started: Callable[[Unready], None] | None = None,
+    limited: Callable[[Limit], None] | None = None,
 ) -> None:
     """Listens until `stop` is set, for HTTP and HTTPS on one port, whether the database is there or not.
 
     From the process that is its predecessor it takes over the socket, with whoever has not been accepted yet.
-    `started` is given who says what is wrong. Raises OSError, and ValueError for a certificate that cannot be used.
+    `started` is given who says what is wrong, `limited` who takes other limits while it runs. Raises OSError, and
+    ValueError for a certificate that cannot be used.
     """
     async with exporting(settings.traces, "filament-registry"):
-        await _serve(settings, stop, predecessor, started)
+        await _serve(settings, stop, predecessor, started, limited)
 
 
 async def _serve(
@@ -250,6 +256,7 @@ async def _serve(
     stop: asyncio.Event,
     predecessor: int | None,
     started: Callable[[Unready], None] | None,
+    limited: Callable[[Limit], None] | None,
 ) -> None:
     inheritance = None if predecessor is None else await asyncio.to_thread(inherit, predecessor)
     inherited = [] if inheritance is None else inheritance.listening(KIND)
@@ -279,6 +286,8 @@ async def _serve(
         log.info("the registry listens on %s:%d", settings.listen, sockets[0].getsockname()[1])
         if started is not None:
             started(upkeep.unready)
+        if limited is not None:
+            limited(runner.app[CALLERS].limit)
         for task in tasks:
             task.add_done_callback(lambda _: stop.set())  # A registry nobody keeps up ends, and is started again.
         async with legacy.offered():

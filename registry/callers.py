@@ -34,11 +34,15 @@ class Callers:
         self._asks_for_certificates = bool(settings.client_ca)
         self._fronts = networks_from(settings.trusted_proxies)
         self._limits = Limits(fronts=self._fronts)
-        self._limits.limit(client=settings.client_rate, prefix=0, enterprise=0, exempt=settings.unlimited_clients)
+        self.limit(settings)
         self._by_scheme: Mapping[str, Callable[[web.Request, str], Awaitable[Administrator | None]]] = {
             "basic": self._by_password,
             "handle": handle.administrator,
         }
+
+    def limit(self, settings: RegistrySettings) -> None:
+        """The limits of these settings from now on."""
+        self._limits.limit(client=settings.client_rate, prefix=0, enterprise=0, exempt=settings.unlimited_clients)
 
     def count(self, request: web.Request) -> None:
         """Counts a request for whoever was known by what it shows, or for its address. Raises TooManyRequests."""

@@ -30,6 +30,8 @@ LIVE: Final = frozenset(
         "limits.prefix_rate",
         "limits.enterprise_rate",
         "limits.unlimited_clients",
+        "registry.client_rate",
+        "registry.unlimited_clients",
         "resolver.miss_queue",
         "resolver.miss_deadline",
         "resolver.overload_wait",

@@ -81,9 +81,13 @@ async def _resolver(settings: Settings, orders: Mapping[str, Any], stop: asyncio
 
 
 async def _registry(settings: Settings, orders: Mapping[str, Any], stop: asyncio.Event, post: Post) -> None:
-    from registry.api import serve
+    from registry.api import Limit, serve
 
-    await serve(settings.registry, stop, predecessor=orders.get("predecessor"), started=post.started)
+    def limited(limit: Limit) -> None:
+        post.apply = lambda settings: limit(settings.registry)
+
+    predecessor = orders.get("predecessor")
+    await serve(settings.registry, stop, predecessor=predecessor, started=post.started, limited=limited)
 
 
 PROGRAMS: Final[Mapping[str, Callable[[Settings, Mapping[str, Any], asyncio.Event, Post], Awaitable[None]]]] = {

@@ -56,6 +56,23 @@ async def test_what_is_changed_in_the_file_takes_effect_and_no_process_ends(data
         assert node.pid_of("worker 1") == worker
 
 
+async def test_limits_of_the_registrys_interface_are_read_again(database_dsn, tmp_path):
+    file = tmp_path / "node.toml"
+    file.write_text("")
+    line = [word for word in arguments(database_dsn, tmp_path / "data", workers=1) if word != "up"]
+    with RunningNode("up", "--config", str(file), *line) as node:
+        node.ready()
+        port = node.hear(r"the registry listens on 127\.0\.0\.1:(\d+)")[1]
+        url = f"http://127.0.0.1:{port}/api/enterprises"
+        assert {ask(url)[0] for _ in range(10)} == {403}
+        file.write_text("[registry]\nclient_rate = 1\nunlimited_clients = []\n")
+        assert "registry.client_rate" in filament("reload", "--config", str(file), *line).stderr
+        until(lambda: ask(url)[0] == 429, "the limit")
+        file.write_text("")
+        filament("reload", "--config", str(file), *line)
+        until(lambda: {ask(url)[0] for _ in range(10)} == {403}, "the end of the limit")
+
+
 def data_made(data):
     data.mkdir()
     return data
