@@ -5,21 +5,28 @@ names that it keeps and names that it does not, over HTTP and UDP. Then it is as
 whether answers come or not (bench/load.c), and good clients (bench/calm.py) ask for kept names meanwhile and after.
 Printed: right answers a second of each kind, what was refused (503, 429, code 3), lost and wrong, the good clients'
 99th percentile before, during and after, seconds until it is back within three times that of before, and how often the
-node said that it was overloaded. Node and everybody else have a core each, where there are two. Not measured: networks,
-several workers; what the generator could not even send is told apart (`not_sent`).
+node said that it was overloaded. Node and everybody else have a core each, where there are two. A generator on such a
+machine cannot send ten times what a whole node answers, so the node is made smaller: its connections to the Postgres
+that is started here stand still for six sevenths of the time (`database`), as on a disk that cannot keep up. Not
+measured: networks, several workers; what the generator could not even send is told apart (`not_sent`).
 """
 
 import argparse
 import asyncio
+import contextlib
 import json
+import os
+import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any, Final
 
+import asyncpg
 import uvloop
 
 from bench.books import a_book
@@ -37,6 +44,10 @@ KINDS: Final = ("kept, HTTP", "not kept, HTTP", "kept, UDP", "not kept, UDP")
 MIX: Final = (0, 0, 1, 2, 0, 3, 2, 1)  # Of eight requests three are for what nobody asked for before.
 BUSY: Final = ("3", "429", "503")
 SHOWN: Final = ("filament_overloads_total", "filament_overload_refusals_total", "filament_reads_total")
+
+# Seconds for which the database stands still, longer than a node lets names wait (`overload_wait`), and works.
+STANDING, WORKING = 0.6, 0.1
+READERS: Final = "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'filament resolver%'"
 
 Figures = dict[str, Any]
 
@@ -85,16 +96,52 @@ async def run(seconds: float, times: float, dsn: str) -> Figures:
         directory = Path(made)
         async with a_book(NAMES, dsn) as (address, names), a_node(address, directory) as node:
             pin(node.process.pid, OURS)
+            slow = (
+                contextlib.nullcontext() if dsn else slowed(address)
+            )  # Those of another machine are not ours to stop.
             (directory / "names.json").write_text(json.dumps(names), "utf-8")
             pool = write_pool(directory / "pool", requests(names))
             await ask_all(node.port, names)
-            servers = (node.process.pid,)
-            most = await measure(Plan(pool, targets(node), seconds=max(1.0, seconds / 4), core=THEIRS, servers=servers))
-            good = await GoodClients.start(node, directory / "names.json")
-            try:
-                return {"capacity": round(most.rate), **await _overload(node, good, pool, seconds, times * most.rate)}
-            finally:
-                await good.end()
+            plan = Plan(pool, targets(node), seconds=max(1.0, seconds / 4), core=THEIRS, servers=(node.process.pid,))
+            async with slow:
+                most = await measure(plan)
+                good = await GoodClients.start(node, directory / "names.json")
+                try:
+                    figures = await _overload(node, good, pool, seconds, times * most.rate)
+                finally:
+                    await good.end()
+            database = "as it was given" if dsn else f"stands still for {STANDING} s of {STANDING + WORKING:.1f} s"
+            return {"database": database, "capacity": round(most.rate), **figures}
+
+
+@asynccontextmanager
+async def slowed(dsn: str) -> AsyncIterator[None]:
+    """The connections of resolvers to a database of this machine work for a part of the time only."""
+    connection = await asyncpg.connect(dsn)
+    pulse = asyncio.create_task(_pulse(connection))
+    try:
+        yield
+    finally:
+        pulse.cancel()
+        await asyncio.wait({pulse})
+        await connection.close()
+
+
+async def _pulse(connection: asyncpg.Connection) -> None:
+    while True:
+        readers = [row["pid"] for row in await connection.fetch(READERS)]
+        try:
+            _signal(readers, signal.SIGSTOP)
+            await asyncio.sleep(STANDING)
+        finally:
+            _signal(readers, signal.SIGCONT)
+        await asyncio.sleep(WORKING)
+
+
+def _signal(processes: list[int], number: signal.Signals) -> None:
+    for process in processes:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, number)
 
 
 async def _overload(node: BenchNode, good: GoodClients, pool: Path, seconds: float, rate: float) -> Figures:
