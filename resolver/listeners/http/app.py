@@ -27,7 +27,7 @@ from resolver.listeners.http.authorization import BASIC_CHALLENGE, Authorization
 from resolver.listeners.http.connection import Connection
 from resolver.listeners.http.elsewhere import leads_on
 from resolver.listeners.http.freshness import Freshness
-from resolver.listeners.http.link_answers import opening_headers
+from resolver.listeners.http.link_answers import OPEN_HEADERS, opening_headers
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.http.ready import ReadyAnswers
 from resolver.listeners.http.ready_connection import ReadyConnection
@@ -42,6 +42,7 @@ from resolver.tally import Protocol, Tally
 log = logging.getLogger(__name__)
 
 API: Final = "/api/"
+REFUSED: Final = 400  # The first status of those that refuse.
 CROWDED_OUT: Final = 64  # The longest idle connections, which give way together when there are too many.
 
 
@@ -84,8 +85,12 @@ class Dispatcher:
         except Exception:
             log.exception("a request for %r met a fault of ours", path[:200])
             response = refusal(request, HandleError("server.error"))
-        if "Origin" in request.headers and path.startswith(API):
-            open_to_scripts(request, response)
+        if path.startswith(API):
+            if "Origin" in request.headers:
+                open_to_scripts(request, response)
+        elif response.status >= REFUSED:
+            # Why a link leads nowhere is for the page that asked to read, as the link would have been.
+            response.headers.update(OPEN_HEADERS)
         response.headers.setdefault("Server", SERVER)
         if self.retiring:
             response.force_close()
