@@ -65,8 +65,8 @@ class Outcome:
     kind: str
     seconds_without_writes: float = 0.0
     writes: int = 0
-    writes_failed: int = 0  # Answered with anything but success, or not at all; which is in `failures`.
-    failures: dict[str, int] = field(default_factory=dict)
+    writes_failed: int = 0  # Answered with anything but success, or not at all.
+    failures: dict[str, int] = field(default_factory=dict)  # How often each was heard instead of an answer.
     kept_reads: int = 0
     kept_reads_failed: int = 0
     other_reads: int = 0
@@ -76,6 +76,9 @@ class Outcome:
     lost_writes: int = 0
     seconds_until_whole: float = 0.0  # From the end of the load until the former leader follows again.
     unfinished: str = ""  # Why it is no measurement.
+
+    def fail(self, heard: str) -> None:
+        self.failures[heard] = self.failures.get(heard, 0) + 1
 
 
 @dataclass(slots=True)
@@ -149,20 +152,22 @@ class Load:
             async with sending as response:
                 if response.status in OK:
                     return True
-                failure = str(response.status)
+                self.outcome.fail(f"write: {response.status}")
         except (aiohttp.ClientError, TimeoutError) as error:
-            failure = type(error).__name__
-        self.outcome.failures[failure] = self.outcome.failures.get(failure, 0) + 1
+            self.outcome.fail(f"write: {type(error).__name__}")
         return False
 
     async def _value(self, session: aiohttp.ClientSession, handle: str) -> int | None:
         """The number that a handle holds, 0 for one without; None when it is not answered."""
         try:
             async with session.get(f"{self.url}/api/handles/{handle}") as response:
+                body = orjson.loads(await response.read())
                 if response.status not in OK:
+                    self.outcome.fail(f"read: {response.status} {body.get('message', '')}")
                     return None
-                values = orjson.loads(await response.read()).get("values", ())
-        except (aiohttp.ClientError, TimeoutError):
+                values = body.get("values", ())
+        except (aiohttp.ClientError, TimeoutError) as error:
+            self.outcome.fail(f"read: {type(error).__name__}")
             return None
         return next((int(one["data"]["value"]) for one in values if one["type"] == "DESC"), 0)
 

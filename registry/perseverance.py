@@ -60,20 +60,27 @@ class Perseverance:
 
     async def make(self, write: Callable[[], Awaitable[Made]], *, is_safe: bool = False) -> Made:
         """Makes a write, again where its server was lost before anything was in the book; one that `is_safe` to be made
-        twice, whatever is. What is written outside of `Store.transaction` must say the same when it is made twice."""
-        if not self._patience:
-            return await write()
+        twice, whatever is; within another it is a part of that. What is written outside of `Store.transaction` must
+        say the same when it is made twice."""
         with noting() as noted:
+            if not self._patience or noted.until:
+                return await write()
             noted.until = monotonic() + self._patience
-            while True:
-                try:
-                    return await write()
-                except LOST as lost:
-                    if (noted.is_final and not is_safe) or not self._may_wait(noted):
-                        raise
-                    log.debug("a write waits for another primary: %r", lost)
-                await self._pause()
-                noted.begin()
+            try:
+                return await self._make(write, noted, is_safe=is_safe)
+            finally:
+                noted.until = 0.0
+
+    async def _make(self, write: Callable[[], Awaitable[Made]], noted: Noted, *, is_safe: bool) -> Made:
+        while True:
+            try:
+                return await write()
+            except LOST as lost:
+                if (noted.is_final and not is_safe) or not self._may_wait(noted):
+                    raise
+                log.debug("a write waits for another primary: %r", lost)
+            await self._pause()
+            noted.begin()
 
     async def is_committed(self, noted: Noted, connect: Connect) -> bool:
         """Whether a transaction is in the book whose COMMIT was sent; False, too, when that cannot be found out."""

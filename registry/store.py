@@ -80,7 +80,8 @@ SELECT p.prefix_id, coalesce(sum(c.registered), 0)::bigint AS registered
 FROM prefix AS p LEFT JOIN handle_count AS c USING (prefix_id) GROUP BY p.prefix_id
 """
 # Seconds for the primary where another server is read from: without it, the table of prefixes is read there, too.
-PRIMARY_PATIENCE: Final = 2.0
+# Names that wait for another server to be read from wait for this, too, and no longer than miss_deadline.
+PRIMARY_PATIENCE: Final = 0.5
 
 
 class Store:

@@ -13,6 +13,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import islice, takewhile
+from math import inf
 from time import monotonic
 from typing import Final
 
@@ -22,6 +23,7 @@ from registry.database import DATABASE_AWAY
 from registry.errors import HandleError, ServerBusy
 from registry.handle import HandleKey
 from registry.packing import PackedRecord
+from registry.perseverance import LOST
 from registry.start_errors import SchemaMismatch
 from registry.store import Store
 from registry.waiting import turn
@@ -68,8 +70,10 @@ class Misses:
         queue: int,
         deadline: float,
         overload: Overload | None = None,
+        goes_over: bool = False,
     ) -> None:
-        """In `overload` only what a connection is free for is read; without one there never is any."""
+        """In `overload` only what a connection is free for is read; without one there never is any. With `goes_over`
+        there are other servers to read from, for which names wait until their deadline."""
         self.fault = "database"  # Why nothing can be read: "", "database" or "schema".
         self.fault_detail = ""
         self._store = store
@@ -91,6 +95,8 @@ class Misses:
         self._tasks: set[asyncio.Task[None]] = set()
         self._starting = False
         self._lost = asyncio.Event()
+        self._goes_over = goes_over
+        self._lost_at = -inf
         self._timer: asyncio.TimerHandle | None = None
 
     def deliver_to(self, learn: Learn) -> None:
@@ -158,6 +164,7 @@ class Misses:
                 await self._reach()
                 self._lost.clear()
                 self.fault = ""
+                self._start_soon()
                 await self._lost.wait()
         finally:
             self.fault = "database"
@@ -184,7 +191,7 @@ class Misses:
             pause = min(pause * 2, LAST_PROBE)
 
     def _enqueue(self, key: HandleKey) -> _Flight:
-        if self.fault:
+        if self.fault and not self._may_go_over():
             raise ServerBusy("server.busy")
         flight = self._waiting.get(key)
         if flight is None:
@@ -248,7 +255,7 @@ class Misses:
 
     def _start(self) -> None:
         self._starting = False
-        while self._free and self._waiting:
+        while self._free and self._waiting and not self.fault:
             flights = list(islice(self._waiting.values(), MAX_BATCH))
             for flight in flights:
                 del self._waiting[flight.key]
@@ -272,6 +279,9 @@ class Misses:
                 self._measure(monotonic() - begun)
         except DATABASE_AWAY as away:
             self._lose(away)
+            if isinstance(away, LOST) and self._may_go_over():
+                self._wait_on(flights)
+                flights = []
         except Exception:  # The task ends here, and those who asked must hear of it.
             log.exception("reading %s handles failed", len(flights))
             refusal = _failed
@@ -307,9 +317,26 @@ class Misses:
     def _lose(self, away: BaseException) -> None:
         """One failed read tells for all: nobody else waits for a time-out of his own."""
         log.warning("the database is away: %r", away)
+        if not self.fault:
+            self._lost_at = monotonic()
         self.fault = "database"
         self._lost.set()
-        self._refuse_waiting()
+        if not self._may_go_over():
+            self._refuse_waiting()
+
+    def _may_go_over(self) -> bool:
+        return self._goes_over and self.fault == "database" and monotonic() - self._lost_at < self._deadline
+
+    def _wait_on(self, flights: list[_Flight]) -> None:
+        """Has names read from the next server; they are older than all that wait."""
+        for flight in flights:
+            if self._reading.get(flight.key) is flight:
+                del self._reading[flight.key]
+            if (younger := self._waiting.pop(flight.key, None)) is not None:
+                flight.askers += younger.askers
+        self._waiting = {flight.key: flight for flight in flights} | self._waiting
+        if self._timer is None:
+            self._watch_deadline(flights[0].begun + self._deadline)
 
     def _refuse_waiting(self) -> None:
         waiting = list(self._waiting.values())

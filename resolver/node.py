@@ -26,6 +26,7 @@ from registry.nearest import nearest_of
 from registry.port import Port, listen
 from registry.registration import Registration
 from registry.sessions import Sessions
+from registry.setting_rules import hosts_of
 from registry.signing import Signer
 from registry.sources import networks_from
 from registry.spans import exporting
@@ -178,6 +179,7 @@ async def running(settings: Settings, *, worker: int = 0, predecessor: int | Non
             queue=ours.miss_queue,
             deadline=ours.miss_deadline,
             overload=Overload(ours.overload_wait),
+            goes_over=bool(hosts_of(settings.registry.nearest_dsn or settings.registry.dsn)),
         )
         resolver, reader = _resolution(settings, store, cache, misses, metrics)
         stack.push_async_callback(reader.close)

@@ -7,10 +7,8 @@ was committed. That of Patroni is judged in tests/judges/test_patroni.py.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 from time import monotonic
-from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
@@ -21,6 +19,7 @@ from registry.store import Store
 from registry.transaction import begin
 from registry.written import noting
 from tests.registry.books import PREFIX, URL, name, open_book
+from tests.registry.relays import Relay, a_relay
 from tests.resolver.http.lab import PREFIX as LAB_PREFIX
 from tests.resolver.http.lab import Client, basic, lab, using
 
@@ -32,74 +31,19 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_xid IS NOT NULL LIMIT 1
 """
 BETWEEN = 0.25  # Seconds: whoever is cut off can write until the next is.
-COMMIT = b"Q\0\0\0\x0cCOMMIT;\0"
 TIMEOUT = 30.0
 VALUES = [{"index": 1, "type": "URL", "data": "http://example.org/"}]
 
 
-class Relay:
-    """In front of Postgres on the loopback interface. Once armed, it ends the session of the next COMMIT."""
-
-    def __init__(self, dsn: str) -> None:
-        self._parts = urlsplit(dsn)
-        self._query = parse_qs(self._parts.query)
-        self._cuts: bool | None = None  # Whether the COMMIT that is waited for reaches the server.
-        self.port = 0
-
-    @property
-    def dsn(self) -> str:
-        """Two servers, both of which are this one."""
-        host = f"127.0.0.1:{self.port}"
-        return f"postgresql://{self._parts.netloc.rpartition('@')[0]}@{host},{host}{self._parts.path}"
-
-    def cut_at_commit(self, *, passes_on: bool) -> None:
-        self._cuts = passes_on
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        answering, asking = await self._connect()
-        back = asyncio.create_task(_copy(answering, writer))
-        try:
-            while octets := await reader.read(1 << 16):
-                if COMMIT in octets and self._cuts is not None:
-                    passes_on, self._cuts = self._cuts, None
-                    back.cancel()
-                    if passes_on:
-                        asking.write(octets)
-                        await answering.readuntil(b"COMMIT\0")
-                    return
-                asking.write(octets)
-        except ConnectionError:
-            pass  # Of a session that was ended.
-        finally:
-            back.cancel()
-            asking.close()
-            writer.close()
-
-    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        if "host" in self._query:
-            return await asyncio.open_unix_connection(f"{self._query['host'][0]}/.s.PGSQL.{self._query['port'][0]}")
-        return await asyncio.open_connection(self._parts.hostname, self._parts.port or 5432)
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(ConnectionError):
-        while octets := await reader.read(1 << 16):
-            writer.write(octets)
-    writer.close()
-
-
 @pytest.fixture
 async def relay(database_dsn: str) -> AsyncIterator[Relay]:
-    relay = Relay(database_dsn)
-    server = await asyncio.start_server(relay.serve, "127.0.0.1", 0)
-    relay.port = server.sockets[0].getsockname()[1]
-    yield relay
-    server.close()
+    async with a_relay(database_dsn) as relay:
+        yield relay
 
 
 @pytest.fixture
 async def book(relay: Relay) -> AsyncIterator[Store]:
-    async with open_book(relay.dsn) as store:
+    async with open_book(relay.dsn_with(relay)) as store:
         yield store
 
 
@@ -234,7 +178,7 @@ async def test_no_request_fails_and_none_is_made_twice_while_sessions_are_ended_
     relay: Relay, other: asyncpg.Connection, tmp_path: Path, is_named: bool
 ):
     names = [f"w{number}" for number in range(40)]
-    async with lab(relay.dsn, tmp_path, plain_authentication=True) as node:
+    async with lab(relay.dsn_with(relay), tmp_path, plain_authentication=True) as node:
 
         async def write(some: list[str]) -> list[int]:
             def send(client: Client) -> list[int]:

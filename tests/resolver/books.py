@@ -70,11 +70,12 @@ class Read:
 class Bench:
     """A resolver over a slow book."""
 
-    def __init__(self, *, readers: int = 1, queue: int = 100, deadline: float = 60.0) -> None:
+    def __init__(self, *, readers: int = 1, queue: int = 100, deadline: float = 60.0, goes_over: bool = False) -> None:
         self.book = SlowBook()
         self.metrics = Metrics()
         self.cache = Cache(1 << 20, 100, 300.0, 30.0)
-        self.misses = Misses(self.book, self.metrics, readers=readers, queue=queue, deadline=deadline)
+        limits = {"readers": readers, "queue": queue, "deadline": deadline}
+        self.misses = Misses(self.book, self.metrics, **limits, goes_over=goes_over)
         self.now = 1000.0
         self.resolver = Resolver(self.book, self.cache, self.misses, self.metrics, clock=lambda: self.now)
 

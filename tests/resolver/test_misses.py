@@ -325,3 +325,44 @@ async def test_whoever_gives_up_on_many_names_leaves_no_place_taken():
         again = ask_many(made, 1)
         (await made.book.next_read()).answer()
         assert await again == [MISSING]
+
+
+async def test_names_wait_for_the_next_server_where_there_is_one():
+    async with bench(goes_over=True) as made:
+        made.book.records[key("88.1/A")] = record("88.1/A")
+        made.book.open_error = ConnectionRefusedError()
+        made.book.tried.clear()
+        asked = made.ask("88.1/A")
+        lost = await made.book.next_read()
+        waiting = made.ask("88.1/B")
+        await turns()
+        lost.fail(ConnectionResetError())
+        await asyncio.wait_for(made.book.tried.wait(), DEADLINE)
+        again, late = made.ask("88.1/A"), made.ask("88.1/C")
+        await turns()
+        made.book.open_error = None
+        read = await made.book.next_read()
+        assert read.keys == [key("88.1/A"), key("88.1/B"), key("88.1/C")]
+        read.answer()
+        answers = await asyncio.gather(asked, again, waiting, late)
+        assert [answer.code for answer in answers[:2]] == [ResponseCode.SUCCESS] * 2
+        assert answers[2:] == [MISSING] * 2
+
+
+async def test_names_wait_for_the_next_server_no_longer_than_for_a_read():
+    async with bench(goes_over=True, deadline=0.2) as made:
+        made.book.open_error = ConnectionRefusedError()
+        asked = made.ask("88.1/A")
+        (await made.book.next_read()).fail(ConnectionResetError())
+        with pytest.raises(ServerBusy):
+            await asyncio.wait_for(asked, DEADLINE)
+        with pytest.raises(ServerBusy):
+            await asyncio.wait_for(made.ask("88.1/B"), DEADLINE)
+
+
+async def test_a_read_that_was_too_slow_is_not_made_again_at_another_server():
+    async with bench(goes_over=True) as made:
+        asked = made.ask("88.1/A")
+        (await made.book.next_read()).fail(TimeoutError())
+        with pytest.raises(ServerBusy):
+            await asyncio.wait_for(asked, DEADLINE)

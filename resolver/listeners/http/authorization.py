@@ -79,7 +79,8 @@ class Authorization:
 
         A token needs one of `scopes`: where none are named, `read` to look and `registry.write` for the rest.
         """
-        by = await self._found(request, *scopes)
+        perseverance = self._parts.resolver.store.perseverance
+        by = await perseverance.make(lambda: self._found(request, *scopes), is_safe=True)
         if by is not None:
             if "Authorization" in request.headers:
                 self._parts.metrics.tally.limits.vouch(digest_of(request.headers["Authorization"]))
