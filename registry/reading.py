@@ -57,7 +57,9 @@ class Reading:
         """Of these values what he may read, and where that is no more than everybody may, those; or what an audience
         would see. Raises as `readable` does for the view of others, and nothing else."""
         selected = tuple(values)
-        if audience is not None:
+        if audience == "public":
+            return tuple(value for value in selected if value.is_public)
+        if audience is not None:  # Refused also where all is public: else it would tell that there is more.
             return await self.readable(record, by, selected, audience)
         if all(value.is_public for value in selected):
             return selected

@@ -105,7 +105,7 @@ class Proxy:
             request[FOUND] = bool(readable.select(visit.indexes, visit.types))
             alias = asked if isinstance(answer, Followed) else ""
             name = str(record.handle) if alias else asked
-            return sight.sealed(await self._respond(visit, name, readable, alias))
+            return sight.sealed(await self._respond(visit, name, readable, alias, sight.whose))
         except (HandleNotFound, PrefixNotHomed) as missing:
             return await self._miss(language_of(request), asked, HandleKey(request[ASKED]), missing)
         except HandleError as error:
@@ -129,22 +129,24 @@ class Proxy:
         page = tombstone_page(asked, answer.tombstone, self._reader(language, path_of(asked)))
         return page_response(answer.status, page, language, staleness=self._resolver.staleness)
 
-    async def _respond(self, visit: Visit, name: str, readable: HandleRecord, alias: str) -> web.StreamResponse:
+    async def _respond(
+        self, visit: Visit, name: str, readable: HandleRecord, alias: str, whose: str
+    ) -> web.StreamResponse:
         """A redirect or a page of a record with the values that may be read; `alias` is what was asked for, where it
         stands for the handle of the record."""
         step = None if visit.wants_page else self._step(visit, readable.values)
         if step is not None and step.location is not None:
             return self._redirect(visit, step, step.location)
-        return await self._show(visit, name, readable, alias, unsafe=step is not None)
+        return await self._show(visit, name, readable, alias, whose, unsafe=step is not None)
 
     async def _show(
-        self, visit: Visit, name: str, record: HandleRecord, alias: str, *, unsafe: bool
+        self, visit: Visit, name: str, record: HandleRecord, alias: str, whose: str, *, unsafe: bool
     ) -> web.StreamResponse:
         """The page of a record with the values that may be read."""
         values = record.select(visit.indexes, visit.types)
         origin = await self._background.origin(record, values, visit.language) if self._background else Origin()
         freshness = Freshness(self._clock(), self._max_staleness, self._resolver.staleness)
-        page = RecordPage(name, values, record.version, origin, freshness, record.standing, unsafe, alias)
+        page = RecordPage(name, values, record.version, origin, freshness, record.standing, unsafe, alias, whose)
         shown = record_page(page, self._reader(visit.language, path_of(alias or name)))
         return page_response(200, shown, visit.language, staleness=freshness.staleness)
 

@@ -37,6 +37,11 @@ class Sight:
     def is_public(self) -> bool:
         return self.by is None
 
+    @property
+    def whose(self) -> str:
+        """An audience, "own", or nothing: everybody's."""
+        return "" if self.is_public else self.audience or "own"
+
     async def of(self, record: HandleRecord, values: Iterable[HandleValue] | None = None) -> Values:
         """What is seen of these values of a record, or of all. Raises InvalidAdministrator, InsufficientPermission for
         the view of others, and DATABASE_AWAY."""

@@ -17,6 +17,7 @@ from registry.rest import time_to_text
 from registry.standing import Standing, State
 from registry.template import Template
 from registry.value import HandleValue
+from registry.views import AUDIENCES
 from resolver.listeners.http.pages.attributes import TITLES, Attribute, Kind, attribute_of
 from resolver.listeners.http.pages.chain import Ways, referring, said, ways_in
 from resolver.listeners.http.pages.layout import Reader, name_parts, time_element
@@ -65,6 +66,7 @@ class RecordPage:
     standing: Standing | None = None
     unsafe: bool = False  # The registered address is none that visitors are sent to.
     alias: str = ""  # What was asked for, where it is another name of the handle.
+    whose: str = ""  # With whose eyes it is seen, where these are not everybody's.
 
 
 def record_page(page: RecordPage, reader: Reader) -> str:
@@ -73,6 +75,7 @@ def record_page(page: RecordPage, reader: Reader) -> str:
     prefix = page.handle.partition("/")[0]
     notes = [reader.note("record.stale", seconds=round(page.freshness.staleness))] if page.freshness.staleness else []
     notes += [reader.note("record.unsafe")] if page.unsafe else []
+    notes += [_eyes(page, reader)] if page.whose else []
     chain = (*said(values.links, prefix, reader), *referring(page.origin.referring, prefix, reader))
     linked = links_card(links_of(page.values), reader)
     facts = _facts(values, reader) if values.facts or not linked else ""
@@ -87,6 +90,17 @@ def record_page(page: RecordPage, reader: Reader) -> str:
         )
     )
     return reader.page(values.title or html.escape(page.handle), main, robots="noarchive")
+
+
+def _eyes(page: RecordPage, reader: Reader) -> str:
+    """With whose eyes the page is seen, and where others' are: everybody's for whoever sees with his own."""
+    address = reader.page_of(page.handle)
+    others = ["public"] if page.whose == "own" else [audience for audience in AUDIENCES if audience != page.whose]
+    links = " ".join(
+        f'<a href="{html.escape(f"{address}&as={audience}")}">{reader.say(f"record.as_{audience}")}</a>'
+        for audience in others
+    )
+    return f'<p class="note">{reader.say(f"record.seen_{page.whose}")} {links if address else ""}</p>'
 
 
 @dataclass(frozen=True, slots=True)
