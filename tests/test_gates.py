@@ -27,6 +27,10 @@ FULL_QUEUE = "resolver/test_misses.py::test_a_full_queue_refuses_at_once_and_ser
 BATCH = "resolver/test_misses.py::test_a_batch_waits_for_its_turn_no_longer_than_a_read_may_take"
 SLOW_READ = "resolver/test_misses.py::test_a_read_that_takes_too_long_is_given_up"
 PASSWORDS = "registry/test_people.py::test_a_flood_of_passwords_is_told_to_come_back"
+ELSEWHERE = (
+    "resolver/test_recursion.py::"
+    "test_a_batch_for_who_is_silent_ends_in_the_time_of_one_question_and_asks_for_so_many_at_a_time"
+)
 LOADS = ("MAX_LOADS, and one job", "statement_timeout of a chunk", "registry/test_bulk.py")
 PLACES = ("MAX_REQUESTS", "at once")
 GATES = {
@@ -57,6 +61,7 @@ GATES = {
     ),
     "resolver/listeners/http/label.py:_turn": Gate("MAX_WAITING", "label.PATIENCE", "resolver/http/test_label.py"),
     "resolver/listeners/http/batch.py:_places": Gate(*PLACES, "resolver/http/test_batch.py"),
+    "resolver/listeners/http/batch_elsewhere.py:_gate": Gate("MOST of a batch", "recursion.deadline", ELSEWHERE),
     "resolver/listeners/http/bundle.py:_places": Gate(*PLACES, "resolver/http/test_bundle.py"),
     "resolver/listeners/http/several.py:_places": Gate(*PLACES, "resolver/http/test_several.py"),
     "resolver/listeners/http/tree.py:_places": Gate(*PLACES, "resolver/http/test_tree.py"),
