@@ -105,6 +105,12 @@ RULES: Catalogue = {
         "belongs to it, both PEM",
         "证书 {file!r} 及其私钥无法使用（{reason}）：请提供相互匹配的 PEM 证书链与私钥",
     ),
+    "upstream-no-book": (
+        "the upstream {upstream} gives edges no records: it is an edge itself, or an older program. Name the servers "
+        "of the node that has the book in [edge] upstream",
+        "上游 {upstream} 不向边缘节点提供记录：它本身是边缘节点，或程序版本过旧。"
+        "请在 [edge] upstream 中填写持有数据库的节点",
+    ),
 }
 
 
@@ -133,4 +139,8 @@ class NoRoom(StartRefused):
 
 
 class CertificateRefused(StartRefused):
+    pass
+
+
+class UpstreamRefused(StartRefused):
     pass

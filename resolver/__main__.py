@@ -29,7 +29,7 @@ from resolver.listeners.status import Reason
 from resolver.listeners.status import create_app as create_status_app
 from resolver.logs import set_up
 from resolver.node import Node, running
-from resolver.preparation import prepare_nothing, refuse_unfit
+from resolver.preparation import prepare_nothing, refuse_unfit, refuse_upstream
 from resolver.reservation import PortTaken
 from resolver.settings import Settings, load
 from resolver.supervisor import Programs, Supervisor
@@ -98,7 +98,9 @@ async def _alone(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     refuse_unfit(settings)
-    if not settings.is_edge:
+    if settings.is_edge:
+        await refuse_upstream(settings)
+    else:
         await refuse_strange_book(settings.registry)
     async with running(settings) as node, _status(settings, node):
         leave_old_objects_alone()

@@ -9,6 +9,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 import asyncpg
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -20,8 +21,13 @@ from registry.identity import Tenure
 from registry.migrate import migrate
 from registry.settings import RegistrySettings
 from registry.start_checks import refuse_for_good, refuse_full_disk
+from registry.start_errors import UpstreamRefused
 from resolver.child import FIRST_DELAY, LAST_DELAY
+from resolver.client.servers import Server
+from resolver.edge.link import Link, NotSupported
 from resolver.settings import Settings
+
+UNREGISTERED: Final = b"0.NA/0.NONE"  # Asked of an upstream: that it is missing is an answer, too.
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +59,21 @@ def refuse_unfit(settings: Settings) -> None:
     ours = settings.resolver
     if ours.certificate:
         refuse_unusable(Path(ours.certificate), Path(ours.private_key))
+
+
+async def refuse_upstream(settings: Settings) -> None:
+    """Looks whether the upstream of an edge has the book: what an edge keeps is told to no other, since each would add
+    its own delay to how old an answer may be. One that is away is looked at by nobody. Raises UpstreamRefused."""
+    servers = [Server.from_text(text) for text in settings.edge.upstream]
+    link = Link(servers)
+    try:
+        await link.records([UNREGISTERED], "", settings.resolver.miss_deadline)
+    except NotSupported:
+        raise UpstreamRefused("upstream-no-book", upstream=", ".join(settings.edge.upstream)) from None
+    except OSError as error:  # TimeoutError is one.
+        log.warning("the upstream cannot be reached, the edge starts without it: %s", error)
+    finally:
+        await link.close()
 
 
 @asynccontextmanager

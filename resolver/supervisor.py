@@ -29,7 +29,7 @@ from resolver.listeners.status import Reason, create_app
 from resolver.logs import set_up
 from resolver.measurements import counted_together
 from resolver.own_postgres import POSTGRES, OwnPostgres
-from resolver.preparation import bring_schema_up_to_date, only_one, prepare_nothing, refuse_unfit
+from resolver.preparation import bring_schema_up_to_date, only_one, prepare_nothing, refuse_unfit, refuse_upstream
 from resolver.reloading import Reloaded, compare, merged, refused
 from resolver.renewal import renew
 from resolver.settings import Settings
@@ -126,7 +126,9 @@ class Supervisor:
     async def _start(self, stack: AsyncExitStack) -> None:
         await stack.enter_async_context(self._database())
         await self._prepare(self.settings, post=self._estate is None)
-        if not self.settings.is_edge:
+        if self.settings.is_edge:
+            await refuse_upstream(self.settings)
+        else:
             await refuse_strange_book(self.settings.registry)
         if self._programs.registry:
             await stack.enter_async_context(only_one(self.settings.registry))

@@ -31,6 +31,10 @@ _KEEP: Final = int(OpFlag.KEEP_CONNECTION | OpFlag.PUBLIC_ONLY)
 _CONTINUOUS: Final = int(OpFlag.CONTINUOUS)
 
 
+class NotSupported(ConnectionAbortedError):
+    """The upstream has no such operation."""
+
+
 class Link:
     """Connects when it is first needed, and again after a failure, to the next of its servers."""
 
@@ -93,6 +97,8 @@ class Link:
                     stream.feed(received)
                 if not isinstance(message, Message) or not answers(message, request):
                     raise self._broken("an answer to something else")
+                if message.response_code == ResponseCode.OPERATION_NOT_SUPPORTED:
+                    raise NotSupported(f"operation {request.op_code}")
                 if message.response_code != ResponseCode.SUCCESS:
                     raise self._broken(f"code {message.response_code}")
                 parts.append(message)

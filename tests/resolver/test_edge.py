@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import re
+import signal
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -26,6 +28,9 @@ from tests.resolver.edges import DEADLINE, Pair, paired, until
 from tests.resolver.edges import asked as ask_node
 from tests.resolver.http.lab import PREFIX, Client, basic
 from tests.resolver.native import CALLED_FOR, USUAL, named, request
+from tests.resolver.running_node import RunningNode, arguments
+from tests.resolver.running_node import ask as ask_url
+from tests.resolver.test_cli import filament
 
 TORTURE = 6.0  # Seconds.
 AUTHORITATIVE = int(OpFlag.AUTHORITATIVE)
@@ -123,6 +128,27 @@ async def test_what_is_not_for_everybody_and_what_is_written_is_done_at_the_upst
     assert types == ["HS_ADMIN", "HS_VLIST", "HS_PUBKEY"]
     own = await pair.ask(f"{PREFIX}/READ", flags=CALLED_FOR)
     assert own.response_code == ResponseCode.SUCCESS  # Nothing is hidden there.
+
+
+async def test_an_edge_is_started_answers_and_stops_by_command_and_is_no_upstream(pair: Pair, tmp_path: Path):
+    edge = pair.edge.settings.edge
+    given = {
+        "edge__upstream": f"127.0.0.1:{pair.upstream.native_port}",
+        "edge__address": edge.address,
+        "edge__registry": edge.registry,
+        "edge__token": edge.token,
+    }
+    with RunningNode(*arguments(None, tmp_path / "commanded", workers=1, **given)) as node:
+        url, _ = await asyncio.to_thread(node.ready)
+        status, body = await asyncio.to_thread(ask_url, f"{url}/api/handles/{PREFIX}/READ")
+        assert (status, body["responseCode"]) == (200, 1)
+        native = re.search(r"listening on port \d+, and (\d+)", node.hear("listening on port").string)[1]
+        further = arguments(None, tmp_path / "further", **given | {"edge__upstream": f"127.0.0.1:{native}"})
+        for language, reason in (("en", "is an edge itself"), ("zh", "它本身是边缘节点")):
+            refused = await asyncio.to_thread(filament, *further, "--lang", language, code=2)
+            assert reason in refused.stderr
+        node.signal(signal.SIGTERM)
+        assert await asyncio.to_thread(node.end) == 0
 
 
 async def test_an_edge_does_not_say_that_it_is_the_authority(pair: Pair):
