@@ -177,6 +177,7 @@ def main() -> None:
     parser.add_argument("--dsn", default="", help="an empty database; without one an embedded Postgres is started")
     asked = parser.parse_args()
     where = surroundings()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # in order: processes and databases are taken away
     figures = uvloop.run(run(asked.seconds, asked.times, asked.dsn))
     report = {"program": "overload", **where, "seconds": asked.seconds, "times": asked.times, **figures}
     print(json.dumps(report, ensure_ascii=False))

@@ -12,6 +12,7 @@ import argparse
 import asyncio
 import json
 import math
+import signal
 import statistics
 import sys
 import tempfile
@@ -157,6 +158,7 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="write the figures to bench/results")
     asked = parser.parse_args()
     where = surroundings()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # in order: processes and databases are taken away
     figures = uvloop.run(run(asked.seconds))
     report = {"program": "soak", **where, "seconds": asked.seconds, **figures}
     print(json.dumps(report, ensure_ascii=False))
