@@ -184,7 +184,7 @@ class Batch:
             return await self._registration.readable(record, by, values, audience)
 
         only_public, address = query.flag("publicOnly", by is None and audience is None), request.remote or ""
-        is_passed_on = only_public and not query.flag(DO_NOT_REFER, False)
+        is_passed_on = not query.flag(DO_NOT_REFER, False) and only_public
         recursion = self._recursion if self._recursion is not None and self._recursion.is_on else None
         return Selection(
             indexes,
