@@ -289,6 +289,10 @@ async def test_over_http_names_elsewhere_are_answered_with_who_answered(places: 
     assert [value["type"] for value in only.json["values"]] == ["URL"]
     assert (await get(f"/api/handles/{HERE}/A?doNotRefer=true")).json["responseCode"] == 301
     assert (await get("/api/handles/10.5/none")).status == 404
+    assert [name for _, name in places.top.asked] == ["10.5/none"]
+    for path in ("/api/handles/88.118.1/none", "/api/handles/88.118.1/none?auth=true", "/88.118.1/none"):
+        assert (await get(path)).status == 404
+    assert len(places.top.asked) == 1  # What a prefix of ours lacks, nobody else has.
     gone = await get(f"/{HERE}/A", Accept="text/html")
     assert (gone.status, gone.headers["Location"]) == (302, "http://example.org/e")
     for _ in range(4):

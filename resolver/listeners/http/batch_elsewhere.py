@@ -9,8 +9,9 @@ from typing import Final
 
 from registry.errors import HandleError, ResponseCode, ServerBusy
 from resolver.answer import Answer
+from resolver.listeners.http.elsewhere import may_be_elsewhere
 from resolver.recursion import Elsewhere, Question, Recursion
-from resolver.referral import is_prefix_handle, with_prefix
+from resolver.referral import with_prefix
 
 AT_ONCE: Final = 32  # Names of one batch: an eighth of what a node has under way for everybody (`MAX_FLIGHTS`).
 MOST: Final = 1000  # Names of one batch; there are ten thousand in it at most, and a batch is of one's own handles.
@@ -57,8 +58,4 @@ class PassedOn:
 
 
 def _leads_on(name: str, outcome: Answer | HandleError) -> bool:
-    """Whether another node may know of a name."""
-    if not isinstance(outcome, Answer) or outcome.registered or outcome.tombstone is not None:
-        return False
-    is_foreign = outcome.code == ResponseCode.SERVER_NOT_RESPONSIBLE
-    return is_foreign or is_prefix_handle(with_prefix(name.encode(errors="replace")))
+    return isinstance(outcome, Answer) and may_be_elsewhere(name.encode(errors="replace"), outcome)

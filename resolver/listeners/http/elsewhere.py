@@ -36,6 +36,13 @@ def leads_on(parts: Parts) -> Callable[[HandleKey], bool]:
     return may if parts.recursion is not None and parts.recursion.is_on else lambda _: False
 
 
+def may_be_elsewhere(name: bytes, answer: Answer) -> bool:
+    """Whether another node may know of a name of which this answer says that nothing is here."""
+    if answer.registered or answer.tombstone is not None:
+        return False
+    return answer.code == ResponseCode.SERVER_NOT_RESPONSIBLE or is_prefix_handle(with_prefix(name))
+
+
 def form_of(asked: str, elsewhere: Elsewhere, indexes: Collection[int], types: Collection[str]) -> dict[str, Any]:
     """What another node says of a name, in JSON."""
     values = select(elsewhere.values, indexes, types)
@@ -77,7 +84,7 @@ class OtherNodes:
         return found(elsewhere.packed(asked), 0)
 
     async def _ask(self, request: web.Request, name: bytes, answer: Answer) -> Elsewhere | None:
-        if self._recursion is None or not self._recursion.is_on or answer.tombstone is not None or answer.registered:
+        if self._recursion is None or not self._recursion.is_on or not may_be_elsewhere(name, answer):
             return None
         elsewhere = await self._recursion.resolve(Question(with_prefix(name), request.remote or ""))
         if elsewhere is None or elsewhere.code == ResponseCode.SERVER_NOT_RESPONSIBLE:
