@@ -21,8 +21,9 @@ MAX_WAITING: Final = 1000
 # A standby: it can be read, and neither be written nor asked for challenges and sessions, which are not logged.
 READ_ONLY = (asyncpg.ReadOnlySQLTransactionError, asyncpg.FeatureNotSupportedError)
 
-# What a server says whose machine fails it: no room on its disk, no memory, a disk that cannot be read or written.
-MACHINE_FAILS = (asyncpg.InsufficientResourcesError, asyncpg.PostgresSystemError)
+# What a server says whose machine fails it: no room on its disk, no memory, a disk that cannot be read or written; of
+# a file system that became read-only it says that it has no privilege.
+MACHINE_FAILS = (asyncpg.InsufficientResourcesError, asyncpg.PostgresSystemError, asyncpg.InsufficientPrivilegeError)
 
 # Transactions that the server gave up, so that nothing of them was done: of two that waited for each other, more often
 # than a load tries a chunk again, or one that said nothing for too long, on a machine that has no time for us.

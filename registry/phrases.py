@@ -23,6 +23,7 @@ CHINESE: Final = {
     "Invalid value …": "{0} 不是可选的值",
     # Presence, counts and bounds.
     "is missing": "缺少",
+    "is not taken from an archive": "不从归档中导入",
     "is empty": "为空",
     "is there twice": "重复出现",
     "… is there twice": "{0} 重复出现",

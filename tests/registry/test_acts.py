@@ -56,6 +56,7 @@ STEPS: list[tuple[str, str, str, dict[str, str], Any, str]] = [
     (ENTERPRISE, "POST /api/webhooks/{webhook}/replay", "", {"webhook": "1"}, {}, "webhook.replayed"),
     (ENTERPRISE, "DELETE /api/webhooks/{webhook}", "", {"webhook": "1"}, None, "webhook.removed"),
     (ENTERPRISE, "PUT /api/views", "?prefix=88.168.2", {}, {"partners": [], "views": []}, "views.said"),
+    (OPERATOR, "POST /api/purge", "", {}, {"handles": [CAKE]}, "cache.purged"),
     (OPERATOR, "POST /api/enterprises/{enterprise}/{step}", "", {"enterprise": "3", "step": "leave"}, WHY,
      "enterprise.leave"),
     (OPERATOR, "POST /api/recycled/{prefix}", "", {"prefix": "88.168.3"}, WHY, "enterprise.recycle"),

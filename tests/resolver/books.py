@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 
 from registry.handle import Handle, HandleKey, fold_whole
 from registry.packing import PackedRecord, pack
+from registry.perseverance import Perseverance
 from registry.prefix import Prefix, PrefixTable
 from registry.store import Store
 from registry.value import HandleValue
@@ -30,6 +31,7 @@ class SlowBook:
 
     def __init__(self) -> None:
         self.key_of = fold_whole
+        self.perseverance = Perseverance("")
         self.prefixes = PrefixTable([Prefix(1, b"88.1", "88.1", True)])
         self.records: dict[HandleKey, PackedRecord] = {}
         self.reads: asyncio.Queue[Read] = asyncio.Queue()

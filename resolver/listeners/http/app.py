@@ -23,7 +23,7 @@ from registry.routes import Route, Router, raw_path
 from registry.spans import are_wanted, asked_by
 from registry.tokens import INVALID_TOKEN
 from resolver.listeners.http.asking import ALLOWANCE
-from resolver.listeners.http.authorization import BASIC_CHALLENGE, Authorization
+from resolver.listeners.http.authorization import BASIC_CHALLENGE, READING, Authorization
 from resolver.listeners.http.connection import Connection
 from resolver.listeners.http.elsewhere import leads_on
 from resolver.listeners.http.freshness import Freshness
@@ -143,8 +143,9 @@ class Dispatcher:
         if self._elsewhere is not None:
             return refusal(request, self._elsewhere())  # Nobody is known to a node that has no book.
         if not self._authorization.is_private(request):
-            hidden = AuthenticationNeeded("authentication.plain_http")
-            response = refusal(request, hidden if error.rule == "authentication.needed" else error)
+            if error.rule == "authentication.needed" and request.method not in READING:
+                error = AuthenticationNeeded("authentication.plain_http")
+            response = refusal(request, error)
             response.set_status(403)  # Over plain HTTP there is nothing that the client could do about it.
             return response
         try:

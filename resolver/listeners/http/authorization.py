@@ -79,6 +79,8 @@ class Authorization:
 
         A token needs one of `scopes`: where none are named, `read` to look and `registry.write` for the rest.
         """
+        if self.is_anonymous(request) or not self.is_private(request):
+            return None
         perseverance = self._parts.resolver.store.perseverance
         by = await perseverance.make(lambda: self._found(request, *scopes), is_safe=True)
         if by is not None:
@@ -88,8 +90,6 @@ class Authorization:
         return by
 
     async def _found(self, request: web.Request, *scopes: Scope) -> Administrator | None:
-        if self.is_anonymous(request) or not self.is_private(request):
-            return None
         scheme, _, rest = request.headers.get("Authorization", "").strip().partition(" ")
         if scheme.lower() == SCHEME:
             needed: tuple[Scope, ...] = scopes or (("read",) if request.method in READING else ("registry.write",))
