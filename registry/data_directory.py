@@ -128,8 +128,10 @@ class DataDirectory:
             log.warning("stopping the Postgres (process %s) that outlived its node", pid)
             self._stop(pid, binaries, account)
         elif _is_alive(pid):
-            # In a container the same small numbers come again, and Postgres would take the stranger for itself.
+            # In a container the same small numbers come again, and Postgres would take the stranger for itself; or
+            # nobody has heard yet that it ended. Its socket's lock has the same number.
             (self.cluster / "postmaster.pid").unlink()
+            _remove_socket(self.path / "run")
         if len(words) > 4 and Path(words[4]) != self._short:
             _remove_short(Path(words[4]))
 
@@ -194,7 +196,11 @@ def _remove_short(directory: Path) -> None:
     """One that a killed supervisor had made; its socket's names go, anything else in it stays and keeps it."""
     if not directory.name.startswith("filament-"):
         return
-    for name in (f".s.PGSQL.{PORT}", f".s.PGSQL.{PORT}.lock"):
-        (directory / name).unlink(missing_ok=True)
+    _remove_socket(directory)
     with contextlib.suppress(OSError):
         directory.rmdir()
+
+
+def _remove_socket(directory: Path) -> None:
+    for name in (f".s.PGSQL.{PORT}", f".s.PGSQL.{PORT}.lock"):
+        (directory / name).unlink(missing_ok=True)

@@ -206,7 +206,8 @@ async def test_a_server_that_outlived_its_node_is_stopped_and_its_data_kept(node
 
 async def test_a_number_left_in_the_lock_file_that_now_names_another_process_is_no_obstacle(node):
     stranger = node / "cluster" / "postmaster.pid"
-    stranger.write_text(f"{os.getpid()}\n{node / 'cluster'}\n0\n5432\n/nowhere\n\n0 0\nready\n")
+    stranger.write_text(left := f"{os.getpid()}\n{node / 'cluster'}\n0\n5432\n{node / 'run'}\n\n0 0\nready\n")
+    (node / "run" / ".s.PGSQL.5432.lock").write_text(left)
     async with server_of(node) as server:
         assert await execute(server, "SELECT 1") == 1
 
