@@ -21,6 +21,7 @@ ANEW: Final = int(OpFlag.AUTHORITATIVE)
 BUSY: Final = frozenset({429, 503})
 SUCCESS, SERVER_BUSY = 1, 3  # Response codes of the native protocol.
 _RESPONSE_CODE: Final = slice(ENVELOPE + 4, ENVELOPE + 8)
+_OP_FLAGS: Final = slice(ENVELOPE + 8, ENVELOPE + 12)
 _REQUEST_ID: Final = slice(8, 12)
 _SEQUENCE: Final = slice(12, 16)
 
@@ -169,4 +170,6 @@ def _outcome(answer: bytes, name: str) -> Outcome:
     code = int.from_bytes(answer[_RESPONSE_CODE], "big")
     if code == SERVER_BUSY:
         return Outcome.REFUSED
-    return Outcome.ANSWERED if code == SUCCESS and name.encode() in answer else Outcome.WRONG
+    if code != SUCCESS or name.encode() not in answer:
+        return Outcome.WRONG
+    return Outcome.ANSWERED if int.from_bytes(answer[_OP_FLAGS], "big") & ANEW else Outcome.OLD

@@ -110,6 +110,8 @@ class Queries:
         if only_public:
             request = request._replace(op_flags=request.op_flags | PUBLIC_ONLY)
         reply = self._at_once(request, query, answer)
+        if reply is not None and request.op_flags & AUTHORITATIVE and self._resolver.staleness_anew:
+            reply = replace(reply, flags=reply.flags & ~AUTHORITATIVE)  # It may be old: nobody vouches for it.
         record = answer.record
         if record is None:
             return reply or await self._lead_on(request, query, answer.code, asker)

@@ -69,6 +69,11 @@ class Resolver:
         silence = self._clock() - self._heard_at
         return silence if self._max_staleness < silence < FOREVER else 0.0
 
+    @property
+    def staleness_anew(self) -> float:
+        """The same of what is read anew, which is old where the server that is read from is behind the primary."""
+        return self.staleness if self.store.nearest.is_apart else 0.0
+
     def peek(self, key: HandleKey) -> Answer | None:
         """The answer, when none has to be waited for."""
         counts = self._metrics.counts

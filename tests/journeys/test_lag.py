@@ -1,10 +1,13 @@
-"""A node that reads from a standby which no longer hears its primary: it says that its answers may be old."""
+"""A node that reads from a standby which no longer hears its primary: it says that its answers may be old, kept ones
+and those that it reads anew."""
 
 import asyncio
 
 import asyncpg
 
+from bench.askers import Outcome, TcpAsker
 from registry.migrate import migrate
+from resolver.node import Node
 from tests.journeys.servers import a_server, a_standby
 from tests.resolver.http.lab import PREFIX, TIMEOUT, Client, lab
 
@@ -17,31 +20,39 @@ async def test_answers_of_a_standby_that_is_behind_are_marked_until_it_is_level_
             lab(primary.dsn, tmp_path, nearest_dsn=standby.dsn, max_staleness=0.5) as node,
         ):
             async with asyncio.timeout(TIMEOUT):
-                await marked(node.port, marked_old=False)
+                await marked(node, marked_old=False)
                 reader = await asyncpg.connect(standby.dsn)
                 writer = await asyncpg.connect(primary.dsn)
                 try:
                     await reader.execute("SELECT pg_wal_replay_pause()")
                     await writer.execute("UPDATE prefix SET prefix = prefix")
-                    await marked(node.port, marked_old=True)
+                    await marked(node, marked_old=True)
                     await reader.execute("SELECT pg_wal_replay_resume()")
-                    await marked(node.port, marked_old=False)
+                    await marked(node, marked_old=False)
                 finally:
                     await reader.close()
                     await writer.close()
 
 
-async def marked(port: int, *, marked_old: bool) -> None:
-    """Returns when an answer is marked as one that may be old, or is not; it is given in any case."""
+async def marked(node: Node, *, marked_old: bool) -> None:
+    """Returns when all answers are marked as ones that may be old, kept or read anew, or none is; they are given in
+    any case."""
+    port = node.port
 
-    def look() -> bool:
+    def look() -> set[bool]:
         client = Client(port)
+        path = f"/api/handles/{PREFIX}/READ"
         try:
-            answer = client.ask("GET", f"/api/handles/{PREFIX}/READ")
+            answers = [client.ask("GET", path), client.ask("GET", f"{path}?auth=true")]
+            answers.append(client.ask("POST", "/api/resolve?auth=true", [f"{PREFIX}/READ"]))
         finally:
             client.close()
-        assert answer.status == 200
-        return "110" in (answer.headers["Warning"] or "")
+        assert [answer.status for answer in answers] == [200] * 3
+        return {"110" in (answer.headers["Warning"] or "") for answer in answers}
 
-    while await asyncio.to_thread(look) is not marked_old:  # noqa: ASYNC110  # what a client is told
+    while await asyncio.to_thread(look) != {marked_old}:  # noqa: ASYNC110  # what a client is told
         await asyncio.sleep(0.05)
+    asker = TcpAsker("127.0.0.1", node.native_port, anew=True)
+    outcome, _ = await asker.ask(f"{PREFIX}/READ")
+    asker.end()
+    assert outcome is (Outcome.OLD if marked_old else Outcome.ANSWERED)

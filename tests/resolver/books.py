@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from registry.handle import Handle, HandleKey, fold_whole
+from registry.nearest import nearest_of
 from registry.packing import PackedRecord, pack
 from registry.perseverance import Perseverance
 from registry.prefix import Prefix, PrefixTable
+from registry.settings import RegistrySettings
 from registry.store import Store
 from registry.value import HandleValue
 from resolver.cache import Cache
@@ -32,6 +34,7 @@ class SlowBook:
     def __init__(self) -> None:
         self.key_of = fold_whole
         self.perseverance = Perseverance("")
+        self.nearest = nearest_of(RegistrySettings())
         self.prefixes = PrefixTable([Prefix(1, b"88.1", "88.1", True)])
         self.records: dict[HandleKey, PackedRecord] = {}
         self.reads: asyncio.Queue[Read] = asyncio.Queue()

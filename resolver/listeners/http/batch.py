@@ -199,7 +199,8 @@ class Batch:
         )
 
     def _headers(self, selection: Selection) -> dict[str, str]:
-        staleness = 0.0 if selection.authoritative else self._resolver.staleness
+        anew = selection.authoritative
+        staleness = self._resolver.staleness_anew if anew else self._resolver.staleness
         vary = {"Vary": "Authorization, Origin, Accept, Accept-Language", "Content-Language": selection.language}
         return {**BASE_HEADERS, **caching_headers(0, "", staleness), **private_headers(), **vary}
 

@@ -201,7 +201,7 @@ class Handles:
             answer = (
                 answer.own() if ignores_aliases else await follow(self._resolver, answer, authoritative=authoritative)
             )
-        staleness = 0.0 if authoritative else self._resolver.staleness
+        staleness = self._resolver.staleness_anew if authoritative else self._resolver.staleness
         record = answer.record
         if record is None and only_public and not stays:
             octets = asked.encode(errors="replace")
