@@ -5,7 +5,7 @@ import asyncio
 
 import asyncpg
 
-from bench.askers import Outcome, TcpAsker
+from bench.askers import Outcome, TcpAsker, UdpAsker
 from registry.migrate import migrate
 from resolver.node import Node
 from tests.journeys.servers import a_server, a_standby
@@ -52,7 +52,8 @@ async def marked(node: Node, *, marked_old: bool) -> None:
 
     while await asyncio.to_thread(look) != {marked_old}:  # noqa: ASYNC110  # what a client is told
         await asyncio.sleep(0.05)
-    asker = TcpAsker("127.0.0.1", node.native_port, anew=True)
-    outcome, _ = await asker.ask(f"{PREFIX}/READ")
-    asker.end()
-    assert outcome is (Outcome.OLD if marked_old else Outcome.ANSWERED)
+    for asks in (TcpAsker, UdpAsker):
+        asker = asks("127.0.0.1", node.native_port, anew=True)
+        outcome, _ = await asker.ask(f"{PREFIX}/READ")
+        asker.end()
+        assert outcome is (Outcome.OLD if marked_old else Outcome.ANSWERED)
