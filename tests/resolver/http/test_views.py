@@ -15,11 +15,14 @@ from hypothesis import strategies as st
 from registry.sealing import Sealer
 from tests.resolver.http.views_lab import (
     ADMINS,
+    AUDIENCES,
     FRIEND,
     NOBODYS,
     OWN,
     PUBLIC,
     audience_of,
+    drawn_rules,
+    drawn_values,
     marks,
     marks_of,
     may_read,
@@ -28,15 +31,10 @@ from tests.resolver.http.views_lab import (
 
 TYPES = ("URL", "COST", "MIX.A", "MIX.B", "SEED", "HS_SECKEY")
 RULE_TYPES = ("COST", "MIX.", "mix.a", "SEED", "HS_SECKEY", "URL")
-AUDIENCES = ("public", "partner", "regulator", "owner")
 DAY = datetime.now(UTC).date() + timedelta(days=1)
 
-VALUES = st.lists(
-    st.tuples(st.sampled_from(TYPES), st.sampled_from((PUBLIC, ADMINS, ADMINS, NOBODYS))), min_size=1, max_size=7
-)
-RULES = st.dictionaries(
-    st.sampled_from(RULE_TYPES), st.sets(st.sampled_from(("partner", "regulator"))).map(sorted), max_size=5
-)
+VALUES = drawn_values(TYPES, 1, 7)
+RULES = drawn_rules(RULE_TYPES)
 
 # Each example is some hundred requests, so that few are made, and a failure is told as it was met.
 FUZZED = settings(

@@ -22,10 +22,11 @@ from tests.registry.matrix import filled
 from tests.resolver.http.test_views_by_route import HTML, OF_RESOLVER
 from tests.resolver.http.views_lab import (
     ADMINS,
-    NOBODYS,
+    AUDIENCES,
     OWN,
-    PUBLIC,
     audience_of,
+    drawn_rules,
+    drawn_values,
     marks,
     marks_of,
     may_read,
@@ -34,13 +35,8 @@ from tests.resolver.http.views_lab import (
 
 TYPES = ("DESC", "URL", "COST", "MIX.A", "LINK", "10320/loc", "PART_OF", "SEED", "HS_SECKEY")
 RULE_TYPES = ("COST", "MIX.", "LINK", "URL", "10320/loc", "PART_OF", "HS_SECKEY")
-AUDIENCES = ("public", "partner", "regulator", "owner")
-VALUES = st.lists(
-    st.tuples(st.sampled_from(TYPES), st.sampled_from((PUBLIC, ADMINS, ADMINS, NOBODYS))), min_size=2, max_size=8
-)
-RULES = st.dictionaries(
-    st.sampled_from(RULE_TYPES), st.sets(st.sampled_from(("partner", "regulator"))).map(sorted), max_size=5
-)
+VALUES = drawn_values(TYPES, 2, 8)
+RULES = drawn_rules(RULE_TYPES)
 # Each example is some hundred requests.
 FUZZED = settings(
     max_examples=4,

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 from aiohttp import web
+from hypothesis import strategies as st
 
 from registry.api import create_app
 from registry.authentication import Administrator
@@ -31,6 +32,19 @@ from tests.resolver.native import query
 
 OWN, FRIEND, OTHER = "88.118.7", "88.118.8", "88.118.9"
 PUBLIC, ADMINS, NOBODYS = 0b1110, 0b1100, 0b0100
+AUDIENCES = ("public", "partner", "regulator", "owner")
+
+
+def drawn_values(types, least, most):
+    """Types of values, and who may read each."""
+    permissions = st.sampled_from((PUBLIC, ADMINS, ADMINS, NOBODYS))
+    return st.lists(st.tuples(st.sampled_from(types), permissions), min_size=least, max_size=most)
+
+
+def drawn_rules(types):
+    """Who else may read values of these types, or of types that begin so."""
+    readers = st.sets(st.sampled_from(("partner", "regulator"))).map(sorted)
+    return st.dictionaries(st.sampled_from(types), readers, max_size=5)
 
 
 def may_read(audience, value, rules):
