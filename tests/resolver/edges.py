@@ -173,7 +173,7 @@ async def paired(dsn: str, directory: Path, **settings) -> AsyncIterator[Pair]:
             interval=INTERVAL,
         )
         own = RegistrySettings(data_directory=str(directory / "edge"))
-        ours = ResolverSettings(listen=("127.0.0.1",), port=0, native_port=0, **settings)
+        ours = ResolverSettings(listen=("127.0.0.1",), port=0, native_port=0, **{"max_staleness": DEADLINE} | settings)
         node = await stack.enter_async_context(running(Settings(own, ours, edge=edge)))
         await until(lambda: not node.unready(), f"the edge is not ready: {node.unready()}")
         yield Pair(store, upstream, node, native, registry)
