@@ -28,12 +28,16 @@ RANGES: Final = 1024
 SWEEP_SLICE: Final = 1000  # Entries looked at between two turns of the loop: about a millisecond.
 # Sweeps in the time for which an answer is kept at most: what nobody asks for any more leaves a quarter of it late.
 SWEEPS: Final = 4
+# Ends of answers that are put in one turn, over the second half of the time for which they may be kept: names that were
+# asked for together are not all read again together. Each is one object for all that end then.
+ENDS: Final = 64
 # New answers, to all of them, when memory is short. bench/admission.py: with a tenth, names that are asked for some
 # times soon after they were registered leave too early; with half, the proven ones have too little room.
 NEW: Final = 0.25
 # Used answers that a put passes over at most; a whole turn of a ring would hold up the loop.
 SECOND_CHANCES: Final = 16
 DEAD: Final = 1000  # Places of forgotten answers that the rings may hold, or an eighth of the answers.
+_SHARES: Final = [1 - number / (2 * ENDS) for number in range(ENDS)]
 WARM: Final = 100_000  # Names that a new process asks for at most: some twenty seconds of a database at its leisure.
 
 
@@ -62,7 +66,8 @@ class Cache:
         self._limit = octets
         self.found_ttl = found_ttl
         self._now = 0.0
-        self._expires = found_ttl  # One object for all that is put before the clock is set again.
+        self._ends = self._ends_from(0.0)
+        self._end = 0  # The one of the next answer.
         self._found: dict[HandleKey, Answer] = {}
         self._new = _Ring()
         self._proven = _Ring()
@@ -154,7 +159,8 @@ class Cache:
         if size > self._limit:
             return
         self._make_room(size)
-        answer.expires = self._expires
+        answer.expires = self._ends[self._end]
+        self._end = (self._end + 1) % ENDS
         answer.checked = self._number
         self._found[key] = answer
         self._new.places.append(key)
@@ -182,7 +188,7 @@ class Cache:
     def advance(self, now: float) -> None:
         """Sets the clock, in seconds; answers older than their time to live are no longer given."""
         self._now = now
-        self._expires = now + self.found_ttl
+        self._ends = self._ends_from(now)
 
     def forget(self, change: Change) -> None:
         """From here on nothing is given that was put before and that the change covers."""
@@ -230,6 +236,9 @@ class Cache:
         for ring in (self._new, self._proven):
             ring.unswept = len(ring.places)
         self._sweep_due = self._now + self.found_ttl / SWEEPS
+
+    def _ends_from(self, now: float) -> list[float]:
+        return [now + self.found_ttl * share for share in _SHARES]
 
     def _forget_range(self, first: HandleKey, last: HandleKey) -> None:
         self._missing = OrderedDict()

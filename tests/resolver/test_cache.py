@@ -1,6 +1,7 @@
 """The cache against a model, and what keeps it small."""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import pytest
 from hypothesis import settings
@@ -225,11 +226,26 @@ def test_answers_end_with_their_time_to_live_and_not_while_the_clock_stands_stil
     cache.advance(1000.0)
     cache.put(key("88.1/A"), answer())
     cache.put(key("88.1/N"), MISSING)
-    cache.advance(1000.0 + TTL)
+    cache.advance(1000.0 + TTL / 2)
     assert cache.get(key("88.1/A")) is not None
     assert cache.get(key("88.1/N")) is None
     cache.advance(1000.1 + TTL)
     assert cache.get(key("88.1/A")) is None
+
+
+def test_answers_that_were_put_together_do_not_end_together():
+    cache = small(1000 * (LEAST + 110))
+    names = [key(f"88.1/{number:03}") for number in range(1000)]
+    for name in names:
+        cache.put(name, answer())
+    left = []
+    for tenth in range(21):
+        cache.advance(TTL * tenth / 20 + 0.001)
+        left.append(sum(cache.get(name) is not None for name in names))
+    assert left[:10] == [1000] * 10
+    ended = [before - after for before, after in pairwise(left[9:])]
+    assert sum(ended) == 1000
+    assert max(ended) <= 150
 
 
 def test_an_answer_that_was_used_outlives_one_that_was_not():
