@@ -57,14 +57,15 @@ class FamiliarQueries:
         self._peek = resolver.peek
         self._key_of = resolver.store.key_of
         self._clock = replies.clock
-        self._until = 0
+        self._from = 0.0
+        self._until = 0.0
         self._forms: dict[bytes, Form] = {}
 
     def answer(self, octets: bytes, cell: Cell) -> bytes | None:
         """★ The answer, or SILENCE. NOT_KEPT and None leave them to the ordinary way; nothing was counted then."""
         if octets[-12:] != ENDING:
             return None
-        if self._clock() >= self._until:
+        if not self._from <= self._clock() < self._until:
             self._forget()
         form = self._forms.get(octets[:4] + octets[12:36] + octets[40:48]) or self._learn(octets)
         if form is None:
@@ -121,7 +122,9 @@ class FamiliarQueries:
 
     def _forget(self) -> None:
         self._forms.clear()
-        self._until = int(self._clock()) + 1
+        now = self._from = self._clock()
+        self._replies.serial(now)
+        self._until = min(int(now) + 1, self._replies.alike_until)
 
     def _learn(self, octets: bytes) -> Form | None:
         if len(self._forms) >= FORMS or octets[20:28] != _RESOLUTION_REQUEST:

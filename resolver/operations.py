@@ -97,7 +97,7 @@ class Operations:
         """With `reach`, which waits for a position of the change log, edges are answered."""
         self._tally = tally or Tally()
         self._key_of = resolver.store.key_of
-        self._replies = Replies(site, clock, authoritative=authoritative)
+        self._replies = Replies(site, lambda: resolver.fresh_for, clock, authoritative=authoritative)
         trust = Trust(resolver.store, registration.rights, clock)
         self._queries = Queries(resolver, registration, self._replies, Referrals(resolver), trust, recursion)
         self.familiar = FamiliarQueries(self._queries, self._replies, resolver)

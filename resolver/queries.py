@@ -85,14 +85,14 @@ class Queries:
             if wire:
                 return self._replies.found(request, body[:end] + wire)
         reply = self._at_once(request, query or Query(name), answer)
-        return None if reply is None else self._replies.answer(request, reply)
+        return None if reply is None else self._replies.answer(request, self._marked(request, reply))
 
     def respond_with(self, request: Message, name: bytes, answer: Answer) -> Message | None:
         """As `respond_now` to a query without filters, when the answer is there already."""
         if answer.registered:
             self._resolver.wire_of(answer)  # Kept from here on, for who looks for it first.
         reply = self._at_once(request, Query(name), answer)
-        return None if reply is None else self._replies.answer(request, reply)
+        return None if reply is None else self._replies.answer(request, self._marked(request, reply))
 
     async def respond(
         self, request: Message, by: Administrator | None, *, only_public: bool = False, asker: str = ""
@@ -101,6 +101,15 @@ class Queries:
 
         Raises Truncated, InvalidHandle, ServerBusy, AuthenticationNeeded and the refusals of rights.
         """
+        return self._marked(request, await self._respond(request, by, only_public, asker))
+
+    def _marked(self, request: Message, reply: Reply) -> Reply:
+        """The reply; nobody vouches for one that may be older than the bound."""
+        resolver = self._resolver
+        staleness = resolver.staleness_anew if request.op_flags & AUTHORITATIVE else resolver.staleness
+        return replace(reply, flags=reply.flags & ~AUTHORITATIVE) if staleness else reply
+
+    async def _respond(self, request: Message, by: Administrator | None, only_public: bool, asker: str) -> Reply:
         query = Query.from_wire(request.body)
         key = self._key_of(_checked(query.handle))
         if request.op_flags & AUTHORITATIVE:
@@ -110,8 +119,6 @@ class Queries:
         if only_public:
             request = request._replace(op_flags=request.op_flags | PUBLIC_ONLY)
         reply = self._at_once(request, query, answer)
-        if reply is not None and request.op_flags & AUTHORITATIVE and self._resolver.staleness_anew:
-            reply = replace(reply, flags=reply.flags & ~AUTHORITATIVE)  # It may be old: nobody vouches for it.
         record = answer.record
         if record is None:
             return reply or await self._lead_on(request, query, answer.code, asker)

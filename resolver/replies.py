@@ -36,16 +36,26 @@ class Replies:
     """Makes messages of replies."""
 
     def __init__(
-        self, site: Callable[[], SiteInfo], clock: Callable[[], float] = time, *, authoritative: bool = True
+        self,
+        site: Callable[[], SiteInfo],
+        fresh_for: Callable[[], float],
+        clock: Callable[[], float] = time,
+        *,
+        authoritative: bool = True,
     ) -> None:
-        """Of a node that is not the authority for what it answers, no answer says that it is."""
+        """Of a node that is not the authority for what it answers, no answer says that it is. `fresh_for`: seconds for
+        which what is kept is fresh if nothing is heard any more."""
         self.clock = clock
-        self._flags = AUTHORITATIVE if authoritative else 0
+        # Between these, answers of what is kept have the same flags and serial number. A clock may be set back.
+        self.alike_from = 0.0
+        self.alike_until = 0.0
+        self._authoritative = authoritative
+        self._fresh_for = fresh_for
+        self._flags = 0  # Of what is kept.
         self._kept_flags = -1 if authoritative else ~AUTHORITATIVE
         self._site = site
         self._site_wire = b""
         self._serial = 0
-        self._site_until = 0.0
 
     @property
     def site_info(self) -> Reply:
@@ -54,11 +64,15 @@ class Replies:
         return Reply(self._site_wire)
 
     def serial(self, now: float) -> int:
-        if now >= self._site_until:
+        if not self.alike_from <= now < self.alike_until:
             site = self._site()
             self._site_wire = site.to_wire()
             self._serial = site.serial
-            self._site_until = now + SITE_LIFE
+            fresh_for = self._fresh_for()
+            # Nobody vouches for what may be older than the bound, from the very moment on.
+            self._flags = AUTHORITATIVE if self._authoritative and fresh_for > 0 else 0
+            self.alike_from = now
+            self.alike_until = now + (min(SITE_LIFE, fresh_for) if fresh_for > 0 else SITE_LIFE)
         return self._serial
 
     def validity(self, now: float) -> tuple[int, int]:
@@ -68,7 +82,7 @@ class Replies:
     def found(self, request: Message, body: bytes) -> Message:
         """★ `answer` for the commonest reply, without making one."""
         now = self.clock()
-        serial = self._serial if now < self._site_until else self.serial(now)
+        serial = self._serial if self.alike_from <= now < self.alike_until else self.serial(now)
         return request.answered(_SUCCESS, body, expiration=int(now) + LIFETIME, serial=serial, flags=self._flags)
 
     def answer(

@@ -70,6 +70,11 @@ class Resolver:
         return silence if self._max_staleness < silence < FOREVER else 0.0
 
     @property
+    def fresh_for(self) -> float:
+        """Seconds for which kept answers can be called fresh without news; not above 0 when they cannot."""
+        return self._heard_at + self._max_staleness - self._clock()
+
+    @property
     def staleness_anew(self) -> float:
         """The same of what is read anew, which is old where the server that is read from is behind the primary."""
         return self.staleness if self.store.nearest.is_apart else 0.0

@@ -30,6 +30,9 @@ KEPT = (found(RECORD, NOW), MISSING, NOT_RESPONSIBLE, None)
 class KeptBook:
     """A resolver that knows every name at once; what it says of it depends on its octets alone."""
 
+    fresh_for = 3600.0
+    staleness = staleness_anew = 0.0
+
     def __init__(self) -> None:
         self.store = Store(RegistrySettings(), "fuzz")  # never opened: it folds names
 
@@ -80,9 +83,12 @@ def _is_whole(answer: Message | None) -> None:
 
 @cache
 def kept_operations() -> Operations:
-    book = KeptBook()
+    return operations_over(KeptBook(), CLOCK)
+
+
+def operations_over(book: KeptBook, clock: Clock) -> Operations:
     key = rsa.generate_private_key(65537, 2048)
     registration, authenticator = Registration(book.store, []), Authenticator(book.store)
     exchanges = Exchanges(book.store, b"what the workers share")
     site = SiteInfo(7, ())
-    return Operations(book, registration, authenticator, exchanges, lambda: site, key, CLOCK)
+    return Operations(book, registration, authenticator, exchanges, lambda: site, key, clock)

@@ -2,17 +2,19 @@
 
 import random
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from registry.errors import ServerBusy
 from resolver.familiar import FORMS
+from resolver.replies import SITE_LIFE
 from resolver.tally import Cell
 from resolver.wire.codes import OpFlag
 from resolver.wire.envelope import ProtocolError
 from resolver.wire.message import Message, message_from_wire
 from resolver.wire.query import Query
-from tests.fuzz.answers import NOW, kept_operations
+from tests.fuzz.answers import NOW, Clock, KeptBook, kept_operations, operations_over
 from tests.fuzz.connections import connection
 from tests.resolver.wire.captured import steps
 
@@ -120,3 +122,47 @@ def test_more_forms_than_are_kept_are_left_to_the_ordinary_way():
     answered = [ready(octets, Cell()) for octets in asked]
     assert answered[:FORMS] == list(map(ordinary, asked[:FORMS]))
     assert answered[FORMS:] == [None] * 10
+
+
+class DeafBook(KeptBook):
+    """Has heard of changes up to now and hears of none from now on; what it keeps is fresh for two seconds."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+        self.heard_at = clock.now
+
+    @property
+    def fresh_for(self) -> float:
+        return self.heard_at + 2 - self._clock.now
+
+    @property
+    def staleness(self) -> float:
+        return max(0.0, -self.fresh_for)
+
+
+@pytest.mark.parametrize("begun", [0.0, 0.3, 0.99])
+@pytest.mark.parametrize("is_asked_before", [False, True])
+def test_nobody_vouches_for_what_is_kept_from_the_moment_on_in_which_it_may_be_too_old(begun, is_asked_before):
+    clock = Clock()
+    clock.now += begun
+    book = DeafBook(clock)
+    operations = operations_over(book, clock)
+
+    def vouched() -> set[bool]:
+        """Of a name that is there and one that is not: by the two ways in which kept answers are given."""
+        asked = [query(name) for name in NAMES if ordinary(query(name))]
+        ready = [operations.ready(octets, Cell()) for octets in asked]
+        others = [operations.respond_now(Message.from_wire(octets), "udp").to_wire() for octets in asked]
+        return {bool(Message.from_wire(octets).op_flags & OpFlag.AUTHORITATIVE) for octets in ready + others}
+
+    for seconds, expected in ((0.0, True), (1.2, True), (1.99, True), (2.01, False), (700.0, False)):
+        clock.now = book.heard_at + seconds
+        assert vouched() == {expected}
+        if not is_asked_before:
+            operations = operations_over(book, clock)
+    clock.now = book.heard_at - 3600.0  # A wall clock is set back.
+    assert vouched() == {True}
+    book.heard_at = clock.now = book.heard_at + 800.0
+    clock.now += SITE_LIFE
+    assert vouched() == {True}
