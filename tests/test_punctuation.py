@@ -1,4 +1,4 @@
-"""Chinese texts have Chinese punctuation, in every text of the programs that a person may read."""
+"""Chinese texts have Chinese punctuation, in every text of the programs and documents that a person may read."""
 
 import ast
 import re
@@ -9,6 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = sorted(path for package in ("registry", "resolver") for path in (ROOT / package).rglob("*.py"))
+DEPLOYED = [path for form in ("zh-CN.md", "y*ml", "toml") for path in (ROOT / "deploy").rglob(f"*.{form}")]
+DOCUMENTS = sorted([*ROOT.glob("*.zh-CN.md"), *DEPLOYED])
 HAN = "\u4e00-\u9fff"
 ASCII = re.compile(f"[{HAN}”][,;:?(]|[,;:?)][{HAN}“]")
 # What is typed as it stands, with a colon in it; and words that headers of files and sentences in English have.
@@ -32,6 +34,12 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_mark_beside_a_chinese_character_is_of_ascii(path: Path):
     assert [(line, text) for line, text in texts(path) if ASCII.search(text)] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_mark_beside_a_chinese_character_of_a_document_is_of_ascii(path: Path):
+    read = re.sub(r"```.*?```|`[^`\n]*`|\]\([^)]*\)", "x", path.read_text("utf-8"), flags=re.DOTALL)
+    assert [line for line in read.splitlines() if ASCII.search(TYPED.sub("x", line))] == []
 
 
 @pytest.mark.parametrize("text", ["前缀,后缀", "标识:无效", "(旧)标识", "完成;继续", "标识(旧)"])
