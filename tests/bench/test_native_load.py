@@ -13,6 +13,7 @@ from resolver.settings import ResolverSettings, Settings
 from resolver.wire.message import Message
 from resolver.wire.query import HandleValues, Query
 from tests.registry.books import DESC, URL, open_book, register
+from tests.resolver.patience import PATIENT
 
 DEADLINE = 40.0
 LONG = HandleValue(3, "NOTE", b"\1" * 700)  # which needs several datagrams
@@ -27,7 +28,7 @@ async def node(database_dsn, tmp_path):
             await register(store, name, *VALUES)
     settings = Settings(
         RegistrySettings(dsn=database_dsn, data_directory=str(tmp_path)),
-        ResolverSettings(listen=("127.0.0.1",), port=0, native_port=0),
+        ResolverSettings(listen=("127.0.0.1",), port=0, native_port=0, **PATIENT),
     )
     async with running(settings) as made:
         async with asyncio.timeout(DEADLINE):

@@ -16,6 +16,7 @@ from resolver.wire.envelope import ENVELOPE, TRUNCATED, Envelope
 from resolver.wire.message import Message, SealedMessage, message_from_wire
 from tests.registry.books import URL, open_book, register
 from tests.resolver.native import request
+from tests.resolver.patience import PATIENT
 
 DEADLINE = 40.0  # Seconds; two cores, and other tests on them.
 ATTEMPTS = 400  # Connections until each of four workers has one: more than 100 were never needed.
@@ -164,7 +165,7 @@ async def a_node_with(handle: str, dsn: str, directory: Path) -> AsyncIterator[N
         await register(store, handle, URL)
     settings = Settings(
         RegistrySettings(dsn=dsn, data_directory=str(directory)),
-        ResolverSettings(listen=("127.0.0.1",), port=0, native_port=0),
+        ResolverSettings(listen=("127.0.0.1",), port=0, native_port=0, **PATIENT),
     )
     async with running(settings) as made:
         async with asyncio.timeout(DEADLINE):

@@ -22,6 +22,7 @@ from resolver.settings import ResolverSettings, Settings, StatusSettings
 from tests.journeys.native import DEADLINE, Connection, Datagrams
 from tests.registry.books import PREFIX, URL, open_book, register
 from tests.resolver.native import CALLED_FOR, answered, query
+from tests.resolver.patience import PATIENT
 from tests.resolver.running_node import RunningNode, arguments, ask, until
 from tests.resolver.test_cli import filament
 
@@ -82,7 +83,7 @@ class Asked:
 def settings(dsn: str, directory: Path) -> Settings:
     return Settings(
         RegistrySettings(dsn=dsn, data_directory=str(directory)),
-        ResolverSettings(listen=("127.0.0.1",), port=0, native_port=0, workers=1),
+        ResolverSettings(listen=("127.0.0.1",), port=0, native_port=0, workers=1, **PATIENT),
         status=StatusSettings(port=0),
     )
 

@@ -101,7 +101,7 @@ async def _until_somebody_waits(store):
     """Until another session of this database waits for a row that we hold."""
     connection = await asyncpg.connect(store.settings.dsn)
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not await connection.fetchval(WAITING):  # noqa: ASYNC110  # what is awaited happens in Postgres
                 await asyncio.sleep(0.01)
     finally:

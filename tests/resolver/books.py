@@ -17,7 +17,7 @@ from resolver.metrics import Metrics
 from resolver.misses import Misses
 from resolver.resolution import Resolver
 
-DEADLINE = 5.0  # Seconds that a test waits for what must happen; reached only when it does not.
+DEADLINE = 20.0  # Seconds that a test waits for what must happen; reached only when it does not.
 
 
 def key(name: str) -> HandleKey:
@@ -107,7 +107,7 @@ async def running_resolver(store: Store) -> AsyncIterator[Resolver]:
     """A resolver over a real store that takes every change as heard."""
     metrics = Metrics()
     cache = Cache(1 << 20, 100, 300.0, 30.0)
-    misses = Misses(store, metrics, readers=1, queue=100, deadline=5.0)
+    misses = Misses(store, metrics, readers=1, queue=100, deadline=DEADLINE)
     resolver = Resolver(store, cache, misses, metrics, max_staleness=3600.0)
     running = asyncio.create_task(misses.run())
     try:

@@ -54,9 +54,9 @@ class Core:
         self.store = Store(self.settings, "test", 2)
         self.metrics = Metrics()
         self.cache = Cache(octets, 1000, 300.0, 30.0)
-        self.misses = Misses(self.store, self.metrics, readers=2, queue=10_000, deadline=5.0)
+        self.misses = Misses(self.store, self.metrics, readers=2, queue=10_000, deadline=DEADLINE)
         self.resolver = AttentiveResolver(
-            self.store, self.cache, self.misses, self.metrics, max_staleness=limits.get("max_staleness", 2.0)
+            self.store, self.cache, self.misses, self.metrics, max_staleness=limits.get("max_staleness", DEADLINE)
         )
         self.reader = ChangeReader("test changes", self.store)
         self.follower = Follower(self.reader, self.store, self.resolver, self.metrics, kept=86_400.0)

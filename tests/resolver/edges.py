@@ -22,6 +22,7 @@ from resolver.wire.message import Message
 from resolver.wire.stream import MessageStream
 from tests.resolver.http.lab import lab
 from tests.resolver.native import query
+from tests.resolver.patience import PATIENT
 
 DEADLINE = 30.0
 INTERVAL = 0.05
@@ -173,7 +174,7 @@ async def paired(dsn: str, directory: Path, **settings) -> AsyncIterator[Pair]:
             interval=INTERVAL,
         )
         own = RegistrySettings(data_directory=str(directory / "edge"))
-        ours = ResolverSettings(listen=("127.0.0.1",), port=0, native_port=0, **{"max_staleness": DEADLINE} | settings)
+        ours = ResolverSettings(listen=("127.0.0.1",), port=0, native_port=0, **PATIENT | settings)
         node = await stack.enter_async_context(running(Settings(own, ours, edge=edge)))
         await until(lambda: not node.unready(), f"the edge is not ready: {node.unready()}")
         yield Pair(store, upstream, node, native, registry)

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from tests.resolver.patience import PATIENT
+
 DEADLINE = 60.0  # Two cores, and other tests on them.
 
 
@@ -109,6 +111,7 @@ def arguments(dsn: str | None, data: Path, workers: int = 2, **overrides: object
         "resolver.workers": workers,
         "registry.port": 0,
         "status.port": 0,
+        **{f"resolver.{name}": value for name, value in PATIENT.items()},
         **{name.replace("__", "."): value for name, value in overrides.items()},
     }
     line = ["up", "--data-directory", str(data), *(("--dsn", dsn) if dsn else ())]

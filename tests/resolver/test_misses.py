@@ -119,6 +119,7 @@ async def test_a_batch_waits_for_its_turn_no_longer_than_a_read_may_take():
             refused = await made.resolver.resolve_many(names)
         assert [outcome.rule for outcome in refused] == ["server.queue"] * 2
         made.misses._turn.release()
+        made.misses._deadline = DEADLINE  # What follows is not about it.
         reading = asyncio.create_task(made.resolver.resolve_many(names))
         (await made.book.next_read()).answer()
         assert await reading == [MISSING, MISSING]
@@ -353,7 +354,9 @@ async def test_names_wait_for_the_next_server_no_longer_than_for_a_read():
     async with bench(goes_over=True, deadline=0.2) as made:
         made.book.open_error = ConnectionRefusedError()
         asked = made.ask("88.1/A")
-        (await made.book.next_read()).fail(ConnectionResetError())
+        read = await made.book.next_read()
+        if not read.outcome.done():  # Given up, where the machine stalled.
+            read.fail(ConnectionResetError())
         with pytest.raises(ServerBusy):
             await asyncio.wait_for(asked, DEADLINE)
         with pytest.raises(ServerBusy):

@@ -20,6 +20,7 @@ from registry.site import ServerInfo, SiteInfo
 from resolver.node import Node, running, serve
 from resolver.settings import ResolverSettings, Settings, StatusSettings
 from tests.resolver.cores import DEADLINE, Core
+from tests.resolver.patience import PATIENT
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
 
@@ -27,7 +28,7 @@ NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
 def settings(dsn: str, directory: Path) -> Settings:
     return Settings(
         RegistrySettings(dsn=dsn, data_directory=str(directory)),
-        ResolverSettings(listen=("127.0.0.1",), port=0, native_port=0, workers=1),
+        ResolverSettings(listen=("127.0.0.1",), port=0, native_port=0, workers=1, **PATIENT),
         status=StatusSettings(port=0),
     )
 

@@ -26,6 +26,7 @@ from resolver.limit_settings import LimitSettings
 from resolver.node import Node, running
 from resolver.other_nodes import RecursionSettings
 from resolver.settings import ResolverSettings, Settings
+from tests.resolver.patience import PATIENT
 
 PREFIX = "88.118.1"
 ADMINISTRATOR = "301:0.NA/88.118.1"
@@ -80,7 +81,7 @@ async def lab(
 ) -> AsyncIterator[Node]:
     """`settings` are those of the registry, or of the resolver or the limits where these have them."""
     registry = RegistrySettings(dsn=dsn, data_directory=str(directory), administrators=(ADMINISTRATOR,))
-    ours = ResolverSettings(listen=("127.0.0.1",), port=0, native_port=0, max_staleness=TIMEOUT)  # machines stall
+    ours = ResolverSettings(listen=("127.0.0.1",), port=0, native_port=0, **PATIENT)
     limits = LimitSettings()
     for name, value in settings.items():
         if hasattr(limits, name):
