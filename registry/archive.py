@@ -29,6 +29,7 @@ from registry.minting import Minting
 from registry.opening import said
 from registry.packing import unpack
 from registry.prefix import Prefix
+from registry.row_locks import is_distributed
 from registry.standing import State, shown, standing_from_json
 from registry.store import Store
 from registry.templates import Templates
@@ -46,6 +47,14 @@ SELECT h.suffix, coalesce(h.spelling, h.suffix) AS spelling, h.state, h.standing
 WHERE h.prefix_id = $1 AND h.suffix > $2 AND (h.state <> 1 OR EXISTS (
   SELECT FROM handle_range AS r WHERE r.prefix_id = $1 AND r.characters = length(h.suffix)
   AND r.suffix <= h.suffix AND r.suffix_to >= h.suffix))
+ORDER BY h.suffix LIMIT $3
+"""
+# The same on Citus, to whose other servers the ranges of the prefix are sent with it.
+HANDLES_THERE: Final = """
+WITH spans AS MATERIALIZED (SELECT characters, suffix, suffix_to FROM handle_range WHERE prefix_id = $1)
+SELECT h.suffix, coalesce(h.spelling, h.suffix) AS spelling, h.state, h.standing, h.packed FROM handle AS h
+WHERE h.prefix_id = $1 AND h.suffix > $2 AND (h.state <> 1 OR EXISTS (
+  SELECT FROM spans AS r WHERE r.characters = length(h.suffix) AND r.suffix <= h.suffix AND r.suffix_to >= h.suffix))
 ORDER BY h.suffix LIMIT $3
 """
 CHANGED: Final = """
@@ -152,7 +161,8 @@ async def _pages(store: Store, prefix: Prefix) -> AsyncIterator[list[asyncpg.Rec
     after = ""
     while True:
         async with store.connection() as connection:
-            rows = await connection.fetch(HANDLES, prefix.prefix_id, after, PAGE)
+            handles = HANDLES_THERE if await is_distributed(connection) else HANDLES
+            rows = await connection.fetch(handles, prefix.prefix_id, after, PAGE)
         if not rows:
             return
         yield rows

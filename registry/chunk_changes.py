@@ -22,6 +22,7 @@ from registry.packing import pack, unpack
 from registry.record import check_values
 from registry.refusal import Refusal
 from registry.relations import Said, links_said
+from registry.row_locks import fetch_locked
 from registry.search_keys import search_keys
 from registry.spellings import Place
 from registry.standing import (
@@ -39,13 +40,14 @@ from registry.suffixes import SuffixRule
 from registry.template import Template
 from registry.value import HandleValue
 
-LOCK: Final = """
+THERE: Final = """
 SELECT asked.place::int - 1 AS place, handle.spelling, handle.state, handle.standing, handle.packed,
        extract(epoch FROM coalesce(handle.updated_at, handle.created_at))::bigint AS written_at
 FROM unnest($1::int[], $2::text[]) WITH ORDINALITY AS asked (prefix_id, suffix, place)
 JOIN handle ON handle.prefix_id = asked.prefix_id AND handle.suffix = asked.suffix
-WHERE handle.state <> 1 ORDER BY asked.place FOR UPDATE OF handle
+WHERE handle.state <> 1 ORDER BY asked.place
 """
+LOCK: Final = THERE + " FOR UPDATE OF handle"
 WRITE: Final = """
 UPDATE handle SET updated_at = $1, batch_id = $2, version = handle.version + 1, packed = changed.packed,
        keys = changed.keys, state = changed.state, standing = changed.standing
@@ -175,7 +177,8 @@ class Change(Imaging, ABC):
         """What those that are there are to become; those that may not are refused."""
 
     async def _there(self, rows: Rows) -> list[There]:
-        found = await self._connection.fetch(LOCK, rows.prefix_ids, rows.suffixes)
+        names = (rows.prefix_ids, rows.suffixes)
+        found = await fetch_locked(self._connection, LOCK, THERE, rows.place_of, *names)
         every = await self._store.plain([row["packed"] for row in found], self._connection)
         return [
             There(

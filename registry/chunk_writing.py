@@ -61,6 +61,10 @@ class Rows:
     places: list[int]  # Of their rows in the chunk.
     dictionary: int | None = None  # That `packed` is deflated against.
 
+    def place_of(self, row: asyncpg.Record) -> Place:
+        """Where the row of a statement is kept that names its place among these."""
+        return self.prefix_ids[row["place"]], self.suffixes[row["place"]]
+
     def without(self, refused: frozenset[Place]) -> tuple["Rows", list[int]]:
         """The rows but for these handles, and the places of those."""
         handles = list(zip(self.prefix_ids, self.suffixes, strict=True))

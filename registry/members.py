@@ -27,15 +27,17 @@ SELECT pg_advisory_xact_lock_shared($1, prefix_id) FROM (SELECT DISTINCT unnest(
 EXCLUDE: Final = "SELECT pg_advisory_xact_lock($1, $2)"
 ANY_RANGED: Final = "SELECT EXISTS (SELECT FROM handle_range WHERE prefix_id = ANY ($1::int[]))"
 MEMBERS: Final = """
+WITH asked AS MATERIALIZED (SELECT prefix_id, suffix FROM unnest($1::int[], $2::text[]) AS one (prefix_id, suffix)),
+own AS MATERIALIZED (
+  SELECT h.prefix_id, h.suffix FROM asked JOIN handle AS h ON h.prefix_id = asked.prefix_id AND h.suffix = asked.suffix)
 SELECT asked.prefix_id, asked.suffix, r.version, r.packed,
        extract(epoch FROM coalesce(r.updated_at, r.created_at))::bigint AS written_at,
        r.head, r.suffix AS first, r.suffix_to AS last, r.width, r.radix
-FROM unnest($1::int[], $2::text[]) AS asked (prefix_id, suffix) CROSS JOIN LATERAL (
+FROM asked CROSS JOIN LATERAL (
   SELECT * FROM handle_range AS one
   WHERE one.prefix_id = asked.prefix_id AND one.characters = length(asked.suffix) AND one.suffix <= asked.suffix
   ORDER BY one.suffix DESC LIMIT 1) AS r
-WHERE r.suffix_to >= asked.suffix AND NOT EXISTS (
-  SELECT FROM handle AS h WHERE h.prefix_id = asked.prefix_id AND h.suffix = asked.suffix)
+WHERE r.suffix_to >= asked.suffix AND (asked.prefix_id, asked.suffix) NOT IN (SELECT prefix_id, suffix FROM own)
 """
 # Nothing is counted and nothing logged: the handle was there, and says what it said.
 OWN: Final = """

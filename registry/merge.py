@@ -19,14 +19,14 @@ from registry.handle import Handle
 from registry.ledger import Batch, Connection
 from registry.packing import pack, unpack
 from registry.relations import Said, links_said
+from registry.row_locks import fetch_locked
 from registry.spellings import Place
 from registry.standing import State, fixed, standing_from_json
 from registry.store import Store
 
 ANY_THERE: Final = """
-SELECT EXISTS (
-  SELECT FROM unnest($1::int[], $2::text[]) AS loaded (prefix_id, suffix)
-  JOIN handle ON handle.prefix_id = loaded.prefix_id AND handle.suffix = loaded.suffix)
+SELECT true FROM unnest($1::int[], $2::text[]) AS loaded (prefix_id, suffix)
+JOIN handle ON handle.prefix_id = loaded.prefix_id AND handle.suffix = loaded.suffix LIMIT 1
 """
 COPIED: Final = ("created_at", "batch_id", "prefix_id", "suffix", "spelling", "packed", "keys")
 INSERT: Final = """
@@ -38,20 +38,22 @@ WITH fresh AS (
   ON CONFLICT (prefix_id, suffix) DO NOTHING RETURNING prefix_id)
 SELECT prefix_id, count(*)::int AS rows FROM fresh GROUP BY prefix_id
 """
-LOCK_CHANGED: Final = """
+CHANGED: Final = """
 SELECT loaded.place::int - 1 AS place, handle.state, handle.standing, handle.packed,
        extract(epoch FROM coalesce(handle.updated_at, handle.created_at))::bigint AS written_at
 FROM unnest($1::int[], $2::text[], $3::bytea[]) WITH ORDINALITY AS loaded (prefix_id, suffix, packed, place)
 JOIN handle ON handle.prefix_id = loaded.prefix_id AND handle.suffix = loaded.suffix
 WHERE handle.packed IS DISTINCT FROM loaded.packed OR handle.state <> 0
-ORDER BY loaded.place FOR UPDATE OF handle
+ORDER BY loaded.place
 """
-LOCK_LINKED: Final = """
+LOCK_CHANGED: Final = CHANGED + " FOR UPDATE OF handle"
+LINKED: Final = """
 SELECT handle.prefix_id, handle.suffix, handle.packed
 FROM unnest($1::int[], $2::text[]) WITH ORDINALITY AS loaded (prefix_id, suffix, place)
 JOIN handle ON handle.prefix_id = loaded.prefix_id AND handle.suffix = loaded.suffix
-ORDER BY loaded.place FOR UPDATE OF handle
+ORDER BY loaded.place
 """
+LOCK_LINKED: Final = LINKED + " FOR UPDATE OF handle"
 UPDATE: Final = """
 UPDATE handle SET updated_at = $1, batch_id = $2, packed = changed.packed, keys = changed.keys,
        version = handle.version + 1
@@ -135,7 +137,8 @@ class Merge(ChunkWriting):
     async def _change(self, rows: Rows) -> None:
         if self._created.total() == len(rows.suffixes):
             return
-        locked = await self._connection.fetch(LOCK_CHANGED, rows.prefix_ids, rows.suffixes, rows.packed)
+        columns = (rows.prefix_ids, rows.suffixes, rows.packed)
+        locked = await fetch_locked(self._connection, LOCK_CHANGED, CHANGED, rows.place_of, *columns)
         locked = [row for row in locked if not self._is_fixed(rows, row)]
         old = await self._store.plain([row["packed"] for row in locked], self._connection)
         images = [
@@ -197,11 +200,15 @@ class Merge(ChunkWriting):
         }
         saying = [place for place, links in enumerate(rows.links) if links]
         columns = ([rows.prefix_ids[place] for place in saying], [rows.suffixes[place] for place in saying])
-        held = await self._connection.fetch(LOCK_LINKED, *columns) if saying else []
+        held = await fetch_locked(self._connection, LOCK_LINKED, LINKED, _named, *columns) if saying else []
         for row, packed in zip(held, await self._store.plain([row["packed"] for row in held]), strict=True):
             said[row["prefix_id"], row["suffix"]] = links_said(unpack(packed, 0))
         if said:
             await write_links(self._connection, self._store, said)
+
+
+def _named(row: asyncpg.Record) -> Place:
+    return row["prefix_id"], row["suffix"]
 
 
 def restamped(

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from operator import attrgetter
 from typing import Final
 
@@ -22,7 +23,9 @@ from registry.members import range_keys
 from registry.packing import unpack
 from registry.prefix import Prefix
 from registry.record import MAX_TYPE
+from registry.row_locks import fetch_locked
 from registry.search_keys import is_found_by, search_key, search_keys
+from registry.spellings import Place
 from registry.store import Store
 from registry.transaction import LOG
 from registry.value import HandleValue
@@ -52,9 +55,9 @@ DECLARE: Final = """
 INSERT INTO searchable (prefix_id, type, created_at) VALUES ($1, $2, $3) ON CONFLICT (prefix_id, type) DO NOTHING
 """
 ROWS: Final = """
-SELECT suffix, packed FROM handle WHERE prefix_id = $1 AND suffix > $2 AND state <> 1
-ORDER BY suffix LIMIT $3 FOR UPDATE
+SELECT suffix, packed FROM handle WHERE prefix_id = $1 AND suffix > $2 AND state <> 1 ORDER BY suffix LIMIT $3
 """
+LOCK_ROWS: Final = ROWS + " FOR UPDATE"
 SET_KEYS: Final = """
 UPDATE handle SET keys = indexed.keys
 FROM unnest($2::text[], $3::jsonb[]) AS indexed (suffix, keys)
@@ -134,12 +137,17 @@ async def declare(
         await asyncio.sleep(settling)
     while True:
         async with store.connection() as connection, connection.transaction():
-            rows = await connection.fetch(ROWS, prefix.prefix_id, after, PAGE)
+            columns = (prefix.prefix_id, after, PAGE)
+            rows = await fetch_locked(connection, LOCK_ROWS, ROWS, partial(_place, prefix), *columns)
             given += await _give_keys(store, connection, declared, rows)
         if not rows:
             await _give_keys_to_ranges(store, declared)
             return given
         after = rows[-1]["suffix"]
+
+
+def _place(prefix: Prefix, row: asyncpg.Record) -> Place:
+    return prefix.prefix_id, row["suffix"]
 
 
 async def _give_keys(

@@ -40,12 +40,14 @@ WHERE h.state <> 1
 """
 # For prefixes that have ranges, in one snapshot: a member that is given a row of its own meanwhile is one or the other.
 FETCH_RANGED: Final = """
-WITH asked AS MATERIALIZED (SELECT prefix_id, suffix FROM unnest($1::int[], $2::text[]) AS one (prefix_id, suffix))
-SELECT h.prefix_id, h.suffix, h.spelling, h.version, h.state, h.standing, h.packed,
-       extract(epoch FROM coalesce(h.updated_at, h.created_at))::bigint AS written_at,
+WITH asked AS MATERIALIZED (SELECT prefix_id, suffix FROM unnest($1::int[], $2::text[]) AS one (prefix_id, suffix)),
+own AS MATERIALIZED (
+  SELECT h.prefix_id, h.suffix, h.spelling, h.version, h.state, h.standing, h.packed,
+         extract(epoch FROM coalesce(h.updated_at, h.created_at))::bigint AS written_at
+  FROM asked JOIN handle AS h ON h.prefix_id = asked.prefix_id AND h.suffix = asked.suffix)
+SELECT prefix_id, suffix, spelling, version, state, standing, packed, written_at,
        NULL::text AS head, NULL::text AS first, NULL::text AS last, NULL::int AS width, NULL::int AS radix
-FROM asked JOIN handle AS h ON h.prefix_id = asked.prefix_id AND h.suffix = asked.suffix
-WHERE h.state <> 1
+FROM own WHERE state <> 1
 UNION ALL
 SELECT asked.prefix_id, asked.suffix, NULL, r.version, 0::smallint, NULL, r.packed,
        extract(epoch FROM coalesce(r.updated_at, r.created_at))::bigint,
@@ -54,8 +56,7 @@ FROM asked CROSS JOIN LATERAL (
   SELECT * FROM handle_range AS one
   WHERE one.prefix_id = asked.prefix_id AND one.characters = length(asked.suffix) AND one.suffix <= asked.suffix
   ORDER BY one.suffix DESC LIMIT 1) AS r
-WHERE r.suffix_to >= asked.suffix AND NOT EXISTS (
-  SELECT FROM handle AS h WHERE h.prefix_id = asked.prefix_id AND h.suffix = asked.suffix)
+WHERE r.suffix_to >= asked.suffix AND (asked.prefix_id, asked.suffix) NOT IN (SELECT prefix_id, suffix FROM own)
 """
 PREFIXES: Final = """
 SELECT p.prefix_id, p.prefix, p.spelling, p.homed, coalesce(e.name, '') AS enterprise,

@@ -24,6 +24,7 @@ from registry.prefix import Prefix
 from registry.quotas import check_registered
 from registry.record import HandleRecord
 from registry.relations import Said, links_said
+from registry.row_locks import HOLD_ONE, is_distributed
 from registry.search_keys import search_keys
 from registry.spans import span
 from registry.spellings import Place
@@ -142,7 +143,11 @@ class Transaction:
     async def hold(self, handles: Iterable[Handle]) -> None:
         """Locks those that are there of several, all at once: who locks them one by one may meet another half-way."""
         places = [self._place(handle) for handle in key_order(self._store, handles)]
-        await self.connection.execute(HOLD, [prefix.prefix_id for prefix, _ in places], [key for _, key in places])
+        names = [prefix.prefix_id for prefix, _ in places], [key for _, key in places]
+        if await is_distributed(self.connection):
+            await self.connection.executemany(HOLD_ONE, list(zip(*names, strict=True)))
+        else:
+            await self.connection.execute(HOLD, *names)
 
     async def create(self, handle: Handle, values: Iterable[HandleValue]) -> HandleRecord:
         """Registers a handle. Raises HandleAlreadyExists, PrefixNotHomed."""

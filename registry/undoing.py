@@ -19,6 +19,7 @@ from registry.ledger import Batch
 from registry.packing import pack
 from registry.preparation import Prepared
 from registry.preparers import Preparers
+from registry.row_locks import fetch_locked, is_distributed
 from registry.search_keys import search_keys
 from registry.standing import State, standing_from_json
 from registry.store import Store
@@ -35,6 +36,13 @@ CROSS JOIN LATERAL (
   WHERE h.prefix_id = asked.prefix_id AND h.suffix = asked.suffix FOR UPDATE) AS there
 WHERE there.batch_id = $3 ORDER BY asked.place
 """
+# The same on Citus, which holds rows one by one, and looks for nothing again and again.
+WRITTEN_THERE: Final = """
+SELECT asked.place::int - 1 AS place, handle.state
+FROM unnest($1::int[], $2::text[]) WITH ORDINALITY AS asked (prefix_id, suffix, place)
+JOIN handle ON handle.prefix_id = asked.prefix_id AND handle.suffix = asked.suffix
+WHERE handle.batch_id = $3 ORDER BY asked.place
+"""
 BEFORE: Final = """
 SELECT asked.place, old.state, old.standing, old.packed, extract(epoch FROM old.written_at)::bigint AS written_at
 FROM unnest($1::int[], $2::text[], $3::int[]) AS asked (prefix_id, suffix, place)
@@ -42,6 +50,13 @@ JOIN LATERAL (
   SELECT state, standing, packed, written_at FROM handle_history AS h
   WHERE h.prefix_id = asked.prefix_id AND h.suffix = asked.suffix AND h.batch_id IS DISTINCT FROM $4
   ORDER BY h.version DESC LIMIT 1) AS old ON true
+"""
+BEFORE_THERE: Final = """
+SELECT DISTINCT ON (asked.place) asked.place, old.state, old.standing, old.packed,
+       extract(epoch FROM old.written_at)::bigint AS written_at
+FROM unnest($1::int[], $2::text[], $3::int[]) AS asked (prefix_id, suffix, place)
+JOIN handle_history AS old ON old.prefix_id = asked.prefix_id AND old.suffix = asked.suffix
+WHERE old.batch_id IS DISTINCT FROM $4 ORDER BY asked.place, old.version DESC
 """
 
 
@@ -63,10 +78,12 @@ class Undo(Imaging):
             await self._link(rows)
 
     async def _apply(self, rows: Rows) -> None:
-        written = await self._connection.fetch(WRITTEN, rows.prefix_ids, rows.suffixes, self._batch.batch_id)
+        columns = (rows.prefix_ids, rows.suffixes, self._batch.batch_id)
+        written = await fetch_locked(self._connection, WRITTEN, WRITTEN_THERE, rows.place_of, *columns)
         places = [row["place"] for row in written]
         names = [rows.prefix_ids[place] for place in places], [rows.suffixes[place] for place in places]
-        found = await self._connection.fetch(BEFORE, *names, places, self._batch.batch_id)
+        before_it = BEFORE_THERE if await is_distributed(self._connection) else BEFORE
+        found = await self._connection.fetch(before_it, *names, places, self._batch.batch_id)
         plain = await self._store.plain([row["packed"] for row in found], self._connection)
         before = {row["place"]: self._image(rows, row, packed) for row, packed in zip(found, plain, strict=True)}
         nothing = pack((), 0)

@@ -23,11 +23,10 @@ COUNTS: Final = """
 SELECT (SELECT count(*) FROM prefix WHERE homed)::int AS prefixes,
        (SELECT coalesce(sum(registered), 0) FROM handle_count)::bigint AS handles
 """
-# Any handle that is there, to ask for: the one with the least key of the first prefix that has one.
+# Any handle that is there, to ask for.
 SOME_HANDLE: Final = """
-SELECT p.spelling || '/' || coalesce(h.spelling, h.suffix) FROM prefix AS p CROSS JOIN LATERAL (
-  SELECT spelling, suffix FROM handle WHERE prefix_id = p.prefix_id AND state = 0 ORDER BY suffix LIMIT 1) AS h
-WHERE p.homed ORDER BY p.prefix_id LIMIT 1
+SELECT p.spelling || '/' || coalesce(h.spelling, h.suffix) FROM prefix AS p
+JOIN handle AS h ON h.prefix_id = p.prefix_id WHERE p.homed AND h.state = 0 LIMIT 1
 """
 
 

@@ -3,7 +3,8 @@
 The statements are the constants of the modules; that there are no others is held here, too. The distribution column is
 `suffix`: a statement may not change it, every unique key of a table that has it contains it, nothing is left to
 triggers, an upsert calls no volatile function where it updates, and no aggregate over distributed rows stands beside
-a scalar subquery.
+a scalar subquery. Rows are held by name, no row of another table is looked up among them, and none of them is the first
+of some for a row of another table; what differs there has a statement of its own (`registry.row_locks`).
 """
 
 import ast
@@ -29,6 +30,21 @@ VOLATILE = re.compile(
 AGGREGATE = re.compile(r"\b(count|sum|min|max|avg|array_agg|string_agg|jsonb_agg|bool_or|bool_and)\s*\(")
 # The log of changes is one for all shards, so it stays on the coordinator, and with it what is sealed from it.
 OF_COORDINATOR = {"change_log", "sealed_change", "transfer"}
+# The two that run into billions of rows; the others that could be are one table on the coordinator, or copied to all.
+DISTRIBUTED = ("handle", "handle_history")
+# Run where the whole book is on one server, and elsewhere in the other form beside them.
+OF_ONE_SERVER = {
+    "registry.archive.HANDLES": "HANDLES_THERE",
+    "registry.chunk_changes.LOCK": "THERE",
+    "registry.merge.LOCK_CHANGED": "CHANGED",
+    "registry.merge.LOCK_LINKED": "LINKED",
+    "registry.search.LOCK_ROWS": "ROWS",
+    "registry.transaction.HOLD": "HOLD_ONE",
+    "registry.undoing.WRITTEN": "WRITTEN_THERE",
+    "registry.undoing.BEFORE": "BEFORE_THERE",
+}
+# Of the server's own files, which a cluster has many of: each is backed up by itself.
+OF_BACKUPS = {"registry.backups.SAMPLED", "registry.restoring.COUNTED", "registry.restoring.AS_SAMPLED"}
 
 
 def constants() -> dict[str, str]:
@@ -124,6 +140,60 @@ def test_no_statement_changes_a_suffix():
 
     assert is_broken("UPDATE handle SET state = 1, suffix = $1 WHERE prefix_id = $2")
     assert breaking(is_broken) == []
+
+
+def breaking_there(is_broken: Callable[[str], object]) -> list[str]:
+    return [name for name in breaking(is_broken) if name not in OF_ONE_SERVER.keys() | OF_BACKUPS]
+
+
+def test_what_is_of_one_server_has_another_form_beside_it():
+    for name, other in OF_ONE_SERVER.items():
+        module, _, _ = name.rpartition(".")
+        assert isinstance(getattr(importlib.import_module(module), other), str)
+        assert name in STATEMENTS
+
+
+def test_rows_that_are_distributed_are_held_by_name():
+    table = rf"\b(FROM|JOIN) ({'|'.join(DISTRIBUTED)})\b"
+
+    def is_broken(sql: str) -> bool:
+        is_named = re.search(r"WHERE prefix_id = \$\d AND suffix = \$\d\s+FOR UPDATE\s*$", sql)
+        return bool(re.search(table, sql) and re.search(r"\bFOR (NO KEY )?(UPDATE|SHARE)\b", sql) and not is_named)
+
+    assert is_broken("SELECT FROM unnest($1::text[]) AS a (suffix) JOIN handle USING (suffix) FOR UPDATE OF handle")
+    assert not is_broken("SELECT FROM handle WHERE prefix_id = $1 AND suffix = $2 FOR UPDATE")
+    assert breaking_there(is_broken) == []
+
+
+def test_no_row_of_another_table_is_looked_up_among_distributed_rows():
+    is_broken = re.compile(rf"\bEXISTS\s*\(\s*SELECT\s*(1\s+)?FROM ({'|'.join(DISTRIBUTED)})\b").search
+    assert is_broken(
+        "SELECT FROM prefix AS p WHERE NOT EXISTS (SELECT FROM handle AS h WHERE h.prefix_id = p.prefix_id)"
+    )
+    assert breaking_there(is_broken) == []
+
+
+def test_no_table_of_the_coordinator_is_looked_at_from_distributed_rows():
+    local = "|".join(tables().keys() - set(DISTRIBUTED))
+    is_broken = re.compile(
+        rf"FROM ({'|'.join(DISTRIBUTED)}) AS h\b.*\bEXISTS \(\s*SELECT FROM ({local})\b", re.DOTALL
+    ).search
+    assert is_broken(STATEMENTS["registry.archive.HANDLES"])
+    assert breaking_there(is_broken) == []
+
+
+def test_no_distributed_row_is_the_first_of_some_for_a_row_of_another_table():
+    lateral = re.compile(r"\bLATERAL\s*\((.*?)\)\s*AS\b", re.DOTALL)
+
+    def is_broken(sql: str) -> bool:
+        return any(re.search(rf"\bFROM ({'|'.join(DISTRIBUTED)})\b", body) for body in lateral.findall(sql))
+
+    assert is_broken("SELECT FROM prefix AS p CROSS JOIN LATERAL (SELECT FROM handle LIMIT 1) AS h")
+    assert breaking_there(is_broken) == []
+
+
+def test_nothing_is_taken_at_random_of_distributed_rows():
+    assert breaking_there(re.compile(r"\bTABLESAMPLE\b").search) == []
 
 
 def test_nobody_is_notified():
