@@ -34,6 +34,12 @@ SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "of
             "shared_buffers": "128MB", "max_connections": "300"}  # fmt: skip
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with tests that are given more time come first: begun last, one of them would be waited for alone."""
+    slow = {item.path for item in items if item.get_closest_marker("timeout")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @dataclass(frozen=True, slots=True)
 class TestServer:
     __test__ = False  # pytest takes every Test… for a test

@@ -39,8 +39,11 @@ async def node(database_dsn, tmp_path):
 
 @pytest.mark.parametrize("ask", [ask_over_tcp, ask_over_udp])
 async def test_every_answer_is_counted_and_some_are_compared(node, ask):
-    tally, seconds = await ask(node.native_port, REGISTERED, connections=2, in_flight=4, seconds=1.5)
-    assert len(tally.seconds) > 64
+    for wished in (1.5, 6.0, 24.0):  # A machine that stalls answers little in the first.
+        tally, seconds = await ask(node.native_port, REGISTERED, connections=2, in_flight=4, seconds=wished)
+        if len(tally.seconds) > 64:
+            break
+    assert tally.sampled > 0
     assert tally.sampled == len(tally.seconds) // 64
     assert tally.octets > 700 * len(tally.seconds)
     assert seconds >= 0.3
