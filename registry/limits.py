@@ -1,9 +1,10 @@
-"""How often a client may ask, and how often a prefix and an enterprise may be asked for, in each process.
+"""How often a client may ask, and how often a prefix and an enterprise may be asked for.
 
 Of each only one moment is kept: until when it has paid, if every question costs the same share of a second (the generic
 cell rate algorithm of ITU-T I.371, which is a token bucket without a clock of its own). Connections and datagrams have
 accounts apart: the address of a datagram can be made up, and nobody is to be shut out of the one by means of the other.
-A worker that limits nothing makes no `Allowance`, and the path of a cached answer looks for none but there.
+The workers of a node share the accounts. A worker that limits nothing makes no `Allowance`, and the path of a cached
+answer looks for none but there.
 """
 
 import hashlib
@@ -13,6 +14,7 @@ from math import ceil
 from time import monotonic
 from typing import Final, Literal
 
+from registry.accounts import Account, OwnAccount, SharedAccounts
 from registry.errors import TooManyRequests
 from registry.handle import HandleKey
 from registry.prefix import PrefixTable
@@ -48,31 +50,25 @@ class Excess:
         return TooManyRequests(f"limit.{self.limited}", limit=self.limit, seconds=max(1, ceil(self.wait)))
 
 
-class Account:
-    """Until when one of those that are limited has paid."""
-
-    __slots__ = ("paid_until",)
-
-    def __init__(self) -> None:
-        self.paid_until = 0.0
-
-
 class Rate:
     """So many questions a second for each account."""
 
-    __slots__ = ("_accounts", "_ahead", "interval", "limit", "limited")
+    __slots__ = ("_accounts", "_ahead", "_name", "_shared", "interval", "limit", "limited")
 
-    def __init__(self, limited: Limited, limit: int, most: int) -> None:
+    def __init__(self, limited: Limited, limit: int, shared: SharedAccounts | None, name: str) -> None:
+        """`name` is that of the kind of account among all that are shared."""
         self.limited = limited
         self.limit = limit
         self.interval = 1.0 / limit
         self._ahead = SAVED - self.interval
-        self._accounts: Recent[Address | int, Account] = Recent(most)
+        self._shared = shared
+        self._name = name.encode()
+        self._accounts: Recent[Address | int, Account] = Recent(STRANGERS // 2 if limited == "client" else PREFIXES)
 
     def account(self, key: Address | int) -> Account:
         account = self._accounts.get(key)
-        if account is None:
-            account = Account()
+        if account is None or not account.is_ours:
+            account = OwnAccount() if self._shared is None else self._shared.open(b"%b %r" % (self._name, key))
             self._accounts.put(key, account)
         return account
 
@@ -91,13 +87,12 @@ Paid = tuple[tuple[Rate, Account], ...]
 class Rates:
     """The rates over one kind of transport."""
 
-    def __init__(self, limits: Sequence[tuple[Limited, int]], *, silent: bool) -> None:
+    def __init__(
+        self, limits: Sequence[tuple[Limited, int]], shared: SharedAccounts | None = None, *, silent: bool
+    ) -> None:
         self.silent = silent
-        self.by = {
-            limited: Rate(limited, limit, STRANGERS // 2 if limited == "client" else PREFIXES)
-            for limited, limit in limits
-            if limit
-        }
+        kind = "datagrams" if silent else "connections"
+        self.by = {limited: Rate(limited, limit, shared, f"{kind} {limited}") for limited, limit in limits if limit}
 
     def accounts(self, keys: Iterable[tuple[Limited, Address | int]]) -> Paid:
         return tuple((self.by[limited], self.by[limited].account(key)) for limited, key in keys if limited in self.by)
@@ -144,13 +139,15 @@ class Allowance:
 
 
 class Limits:
-    """The limits of one worker; `limit` sets them, also while it runs. Until then nothing is limited."""
+    """The limits of one worker, or with `shared` its part in those of all workers of the node; `limit` sets them, also
+    while it runs. Until then nothing is limited."""
 
     def __init__(
         self,
         prefixes: Callable[[], PrefixTable] = PrefixTable,
         fronts: Sequence[IpNetwork] = (),
         clock: Callable[[], float] = monotonic,
+        shared: SharedAccounts | None = None,
     ) -> None:
         """`fronts` are believed to say whom they stand for, and are no clients themselves."""
         self.prefixes = prefixes
@@ -158,17 +155,18 @@ class Limits:
         self._fronts = fronts
         self._exempt: Sequence[IpNetwork] = ()
         self._clock = clock
+        self._shared = shared
         self.on = False
         self._connections = self._datagrams = Rates((), silent=False)
         self._vouched: Recent[bytes, bool] = Recent(STRANGERS // 2)
 
     def limit(self, *, client: int, prefix: int, enterprise: int, exempt: Sequence[str] = ()) -> None:
-        """Questions a second; 0 for no limit. What was saved before is forgotten."""
+        """Questions a second; 0 for no limit."""
         limits: tuple[tuple[Limited, int], ...] = (("client", client), ("prefix", prefix), ("enterprise", enterprise))
         self.on = any((client, prefix, enterprise))
         self._exempt = networks_from(exempt)
-        self._connections = Rates(limits, silent=False)
-        self._datagrams = Rates(limits, silent=True)
+        self._connections = Rates(limits, self._shared, silent=False)
+        self._datagrams = Rates(limits, self._shared, silent=True)
 
     def allowance(self, protocol: str, address: Address) -> Allowance | None:
         """Of who asks from an address; None while nothing is limited. A request in a tunnel has been counted."""

@@ -1,4 +1,4 @@
-"""[limits]: how much may be asked, each second and in each process; `limits` says how it is counted."""
+"""[limits]: how much may be asked of a node each second; `registry.limits` says how it is counted."""
 
 from dataclasses import dataclass
 
@@ -12,22 +12,23 @@ class LimitSettings:
 
     client_rate: int = setting(
         0,
-        "Requests a second of one client (an address, an IPv6 /64, or who shows a token) to each process.",
-        "每个进程每秒接受同一客户端（IPv4 地址、IPv6 /64 或令牌持有者）的请求数。",
+        "Requests a second of one client (an address, an IPv6 /64, or who shows a token) to all processes of a "
+        "machine.",
+        "同一客户端（IPv4 地址、IPv6 /64 或令牌持有者）每秒的请求数，一台机器上的各进程合计。",
         low=0,
         high=1_000_000,
     )
     prefix_rate: int = setting(
         0,
-        "Questions a second for names below one prefix to each process.",
-        "每个进程每秒接受的同一前缀的解析请求数。",
+        "Questions a second for names below one prefix to all processes of a machine.",
+        "同一前缀每秒的解析请求数，一台机器上的各进程合计。",
         low=0,
         high=10_000_000,
     )
     enterprise_rate: int = setting(
         0,
-        "Questions a second for names of one enterprise to each process.",
-        "每个进程每秒接受的同一企业的解析请求数。",
+        "Questions a second for names of one enterprise to all processes of a machine.",
+        "同一企业每秒的解析请求数，一台机器上的各进程合计。",
         low=0,
         high=10_000_000,
     )

@@ -1,4 +1,5 @@
-"""The directory in which the processes of a node count together (multi-process mode of prometheus-client).
+"""The directory in which the processes of a node count together: what they measure (multi-process mode of
+prometheus-client), and what is asked of all of them where that is limited.
 
 Children find its name in their environment before they import the library. What a killed supervisor left behind is
 cleared away by the next one: the lock on a directory ends with the process that held it.
@@ -32,6 +33,12 @@ def counted_together(inherited: tuple[Path, int] | None = None) -> Iterator[tupl
             os.environ[VARIABLE] = former
         shutil.rmtree(directory, ignore_errors=True)
         os.close(lock)
+
+
+def shared_directory() -> Path | None:
+    """Where the processes of this one's node count together; None where it is the only one."""
+    directory = os.environ.get(VARIABLE)
+    return Path(directory) if directory else None
 
 
 def _make() -> tuple[Path, int]:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from registry.accounts import SharedAccounts
 from registry.authentication import Authenticator
 from registry.certificate import Certificate
 from registry.change_reading import ChangeReader
@@ -43,6 +44,7 @@ from resolver.listeners.dns import DnsPort
 from resolver.listeners.http.app import create_server
 from resolver.listeners.http.parts import Parts
 from resolver.listeners.native import NativePort
+from resolver.measurements import shared_directory
 from resolver.metrics import Metrics
 from resolver.misses import Misses
 from resolver.operations import Operations
@@ -300,9 +302,19 @@ async def _listening(
 
 
 def _limits(settings: Settings, store: Store) -> Limits:
-    limits = Limits(lambda: store.prefixes, networks_from(settings.registry.trusted_proxies))
+    limits = Limits(lambda: store.prefixes, networks_from(settings.registry.trusted_proxies), shared=_accounts())
     limit_questions(limits, settings.limits)
     return limits
+
+
+def _accounts() -> SharedAccounts | None:
+    """The accounts of all workers; None where this is the only one, or where there is no room for them."""
+    directory = shared_directory()
+    try:
+        return None if directory is None else SharedAccounts(directory)
+    except OSError as error:
+        log.warning("limits are of each process: %s", error)
+        return None
 
 
 def limit_questions(limits: Limits, ours: LimitSettings) -> None:

@@ -1,14 +1,21 @@
 """How often a client, a prefix and an enterprise may be asked for: counted exactly, bounded, datagrams apart."""
 
+import asyncio
+from pathlib import Path
+from time import monotonic
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from registry import accounts
+from registry.accounts import SharedAccounts
 from registry.limits import LIMITED, PREFIXES, SAVED, Limits
 from registry.prefix import Prefix, PrefixTable
 from registry.recent import STRANGERS
 from registry.sources import networks_from
 from resolver.tally import MAX_SOURCES, Tally
+from tests.resolver.running_node import RunningNode, arguments, ask, text_of, until
 
 TABLE = PrefixTable(
     [
@@ -28,8 +35,10 @@ class Clock:
         return self.now
 
 
-def limited(clock: Clock | None = None, fronts: tuple[str, ...] = (), **limits: object) -> Limits:
-    made = Limits(lambda: TABLE, networks_from(fronts), clock or Clock())
+def limited(
+    clock: Clock | None = None, fronts: tuple[str, ...] = (), shared: SharedAccounts | None = None, **limits: object
+) -> Limits:
+    made = Limits(lambda: TABLE, networks_from(fronts), clock or Clock(), shared)
     made.limit(**({"client": 0, "prefix": 0, "enterprise": 0} | limits))
     return made
 
@@ -172,3 +181,61 @@ def test_other_limits_hold_from_the_next_second_on():
     assert asked(limits, "192.0.2.1", times=9) == 6
     limits.limit(client=0, prefix=0, enterprise=0)
     assert tally.cells["http"]["192.0.2.1"].allowance is None
+
+
+def test_two_processes_together_allow_what_one_does(tmp_path: Path):
+    clock = Clock()
+    workers = [limited(clock, shared=SharedAccounts(tmp_path), client=10, prefix=15) for _ in range(2)]
+    assert sum(asked(worker, "192.0.2.1", times=6) for worker in workers * 3) == 10 * SAVED
+    clock.now += 1.0
+    assert sum(asked(worker, "192.0.2.2", times=50) for worker in workers) == 10 * SAVED
+    assert sum(asked(worker, "192.0.2.3", times=50) for worker in workers) == 15 * SAVED - 20 + 15 - 20
+    assert asked(workers[0], "192.0.2.3", b"88.2", "udp") == 1
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["192.0.2.1", "192.0.2.2", "2001:db8::1"]),
+            st.sampled_from([b"88.1", b"88.2", b"88.3", b"88.9"]),
+            st.sampled_from(["http", "udp", "tunnel"]),
+            st.sampled_from([0.0, 0.01, 0.3]),
+        ),
+        max_size=60,
+    )
+)
+def test_accounts_that_are_shared_are_counted_as_ones_own(tmp_path_factory, questions):
+    clock = Clock()
+    limits = {"client": 3, "prefix": 5, "enterprise": 7}
+    alone = limited(clock, **limits)
+    shared = SharedAccounts(tmp_path_factory.mktemp("accounts"))
+    workers = [limited(clock, shared=shared, **limits) for _ in range(3)]
+    for number, (address, prefix, protocol, pause) in enumerate(questions):
+        clock.now += pause
+        assert asked(workers[number % 3], address, prefix, protocol) == asked(alone, address, prefix, protocol)
+
+
+def test_where_all_places_are_others_that_paid_the_least_far_is_taken_over(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(accounts, "PLACES", accounts.WAYS)
+    shared = SharedAccounts(tmp_path)
+    opened = [shared.open(b"%d" % number) for number in range(accounts.WAYS)]
+    for number, account in enumerate(opened):
+        account.paid_until = 5.0 + (number - 3) ** 2
+    assert shared.open(b"3").paid_until == 5.0
+    other = shared.open(b"other")
+    assert [account.is_ours for account in opened].index(False) == 3
+    assert (other.is_ours, other.paid_until) == (True, 0.0)
+    assert shared.open(b"0").paid_until == 14.0
+
+
+async def test_a_client_of_a_node_may_ask_all_its_workers_together_what_the_limit_says(database_dsn, tmp_path: Path):
+    line = arguments(database_dsn, tmp_path / "data", limits__client_rate=20, limits__unlimited_clients="10.0.0.0/8")
+    with RunningNode(*line) as node:
+        url, status = node.ready()
+        begun = monotonic()
+        answers = await asyncio.gather(*(asyncio.to_thread(ask, f"{url}/api/handles/0.NA/88.9") for _ in range(200)))
+        allowed = sum(code != 429 for code, _ in answers)
+        assert 0 < allowed <= 20 * (SAVED + monotonic() - begun) + 1
+        until(
+            lambda: f'filament_limited_total{{by="client"}} {200 - allowed}' in text_of(f"{status}/metrics"), "count"
+        )
