@@ -3,13 +3,14 @@
 import asyncio
 import os
 import re
-import socket
 import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
+
+from bench.ports import free_port
 
 _LISTENING: Final = b"listening on port "
 _TICK: Final = 1.0 / os.sysconf("SC_CLK_TCK")
@@ -61,7 +62,7 @@ class Client:
 @asynccontextmanager
 async def a_node(dsn: str, directory: Path, **settings: object) -> AsyncIterator[BenchNode]:
     """A worker over a database; `settings` are those of [resolver]."""
-    status_port = _free_port()
+    status_port = free_port()  # The node tells nobody which one it took for its status.
     environment = {
         **os.environ,
         "FILAMENT_REGISTRY_DSN": dsn,
@@ -86,12 +87,6 @@ async def a_node(dsn: str, directory: Path, **settings: object) -> AsyncIterator
         if process.returncode is None:
             process.terminate()
         await process.communicate()
-
-
-def _free_port() -> int:
-    """One that nobody listens on just now: the node tells nobody which one it took for its status."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 async def _ports(process: asyncio.subprocess.Process) -> tuple[int, int]:

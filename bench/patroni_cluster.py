@@ -7,7 +7,6 @@ account that Postgres accepts; `Account` says how.
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -18,6 +17,7 @@ from typing import Any, Final, TypeVar
 import aiohttp
 import asyncpg
 
+from bench.ports import free_port
 from registry.postgres_programs import find_binaries
 from registry.unprivileged import NAMESPACE, Account
 
@@ -176,12 +176,6 @@ class Cluster:
     def _launch(self, command: list[str], environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
         assigned = [f"{name}={value}" for name, value in environment.items()]
         return self._account.launch("env", *assigned, *command, output=self._log.fileno())
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
 
 
 @asynccontextmanager

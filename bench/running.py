@@ -1,11 +1,9 @@
 """A whole node with the Postgres it ships, in processes of its own, and where each of them is."""
 
 import asyncio
-import contextlib
 import os
 import re
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from bench.lab import SETTINGS
+from bench.ports import free_ports
 from bench.writers import Places
 from registry.data_directory import DataDirectory
 from registry.embedded import EmbeddedPostgres, postgres_directory
@@ -32,7 +31,7 @@ class Running:
         """`settings` are in its environment whenever it is started."""
         self.directory = directory
         self._settings = {**SETTINGS, **(settings or {})}
-        self.port, self.native_port, registry = _free_ports(3)
+        self.port, self.native_port, registry = free_ports(3)
         self.places = Places(f"http://127.0.0.1:{self.port}", f"http://127.0.0.1:{registry}")
         self.pids: dict[str, int] = {}
         self.log: list[str] = []
@@ -125,12 +124,3 @@ async def a_book_at_rest(directory: Path) -> AsyncIterator[str]:
     """The database of a node that does not run."""
     async with EmbeddedPostgres(postgres_directory(directory)) as postgres:
         yield postgres.dsn
-
-
-def _free_ports(count: int) -> list[int]:
-    """They are bound together, so that no two are the same."""
-    with contextlib.ExitStack() as stack:
-        taken = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in taken:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in taken]

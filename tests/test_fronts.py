@@ -14,13 +14,14 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from socket import create_server
 
 import pytest
 
+from bench.ports import free_ports
+
 ROOT = Path(__file__).parents[1]
 TOOLS = ROOT / ".tools" / "usr"
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 # Two targets that a normalising front would make one, or another one; octets that are not UTF-8; a query.
 TARGETS = [
@@ -93,14 +94,6 @@ async def tell(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
     await writer.drain()
     writer.close()
     await writer.wait_closed()
-
-
-def free_ports(count: int) -> list[int]:
-    servers = [create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [server.getsockname()[1] for server in servers]
-    for server in servers:
-        server.close()
-    return ports
 
 
 def certificate(folder: Path) -> None:

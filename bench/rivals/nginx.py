@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from bench.ports import free_port
 from bench.rivals import job
-from bench.rivals.processes import START_SECONDS, Server, Task, free_port, running, tree
+from bench.rivals.processes import START_SECONDS, Server, Task, running, tree
 from bench.rivals.programs import debian_package, environment_of
 
 WITH_WORKER: Final = 2  # Processes: the first one only watches the other.

@@ -11,8 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from bench.generator import Plan, Target, measure
 from bench.pools import dns_query, write_pool
+from bench.ports import free_port
 from bench.rivals import job
-from bench.rivals.processes import Server, Task, free_port, running
+from bench.rivals.processes import Server, Task, running
 from bench.rivals.programs import debian_package, environment_of
 from bench.rivals.tables import POWERDNS
 

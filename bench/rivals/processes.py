@@ -71,13 +71,6 @@ def release(pid: int) -> None:
     _signal(pid, signal.SIGCONT)
 
 
-def free_port(*, datagrams: bool = False) -> int:
-    """A port of the loopback interface for programs that cannot choose one themselves."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM if datagrams else socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @asynccontextmanager
 async def running(
     command: Sequence[str | Path],

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+from bench.ports import free_port
 from bench.rivals import job
-from bench.rivals.processes import Server, Task, free_port, running
+from bench.rivals.processes import Server, Task, running
 from bench.rivals.programs import debian_package, environment_of
 
 AT_ONCE: Final = 10_000  # Commands of a write while it is filled.

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
-from bench.rivals.processes import Server, Task, free_port, running
+from bench.ports import free_port
+from bench.rivals.processes import Server, Task, running
 from bench.rivals.programs import python_of_rivals
 from bench.rivals.tables import SERVICE, database
 

@@ -8,8 +8,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
+from bench.ports import free_port
 from bench.rivals import job
-from bench.rivals.processes import Server, Task, free_port, running
+from bench.rivals.processes import Server, Task, running
 from bench.rivals.programs import Absent, run
 from registry.value import HandleValue
 from resolver.wire.codes import OpCode

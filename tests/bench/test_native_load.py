@@ -15,7 +15,7 @@ from resolver.wire.query import HandleValues, Query
 from tests.registry.books import DESC, URL, open_book, register
 from tests.resolver.patience import PATIENT
 
-DEADLINE = 40.0
+DEADLINE = 60.0
 LONG = HandleValue(3, "NOTE", b"\1" * 700)  # which needs several datagrams
 VALUES = (URL, DESC, LONG)
 REGISTERED = {f"88.118.1/{number}": frozenset((v.index, v.type, v.data) for v in VALUES) for number in range(4)}

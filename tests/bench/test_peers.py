@@ -11,10 +11,11 @@ import orjson
 import pytest
 
 from bench.nodes import Client, a_node
+from bench.ports import free_port
 from bench.rivals import job
 from bench.rivals.comparison import compared, summed
 from bench.rivals.contest import FIGURES, GROUPS, Figure
-from bench.rivals.processes import Task, free_port, hold, pin, release, running, tree
+from bench.rivals.processes import Task, hold, pin, release, running, tree
 from bench.rivals.programs import Absent, run
 from bench.rivals.services import aiohttp_application
 from bench.rivals.tables import SERVICE, database, fill

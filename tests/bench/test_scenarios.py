@@ -30,7 +30,7 @@ async def test_nothing_is_written_at_a_node_that_is_not_ours(tmp_path):
         await run(["register"], Wish("http://127.0.0.1:1"))
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(400)
 async def test_a_node_of_our_own_registers_and_lives_through_a_day():
     register, day = await run(["register", "day"], Wish(count=3000, seconds=0.3))
     assert register["identifiers"] == register["answered"] > 0

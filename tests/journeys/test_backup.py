@@ -32,7 +32,7 @@ def names_in(data) -> set[str]:
     return {json.loads(line)["handle"] for line in lines}
 
 
-@pytest.mark.timeout(300)  # six clusters are started
+@pytest.mark.timeout(400)  # six clusters are started
 async def test_a_node_is_restored_to_a_moment_with_its_keys_and_the_backup_is_proved(tmp_path):
     data, repository, off_site, key = (tmp_path / name for name in ("node", "backups", "off site", "off-site.key"))
     given = ["--data-directory", str(data)]

@@ -15,7 +15,7 @@ from resolver.settings import ResolverSettings, Settings
 from tests.journeys.servers import a_server
 from tests.resolver.cores import Core
 
-DEADLINE = 40.0
+DEADLINE = 60.0
 KEPT, OTHER = "0.NA/KEPT", "0.NA/OTHER"
 
 

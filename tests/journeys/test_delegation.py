@@ -33,7 +33,7 @@ ADDED = "88.169.7"  # An enterprise that is added at the other node, below the d
 HOSTED = "88.168.1"
 SERVICE = f"{HOSTED}/SERVICE"
 CIRCLE, ABROAD, DEAF = "88.168.202", "88.168.203", "88.168.204"
-DEADLINE = 30.0
+DEADLINE = 60.0
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from bench import codes
+from bench.ports import free_port
 from tests.resolver.running_node import RunningNode, ask
 from tests.resolver.test_cli import filament
 
@@ -19,14 +20,12 @@ COUNT = 3000
 def free_port_base() -> int:
     """The first of four neighbouring ports that nobody has."""
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            base = probe.getsockname()[1]
+        base = free_port()
         try:
             for port in range(base, base + 4):
                 with socket.create_server(("127.0.0.1", port)):
                     pass
-        except (OSError, OverflowError):
+        except OSError:
             continue
         return base
 

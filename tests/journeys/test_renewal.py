@@ -17,7 +17,7 @@ from tests.resolver.running_node import RunningNode, arguments, ask, is_running,
 from tests.resolver.test_cli import filament
 
 # Processes and programs are started one after the other, and each has to become ready beside those that answer.
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(400)
 
 HANDLES = [f"88.168.1/{number}" for number in range(20)]
 ZONE = "oid-res.test"

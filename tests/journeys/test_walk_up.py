@@ -19,7 +19,7 @@ from registry.value import HandleValue
 from tests.registry.books import open_book
 from tests.resolver.running_node import RunningNode, arguments
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(400)
 
 WORKERS = 2
 CONNECTIONS = 6  # The kernel deals them out among the workers.

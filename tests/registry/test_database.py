@@ -9,7 +9,7 @@ from registry.database import DATABASE_AWAY, PoolQueue, open_pool, refusal_of
 from registry.errors import ServerBusy
 from registry.settings import RegistrySettings
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 
 async def test_who_waits_for_a_connection_waits_among_so_many_and_not_for_ever(database_dsn):

@@ -29,7 +29,7 @@ OTHERWISE = {
     ("post", "/api/mappings/propose"),
 }
 ENTERPRISE = "300:0.NA/88.168.2"
-DEADLINE = 20.0
+DEADLINE = 60.0
 WAITING = """
 SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'advisory' AND datname = current_database()
 """

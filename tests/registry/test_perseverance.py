@@ -31,7 +31,7 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_xid IS NOT NULL LIMIT 1
 """
 BETWEEN = 0.25  # Seconds: whoever is cut off can write until the next is.
-TIMEOUT = 30.0
+TIMEOUT = 60.0
 VALUES = [{"index": 1, "type": "URL", "data": "http://example.org/"}]
 
 
@@ -172,7 +172,6 @@ async def test_a_write_that_was_too_slow_is_not_made_again():
     assert not issubclass(TimeoutError, LOST), "it is an OSError, as what is said of a refused connection"
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("is_named", [True, False])
 async def test_no_request_fails_and_none_is_made_twice_while_sessions_are_ended_again_and_again(
     relay: Relay, other: asyncpg.Connection, tmp_path: Path, is_named: bool

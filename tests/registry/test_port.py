@@ -13,7 +13,7 @@ from registry.certificate import Certificate
 from registry.port import UNREAD, Port, listen
 from tests.resolver.http.lab import any_certificate
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 
 class Echo(asyncio.Protocol):

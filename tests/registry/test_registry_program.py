@@ -4,7 +4,6 @@ import asyncio
 import io
 import os
 import signal
-import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator
@@ -15,6 +14,7 @@ import aiohttp
 import orjson
 import pytest
 
+from bench.ports import free_port
 from registry import bulk_api, http_files
 from registry.api import serve
 from registry.certificate import NODE_CERTIFICATE
@@ -43,12 +43,6 @@ async def run(*arguments: str, dsn: str, given: bytes = b"", **environment: str)
     out, errors = await process.communicate(given)
     assert process.returncode is not None
     return process.returncode, out, errors.decode()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def test_the_program_migrates_loads_and_exports(empty_dsn: str, tmp_path: Path):

@@ -24,7 +24,7 @@ from tests.resolver.http.lab import lab
 from tests.resolver.native import query
 from tests.resolver.patience import PATIENT
 
-DEADLINE = 30.0
+DEADLINE = 60.0
 INTERVAL = 0.05
 
 

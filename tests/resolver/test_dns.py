@@ -16,7 +16,7 @@ from resolver.node import Node
 from tests.resolver.dns_lab import HANDLES, ZONE
 from tests.resolver.http.lab import lab
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 
 @pytest.fixture

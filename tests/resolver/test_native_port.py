@@ -14,7 +14,7 @@ from resolver.settings import ResolverSettings
 from tests.resolver.scripted import SLOW, Operations, request
 
 LOOPBACK = ("127.0.0.1", "::1")
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 
 @asynccontextmanager

@@ -37,7 +37,7 @@ HERE = "88.118.7"  # An enterprise that serves itself; its prefix handle says wh
 BELOW = "0.NA/88.200.5"  # A prefix below one that is delegated as a whole.
 WORDS = (HandleValue(1, "DESC", b"at the enterprise", ttl=600), HandleValue(2, "URL", b"http://example.org/e", ttl=60))
 SECRET = HandleValue(3, "HS_SECKEY", b"never", permissions=12)
-DEADLINE = 20.0
+DEADLINE = 60.0
 AUTHORITATIVE, CERTIFY = int(OpFlag.AUTHORITATIVE), int(OpFlag.CERTIFY)
 
 

@@ -20,7 +20,7 @@ from resolver.wire.message import Message
 from resolver.wire.stream import MessageStream
 from tests.resolver.scripted import LIST, LONG, LONG_ANSWER, PARTS, SLOW, Operations, octets, request
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 SWEEP = 0.02
 TOO_LONG = Envelope(2, 11, 2, 11, 0, 77, 0, 0xFFFFFFFF).to_wire()
 

@@ -24,7 +24,7 @@ from resolver.wire.envelope import Envelope
 from resolver.wire.message import Message
 from tests.resolver.scripted import LIST, LONG, LONG_ANSWER, PARTS, SLOW, Operations, answer_to, octets, request
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 RATE = 1 << 24
 needs_bursts = pytest.mark.skipif(not are_there(), reason="this system reads datagrams one by one")
 

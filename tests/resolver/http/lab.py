@@ -31,7 +31,7 @@ from tests.resolver.patience import PATIENT
 PREFIX = "88.118.1"
 ADMINISTRATOR = "301:0.NA/88.118.1"
 SECRET = b"s3cret-key"
-TIMEOUT = 20.0
+TIMEOUT = 60.0
 URL = HandleValue(1, "URL", b"http://example.org/x")
 JSON = {"Content-Type": "application/json"}
 

@@ -25,7 +25,7 @@ from tests.journeys.servers import a_server
 from tests.resolver.http.lab import Client, basic, lab
 from tests.resolver.http.short_way import Line, a_bout, question
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 PATH = b"/api/handles/88.118.1/READ"
 GET = b"GET %b HTTP/1.1\r\nHost: node\r\n\r\n" % PATH
 HEAD = re.compile(rb"HTTP/1\.[01] (\d{3}) .*?\r\n\r\n", re.DOTALL)

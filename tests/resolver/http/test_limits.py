@@ -17,7 +17,7 @@ from resolver.wire.message import Message
 from tests.resolver.http.lab import PREFIX, Client, Reply, basic, lab
 from tests.resolver.http.test_ready_node import ASK, Visitor
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 NAME = f"{PREFIX}/READ"
 CLIENT = {"client_rate": 1, "unlimited_clients": ()}
 ALLOWED = int(SAVED)  # of a rate of one a second, at once

@@ -16,7 +16,7 @@ from registry.value import HandleValue
 from resolver.node import Node
 from tests.resolver.http.lab import PREFIX, any_certificate, lab
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 ASK = b"GET /api/handles/88.118.1/READ HTTP/1.1\r\nHost: node\r\n\r\n"
 LAST = ASK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
 DATE = re.compile(rb"Date: [^\r]*")

@@ -18,7 +18,7 @@ HANDLES = {
     "88.168.1/LOC": (HandleValue(1, "10320/loc", b'<locations><location href="http://example.org/"/></locations>'),),
     "88.168.1/NOURL": (HandleValue(2, "DESC", "涤纶".encode()),),
 }
-TIMEOUT = 20.0
+TIMEOUT = 60.0
 HEAD = re.compile(
     rb"HTTP/1\.[01] (\d{3}) [^\r\n]*\r\n(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+: ?[\t\x20-\x7e\x80-\xff]*\r\n)+\r\n"
 )
