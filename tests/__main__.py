@@ -11,12 +11,13 @@ BIN = Path(sys.executable).parent
 
 # A file at a time, in the order of tests/conftest.py: the longest first, and not those with the most tests.
 SHARED = ("-n", str(os.cpu_count() or 1), "--dist", "loadfile", "--no-loadscope-reorder")
+EXAMPLES = "--hypothesis-profile=gate"
 STEPS = (
     ("formatting", [BIN / "ruff", "format", "--check", "--quiet", "."]),
     ("lint", [BIN / "ruff", "check", "--quiet", "."]),
     ("types", [BIN / "mypy"]),
     ("contracts", [BIN / "lint-imports"]),
-    ("tests", [sys.executable, "-m", "pytest", "-q", *SHARED]),
+    ("tests", [sys.executable, "-m", "pytest", "-q", *SHARED, EXAMPLES]),
 )
 
 

@@ -25,8 +25,12 @@ from registry.migrate import migrate
 from registry.postgres_programs import find_binaries
 from tests.databases import Database
 
-# Two cores shared with a Postgres: how long an example takes says nothing about the code.
-hypothesis.settings.register_profile("filament", deadline=None)
+# Two cores shared with a Postgres: how long examples take, or making them, says nothing about the code.
+hypothesis.settings.register_profile("filament", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# `make test` draws the same examples each time, with whatever else it is started: who wants others calls pytest.
+hypothesis.settings.register_profile(
+    "gate", hypothesis.settings.get_profile("filament"), derandomize=True, database=None
+)
 hypothesis.settings.load_profile("filament")
 
 # A cluster that lives as long as the tests need not survive a power cut.

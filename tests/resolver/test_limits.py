@@ -236,6 +236,4 @@ async def test_a_client_of_a_node_may_ask_all_its_workers_together_what_the_limi
         answers = await asyncio.gather(*(asyncio.to_thread(ask, f"{url}/api/handles/0.NA/88.9") for _ in range(200)))
         allowed = sum(code != 429 for code, _ in answers)
         assert 0 < allowed <= 20 * (SAVED + monotonic() - begun) + 1
-        until(
-            lambda: f'filament_limited_total{{by="client"}} {200 - allowed}' in text_of(f"{status}/metrics"), "count"
-        )
+        until(lambda: f'filament_limited_total{{by="client"}} {200 - allowed}' in text_of(f"{status}/metrics"), "count")
