@@ -2,19 +2,22 @@
 
 A handle is a line as a bulk load has it. What is no handle is a line of its own that begins with its kind: `template`,
 `prefix` (what the prefix's own handle says, 0.NA/prefix), `range` (one line, however many members), `state`, `deleted`,
-`withdrawn` (a range), `views` (who may read what), `rules` and `minters` of suffixes.
+`withdrawn` (a range), `views` (who may read what), `rules` and `minters` of suffixes, `past` (a version of a handle, as
+`registry.past` has it).
 The first line names the cursor of the change feed from which the next archive goes on (`since`), the last one how many
-handles there were: one without it was broken off. Only the time of writing is not carried over.
+handles there were: one without it was broken off. The time of writing is carried over with the past, so handles that
+were written once have that of the book that takes them in.
 
 What `since` leads to are the handles that changed and those that were deleted; templates, ranges and rules are in every
 archive. Handles and ranges with values that their reader may not see are left out whole, and counted. What lets people
 in or belongs to a node does not go along: keys and administrators of the prefix, people, tokens, webhooks with their
-secrets, limits, and the history, whose acts were those of this node.
+secrets, limits, and the audit log, whose acts were those of this node.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import asyncpg
@@ -28,6 +31,7 @@ from registry.handle_range import HandleRange
 from registry.minting import Minting
 from registry.opening import said
 from registry.packing import unpack
+from registry.past import past
 from registry.prefix import Prefix
 from registry.row_locks import is_distributed
 from registry.standing import State, shown, standing_from_json
@@ -104,6 +108,12 @@ async def archive(
         pages = _pages(store, prefix) if since is None else _changed(store, feed, prefix, since, withdrawn)
         async for rows in pages:
             yield await _handles(store, prefix, rows, readable, count)
+            if since is not None:
+                async for lines in _past(store, prefix, readable, count, [row["suffix"] for row in rows]):
+                    yield lines
+        if since is None:
+            async for lines in _past(store, prefix, readable, count):
+                yield lines
         yield b"".join(_line({"withdrawn": name}) for name in withdrawn)
         if views and prefix.views != NO_VIEWS:
             yield _line({"views": prefix.spelling, "form": msgspec.to_builtins(said(prefix))})
@@ -223,6 +233,14 @@ async def _handles(
     return b"".join(
         line for row, packed in zip(rows, every, strict=True) for line in _lines(prefix, row, packed, readable, count)
     )
+
+
+async def _past(
+    store: Store, prefix: Prefix, readable: Readable, count: _Count, suffixes: list[str] | None = None
+) -> AsyncIterator[bytes]:
+    async for lines, left_out in past(store, prefix, partial(readable, prefix), suffixes):
+        count.left_out += left_out
+        yield b"".join(map(_line, lines))
 
 
 def _lines(prefix: Prefix, row: asyncpg.Record, packed: bytes, readable: Readable, count: _Count) -> Iterable[bytes]:

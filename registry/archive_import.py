@@ -1,8 +1,9 @@
 """The lines of an archive that are no handles, taken in by a job in the order that they need.
 
-Whatever order they stand in: ranges that were taken out, templates, prefix handles and ranges before the handles, which
-are left to the load; then states, what was deleted, and the rules of suffixes. Each kind is a pass over the file, and
-taking a line in twice does nothing the second time, so that a job that was broken off begins them anew.
+Whatever order they stand in: ranges that were taken out, templates, prefix handles, ranges and what handles said before
+come ahead of the handles, which are left to the load; then states, what was deleted, and the rules of suffixes. Each
+kind is a pass over the file, and taking a line in twice does nothing the second time, so that a job that was broken off
+begins them anew.
 """
 
 import asyncio
@@ -29,13 +30,15 @@ from registry.jobs import Order
 from registry.ledger import Batch, Tally
 from registry.minting import Minting
 from registry.opening import ViewsForm, said, say
+from registry.past_import import PastImport
+from registry.past_lines import MAX_VERSIONS, PastLine, StandingForm, seconds_of
 from registry.prefix import Prefix
 from registry.ranges import NewRange, Ranges
 from registry.refusal import MAX_ROW_TEXT, Refusal, storable
 from registry.registration import Registration
-from registry.rest import ValueForm, time_from_text, values_from_forms
+from registry.rest import ValueForm, values_from_forms
 from registry.rows import MAX_ROW
-from registry.standing import Origin, Wish
+from registry.standing import Origin, Wish, stood
 from registry.standing import State as HandleState
 from registry.states import allowed_to, put
 from registry.store import Store
@@ -43,14 +46,13 @@ from registry.suffixes import Minter, SuffixRule
 from registry.template import Template, TemplateName
 from registry.templates import Kept, State, Templates
 
-BEFORE: Final = ("archive", "withdrawn", "template", "prefix", "range")
+BEFORE: Final = ("archive", "withdrawn", "template", "prefix", "range", "past")
 BEHIND: Final = ("state", "deleted", "views", "rules", "minters", "end")
 # A line of one of these kinds begins with it: every other line is a handle's, which need not be looked into for that.
 BEGINNINGS: Final = {kind: f'{{"{kind}":'.encode() for kind in (*BEFORE, *BEHIND)}
 EVERY: Final = tuple(BEGINNINGS.values())
 LOOKED_AT: Final = 20_000  # Lines of a file that are looked at before others have the thread.
 HELD: Final = 256  # Lines of a file held at once, each of at most MAX_ROW octets.
-MAX_NAME: Final = 500  # Characters of who chose a state: an index and a handle, or a token's number.
 CHUNK_BEFORE, CHUNK_BEHIND = -3, -2  # Their places in the ledger, whose chunks count from 0.
 
 Minted = Annotated[int, msgspec.Meta(ge=0, lt=1 << 62)]
@@ -77,15 +79,6 @@ class RangeLine(msgspec.Struct):
     width: Annotated[int, msgspec.Meta(ge=1, le=MAX_WIDTH)]
     radix: int
     values: list[ValueForm]
-
-
-class StandingForm(msgspec.Struct):
-    state: str
-    reason: str = ""
-    successor: str = ""
-    expires: str | None = None
-    since: str | None = None
-    by: Annotated[str, msgspec.Meta(max_length=MAX_NAME)] = ""
 
 
 class StateLine(msgspec.Struct):
@@ -142,6 +135,8 @@ class ArchiveImport:
         self._registration = registration
         self._templates = Templates(store)
         self._minting = Minting(store)
+        self._past = PastImport(store, by, of_node=registration.rights.is_of_node(by))
+        self._versions: list[PastLine] = []  # Those of the handle whose lines are being read.
         self._may_write = may_write(registration.rights, by)
         self._take: Mapping[str, Callable[[bytes], Awaitable[bool]]] = {
             "archive": _nothing,
@@ -149,6 +144,7 @@ class ArchiveImport:
             "template": self._template,
             "prefix": self._prefix_handle,
             "range": self._range,
+            "past": self._version,
             "state": self._state,
             "deleted": self._delete,
             "views": self._views,
@@ -231,6 +227,17 @@ class ArchiveImport:
         await self._ranges.register(NewRange(first, form.members, form.width, form.radix, values), self._by)
         return True
 
+    async def _version(self, line: bytes) -> bool:
+        """Versions of a handle are taken in together, with the present one, which comes last."""
+        form = form_of(line, PastLine)
+        if self._versions and (self._versions[-1].past != form.past or len(self._versions) >= MAX_VERSIONS):
+            self._versions = []  # One whose present version was left out, or is refused.
+        self._versions.append(form)
+        if form.registered is None:
+            return False
+        versions, self._versions = self._versions, []
+        return await self._past.take(await self._prefix(form.past.partition("/")[0]), versions)
+
     async def _withdraw(self, line: bytes) -> bool:
         with suppress(HandleNotFound):
             await self._ranges.delete(Handle.from_text(form_of(line, NameLine).withdrawn), self._by)
@@ -248,13 +255,20 @@ class ArchiveImport:
         standing = form.standing
         if standing.state.upper() not in HandleState.__members__:
             raise ProtocolFault("json.field", path="$.standing.state", rule="is no state", value=standing.state[:40])
-        expires, since = _seconds("expires", standing.expires), _seconds("since", standing.since)
+        expires, since = (
+            seconds_of("standing.expires", standing.expires),
+            seconds_of("standing.since", standing.since),
+        )
         if since is not None and since > datetime.now(UTC).timestamp():
             raise ProtocolFault("json.field", path="$.standing.since", rule="is to come", value=standing.since)
         wish = Wish(HandleState[standing.state.upper()], standing.reason, standing.successor, expires)
         origin = None if since is None else Origin(since, storable(standing.by) or str(self._by))
         allow, of_node = allowed_to(self._rights, self._by), self._rights.is_of_node(self._by)
         handle = Handle.from_text(form.state)
+        key = self._store.key_of(handle.octets)
+        there = (await self._store.fetch_packed([key])).get(key)
+        if origin and there and there.standing == stood(wish, origin, of_node=of_node):
+            return False
         await put(self._store, [handle], wish, by=str(self._by), of_node=of_node, allow=allow, origin=origin)
         return True
 
@@ -292,16 +306,6 @@ class ArchiveImport:
         if await self._may_write(prefix) is not True:  # Of a code system, an issuer may write some only.
             raise ProtocolFault("load.may_not_write", identity=str(self._by), prefix=prefix.spelling)
         return prefix
-
-
-def _seconds(name: str, text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        return time_from_text(text)
-    except ValueError as error:
-        fault = {"path": f"$.standing.{name}", "rule": str(error), "value": text[:40]}
-        raise ProtocolFault("json.field", **fault) from None
 
 
 async def kinds_in(path: Path) -> frozenset[str]:

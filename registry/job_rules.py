@@ -20,6 +20,10 @@ RULES: Final[Catalogue] = {
         "templates, ranges and states cannot be taken back: send an archive with onError=proceed",
         "模板、号段和状态无法撤销：提交归档文件时请使用 onError=proceed",
     ),
+    "archive.past": (
+        "{handle} has another history here: its former versions were not taken in",
+        "{handle} 在本节点的历史与此不同，未导入其历史版本",
+    ),
     "load.state": (
         "{value!r} is no state that can be chosen here: {states}",
         "{value!r} 不是可选的状态：有效、冻结、注销、过期（{states}）",

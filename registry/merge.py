@@ -139,7 +139,6 @@ class Merge(ChunkWriting):
             return
         columns = (rows.prefix_ids, rows.suffixes, rows.packed)
         locked = await fetch_locked(self._connection, LOCK_CHANGED, CHANGED, rows.place_of, *columns)
-        locked = [row for row in locked if not self._is_fixed(rows, row)]
         old = await self._store.plain([row["packed"] for row in locked], self._connection)
         images = [
             OldImage(row["place"], row["state"] == State.DELETED, packed, row["written_at"])
@@ -148,7 +147,11 @@ class Merge(ChunkWriting):
         new = await self._store.plain([rows.packed[image.place] for image in images], self._connection)
         dictionary = None if rows.dictionary is None else self._store.dictionaries.find(rows.dictionary)
         stamped = await self._restamp(images, new, int(self._at.timestamp()), dictionary)
-        changed = [(image, packed) for image, packed in zip(images, stamped, strict=True) if packed is not None]
+        changed = [
+            (image, packed)
+            for row, image, packed in zip(locked, images, stamped, strict=True)
+            if packed is not None and not self._is_fixed(rows, row)
+        ]
         if not changed:
             return
         self._changed = [image.place for image, _ in changed]

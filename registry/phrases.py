@@ -56,6 +56,8 @@ CHINESE: Final = {
     "is no array of handles": "不是标识数组",
     "is no version": "不是版本号",
     "is no state": "不是状态",
+    "is not its state": "与其状态不符",
+    "is out of order": "顺序不对",
     "is no step": "不是可执行的步骤",
     "is no time as ISO 8601 writes it": "不是 ISO 8601 格式的时间",
     "is no date or time as ISO 8601 writes it": "不是 ISO 8601 格式的日期或时间",

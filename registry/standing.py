@@ -166,6 +166,11 @@ def stand(handle: Handle, before: Standing | None, wish: Wish, by: str, now: int
     return Standing(wish.state, now, by, of_node, wish.reason, wish.successor, wish.expires)
 
 
+def stood(wish: Wish, origin: Origin, *, of_node: bool) -> Standing:
+    """The standing that a wish led to in another book."""
+    return Standing(wish.state, origin.since, origin.by, of_node, wish.reason, wish.successor, wish.expires)
+
+
 def begins_use(before: Standing | None, wish: Wish) -> bool:
     """Whether a reserved name is taken into use: what it says then is held to what new handles are held to."""
     return before is not None and before.state is State.RESERVED and wish.state is State.ACTIVE

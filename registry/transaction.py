@@ -114,9 +114,10 @@ class Transaction:
     def __init__(self, store: Store, connection: asyncpg.pool.PoolConnectionProxy, by: str) -> None:
         self._store = store
         self.connection = connection  # For rows of other tables that stand or fall with these.
-        self._by = by
+        self.by = by
         self.at = datetime.now(UTC).replace(microsecond=0)
         self._written_at = int(self.at.timestamp())
+        self.in_bulk = False  # What is registered in bulk is not held to what may be registered in a minute.
         self._slot = count_slot() if store.unit is None else store.unit.count_slot
         self._ranged = False  # Whether a handle was found in a range of which the table of prefixes does not know yet.
         self._said: dict[Place, frozenset[Said]] = {}
@@ -234,7 +235,7 @@ class Transaction:
 
     async def keep(self, act: Act) -> None:
         """Writes down what else is done here."""
-        await keep(self.connection, act, at=self.at, by=self._by, program=self._store.program)
+        await keep(self.connection, act, at=self.at, by=self.by, program=self._store.program)
 
     def _say(self, place: Place, now: Iterable[HandleValue], before: Iterable[HandleValue]) -> None:
         said = links_said(now)
@@ -268,7 +269,7 @@ class Transaction:
         if there is None or there["state"] != State.DELETED:
             self._ranged = there is None
             raise HandleAlreadyExists("handle.exists", handle=str(handle))
-        await self.connection.execute(HISTORY, prefix_id, suffix, self.at, self._by)
+        await self.connection.execute(HISTORY, prefix_id, suffix, self.at, self.by)
         await hold(self.connection, prefix_id, [suffix], prefix_id)  # Whoever registers it again holds it.
         return int(await self.connection.fetchval(RECREATE, *row))
 
@@ -277,7 +278,7 @@ class Transaction:
         return bool(await own_rows(self._store, self.connection, [prefix.prefix_id], [suffix]))
 
     async def _keep_history(self, prefix: Prefix, suffix: str) -> None:
-        await self.connection.execute(HISTORY, prefix.prefix_id, suffix, self.at, self._by)
+        await self.connection.execute(HISTORY, prefix.prefix_id, suffix, self.at, self.by)
 
     async def _count(self) -> None:
         created, deleted = self._created, self._deleted
@@ -285,7 +286,8 @@ class Transaction:
             difference = created[prefix] - deleted[prefix]
             await self.connection.execute(COUNT, prefix.prefix_id, self._slot, difference)
             if created[prefix]:
-                await check_registered(self.connection, prefix, self.at, created[prefix])
+                at = None if self.in_bulk else self.at
+                await check_registered(self.connection, prefix, at, created[prefix])
         self._created, self._deleted = Counter(), Counter()
 
     async def _limit(self, prefix: Prefix, suffix: str, before: Standing | None, after: Standing | None) -> None:
@@ -307,7 +309,7 @@ class Transaction:
         more: Mapping[str, Any] = NOTHING_MORE,
     ) -> None:
         act = Act(OF_HANDLE[operation], str(handle), prefix.prefix_id, {"version": version, **more})
-        row = row_of(act, self.at, self._by, self._store.program)
+        row = row_of(act, self.at, self.by, self._store.program)
         await log_change(self.connection, LOG_HANDLE, prefix.prefix_id, suffix, version, operation, *row)
 
     async def _log_prefix(self, act: str, prefix: str, prefix_id: int) -> None:
