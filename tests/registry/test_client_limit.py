@@ -18,12 +18,15 @@ async def statuses(node, times: int, **headers: str) -> list[int]:
     return found
 
 
+async def refused(node, **headers: str) -> None:
+    while await statuses(node, 1, **headers) != [429]:
+        pass
+
+
 async def test_a_client_that_asks_too_often_hears_when_to_come_again(database_dsn):
     async with open_interface(database_dsn, client_rate=1, unlimited_clients=()) as node, asyncio.timeout(DEADLINE):
-        found = await statuses(node, 6)
-        assert 429 not in found[:ALLOWED]
-        assert 429 in found
-        while True:
+        assert 429 not in await statuses(node, ALLOWED)
+        while True:  # How many are answered depends on the machine: each second that it stalls earns one.
             async with node.client.get(PATH, headers={"Accept-Language": "zh"}) as response:
                 if response.status == 429:
                     break
@@ -44,9 +47,9 @@ async def test_the_problem_names_rule_code_and_limit(database_dsn):
 async def test_who_was_known_by_a_proof_is_a_client_of_his_own(database_dsn):
     async with open_interface(database_dsn, client_rate=1, unlimited_clients=()) as node, asyncio.timeout(DEADLINE):
         assert await statuses(node, 1, **node.operator) == [200]
-        assert 429 in await statuses(node, 8)
+        await refused(node)
         assert await statuses(node, 1, **node.operator) == [200]
-        assert 429 in await statuses(node, 8, Authorization="Bearer made-up")
+        await refused(node, Authorization="Bearer made-up")
 
 
 async def test_without_a_limit_nobody_is_refused(database_dsn):

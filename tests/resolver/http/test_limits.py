@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -32,12 +32,19 @@ async def statuses(
     return [reply.status for reply in replies], replies[-1]
 
 
+async def refused(node: Node, **asked: Any) -> Reply:
+    """The first refusal. How many are answered before depends on the machine: each second that it stalls earns one."""
+    async with asyncio.timeout(DEADLINE):
+        while (last := (await statuses(node, 1, **asked))[1]).status != 429:
+            pass
+    return last
+
+
 async def test_a_client_that_asks_too_often_is_told_so_and_when_to_come_again(database_dsn, tmp_path):
     async with lab(database_dsn, tmp_path, **CLIENT) as node:
-        found, last = await statuses(node, 6, headers={"Accept-Language": "zh"})
-        assert found[:ALLOWED] == [200] * ALLOWED
-        assert set(found[ALLOWED:]) <= {429, 200}  # a slow machine may have let a second pass
-        assert found[-1] == 429
+        found, _ = await statuses(node, ALLOWED)
+        assert found == [200] * ALLOWED
+        last = await refused(node, headers={"Accept-Language": "zh"})
         assert int(last.headers["Retry-After"]) >= 1
         assert last.json["responseCode"] == ResponseCode.TOO_MANY_REQUESTS
         assert last.json["message"].startswith("您的请求超过每秒 1 次")
@@ -57,11 +64,9 @@ async def test_a_client_that_asks_too_often_is_told_so_and_when_to_come_again(da
 )
 async def test_whatever_a_client_asks_for_counts(database_dsn, tmp_path, method, path, more):
     async with lab(database_dsn, tmp_path, client_rate=1, unlimited_clients=()) as node:
-        found, last = await statuses(node, 8, method, path, **more)
-        assert 429 not in found[:ALLOWED]
-        assert 429 in found
-        while last.status != 429:
-            _, last = await statuses(node, 1, method, path, **more)
+        found, _ = await statuses(node, ALLOWED, method, path, **more)
+        assert 429 not in found
+        last = await refused(node, method=method, path=path, **more)
         assert int(last.headers["Retry-After"]) >= 1
 
 
@@ -82,11 +87,8 @@ async def test_kept_answers_in_one_segment_are_counted_one_by_one(database_dsn, 
 async def test_a_prefix_and_an_enterprise_are_limited_over_all_clients_and_others_are_not(database_dsn, tmp_path):
     other = {"88.7/X": (HandleValue(1, "URL", b"http://example.org/"),)}
     async with lab(database_dsn, tmp_path, other, prefix_rate=1) as node:
-        found, last = await statuses(node, 6)
-        assert 429 in found
-        assert last.status == 200 or "prefix" in last.json["message"]
-        found, last = await statuses(node, 6, path=f"/api/handles/{NAME}?type=URL")
-        assert found[-1] == 429
+        assert "prefix" in (await refused(node)).json["message"]
+        await refused(node, path=f"/api/handles/{NAME}?type=URL")
         found, _ = await statuses(node, 2, path="/api/handles/88.7/X")
         assert found == [200, 200]
 
@@ -103,12 +105,10 @@ async def test_who_shows_a_proof_that_holds_is_a_client_of_his_own(database_dsn,
     async with lab(database_dsn, tmp_path, **CLIENT) as node:
         proof = {"headers": basic()}
         assert (await statuses(node, 1, tls=True, **proof))[0] == [200]
-        found, _ = await statuses(node, 8, tls=True)  # nobody in particular
-        assert 429 in found
+        await refused(node, tls=True)  # nobody in particular
         assert (await statuses(node, 1, tls=True, **proof))[0] == [200]
         made_up = {"headers": {"Authorization": "Bearer made-up"}}
-        found, _ = await statuses(node, 4, tls=True, **made_up)
-        assert 429 in found
+        await refused(node, tls=True, **made_up)
 
 
 async def test_behind_a_front_each_of_its_clients_is_one(database_dsn, tmp_path):
@@ -117,17 +117,14 @@ async def test_behind_a_front_each_of_its_clients_is_one(database_dsn, tmp_path)
         for host in (1, 2, 3):
             found, _ = await statuses(node, ALLOWED, headers={"X-Forwarded-For": f"192.0.2.{host}"})
             assert found == [200] * ALLOWED
-        found, _ = await statuses(node, 6, headers={"X-Forwarded-For": "192.0.2.1"})
-        assert 429 in found
+        await refused(node, headers={"X-Forwarded-For": "192.0.2.1"})
 
 
 async def test_limits_are_taken_up_while_the_node_runs(database_dsn, tmp_path):
     async with lab(database_dsn, tmp_path) as node:
         assert (await statuses(node, 8))[0] == [200] * 8
         node.apply(replace(node.settings, limits=replace(node.settings.limits, **CLIENT)))
-        async with asyncio.timeout(DEADLINE):
-            while (await statuses(node, 1))[0] != [429]:
-                pass
+        await refused(node)
         node.apply(replace(node.settings, limits=replace(node.settings.limits, client_rate=0)))
         async with asyncio.timeout(DEADLINE):
             while (await statuses(node, 8))[0] != [200] * 8:
@@ -152,13 +149,14 @@ async def test_over_tcp_it_is_said_with_its_code_and_the_connection_stays(databa
     async with lab(database_dsn, tmp_path, **CLIENT) as node, asyncio.timeout(DEADLINE):
         reader, writer = await asyncio.open_connection("127.0.0.1", node.native_port)
         codes = []
-        for number in range(1, 9):
+        while ResponseCode.TOO_MANY_REQUESTS not in codes:
+            number = len(codes) + 1
             writer.write(make(number))
             answer = await read_answer(reader)
             assert answer.request_id == number
             codes.append(answer.response_code)
-        assert codes[:ALLOWED] == [ResponseCode.SUCCESS] * ALLOWED
-        assert ResponseCode.TOO_MANY_REQUESTS in codes
+        assert codes[:-1] == [ResponseCode.SUCCESS] * (len(codes) - 1)
+        assert len(codes) > ALLOWED
         writer.close()
         await writer.wait_closed()
 
@@ -167,16 +165,18 @@ async def test_over_tcp_it_is_said_with_its_code_and_the_connection_stays(databa
 async def test_over_udp_too_many_hear_nothing_and_the_connection_is_there_for_them(database_dsn, tmp_path, asks):
     make = unfamiliar if asks == unfamiliar.__name__ else lambda number: question(NAME, number)
     async with lab(database_dsn, tmp_path, **CLIENT) as node, asyncio.timeout(DEADLINE):
-        loop = asyncio.get_running_loop()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.setblocking(False)
             client.connect(("127.0.0.1", node.native_port))
-            for number in range(1, 9):
-                await loop.sock_sendall(client, make(number))
-            answers = [Message.from_wire(await loop.sock_recv(client, 4096)) for _ in range(ALLOWED)]
+            answers = []
+            while not node.metrics.counts.dropped_limit:
+                number = len(answers) + 1
+                client.send(make(number))
+                if (octets := await heard(node, client)) is not None:
+                    answers.append(Message.from_wire(octets))
             assert {answer.response_code for answer in answers} == {ResponseCode.SUCCESS}
-            await counted(node, 8 - ALLOWED)
-            assert all(answer.request_id <= 8 for answer in answers)
+            assert [answer.request_id for answer in answers] == list(range(1, number))
+            assert len(answers) >= ALLOWED
         reader, writer = await asyncio.open_connection("127.0.0.1", node.native_port)
         writer.write(make(9))
         assert (await read_answer(reader)).response_code == ResponseCode.SUCCESS
@@ -184,6 +184,10 @@ async def test_over_udp_too_many_hear_nothing_and_the_connection_is_there_for_th
         await writer.wait_closed()
 
 
-async def counted(node: Node, dropped: int) -> None:
-    while node.metrics.counts.dropped_limit < dropped - 1:  # noqa: ASYNC110  # one may have been earned meanwhile
-        await asyncio.sleep(0.01)
+async def heard(node: Node, client: socket.socket) -> bytes | None:
+    """The answer, unless what was asked has been dropped."""
+    while not node.metrics.counts.dropped_limit:
+        with suppress(BlockingIOError):
+            return client.recv(4096)
+        await asyncio.sleep(0.005)
+    return None
