@@ -33,7 +33,8 @@ async def test_what_is_changed_in_the_file_takes_effect_and_no_process_ends(data
 
     write(first, "")
     line = [word for word in arguments(database_dsn, data, workers=1) if word != "up"]
-    line.remove("status.port=0"), line.pop(-1)
+    place_of_port = line.index("status.port=0")
+    del line[place_of_port - 1 : place_of_port + 1]  # with the option before it
     given = ["--config", str(file), *line]
     with RunningNode("up", *given) as node:
         url, status = node.ready()
