@@ -132,6 +132,14 @@ def refuse_unusable(certificate: Path, private_key: Path, now: datetime | None =
             raise CertificateRefused("not-yet-valid", file=str(certificate), at=link.not_valid_before_utc.isoformat())
 
 
+def refuse_no_authorities(file: Path) -> None:
+    """Refuses a file in which there is nobody to trust. Raises CertificateRefused."""
+    try:
+        ssl.create_default_context(cafile=file)
+    except OSError as error:  # ssl.SSLError is one.
+        raise CertificateRefused("no-authorities", file=str(file), reason=error) from None
+
+
 def node_key(data_directory: Path) -> rsa.RSAPrivateKey:
     """The node's own key, made by the first process that asks for it. Raises OSError or ValueError."""
     path = data_directory / NODE_KEY

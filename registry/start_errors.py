@@ -105,6 +105,10 @@ RULES: Catalogue = {
         "belongs to it, both PEM",
         "证书 {file!r} 及其私钥无法使用（{reason}）：请提供相互匹配的 PEM 证书链与私钥",
     ),
+    "no-authorities": (
+        "{file!r} holds no certificate that can be used ({reason}): give those that are to be trusted, as PEM",
+        "{file!r} 中没有可用的证书（{reason}）：请提供所信任证书的 PEM 文件",
+    ),
     "upstream-no-book": (
         "the upstream {upstream} gives edges no records: it is an edge itself, or an older program. Name the servers "
         "of the node that has the book in [edge] upstream",

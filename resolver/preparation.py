@@ -15,7 +15,7 @@ import asyncpg
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from registry import identity
-from registry.certificate import NODE_KEY, node_key, refuse_unusable
+from registry.certificate import NODE_KEY, node_key, refuse_no_authorities, refuse_unusable
 from registry.database import DATABASE_AWAY
 from registry.identity import Tenure
 from registry.migrate import migrate
@@ -56,9 +56,12 @@ async def prepare_nothing(settings: Settings, *, post: bool = True) -> None:
 def refuse_unfit(settings: Settings) -> None:
     """Looks at what needs no database. Raises StartRefused."""
     refuse_full_disk(Path(settings.registry.data_directory))
-    ours = settings.resolver
-    if ours.certificate:
-        refuse_unusable(Path(ours.certificate), Path(ours.private_key))
+    for ours in (settings.resolver, settings.registry):
+        if ours.certificate:
+            refuse_unusable(Path(ours.certificate), Path(ours.private_key))
+    for authorities in (settings.resolver.client_ca, settings.registry.client_ca, settings.edge.authorities):
+        if authorities:
+            refuse_no_authorities(Path(authorities))
 
 
 async def refuse_upstream(settings: Settings) -> None:

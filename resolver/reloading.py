@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from registry.certificate import refuse_unusable
+from registry.certificate import refuse_no_authorities, refuse_unusable
 from registry.language import Language
 from registry.settings import InvalidSettings
 from registry.start_errors import StartRefused
@@ -61,6 +61,8 @@ def compare(former: Settings, asked: Settings) -> Reloaded:
     changed = sorted(name for name, value in flat(asked).items() if flat(former)[name] != value)
     if asked.resolver.certificate and any(name.startswith(("resolver.cert", "resolver.private")) for name in changed):
         refuse_unusable(Path(asked.resolver.certificate), Path(asked.resolver.private_key))
+    if asked.resolver.client_ca and "resolver.client_ca" in changed:
+        refuse_no_authorities(Path(asked.resolver.client_ca))
     applied = tuple(name for name in changed if name in LIVE)
     return Reloaded(applied, tuple(name for name in changed if name not in LIVE))
 

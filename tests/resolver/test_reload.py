@@ -101,3 +101,6 @@ def test_a_certificate_of_no_use_is_refused_before_anything_is_told(tmp_path):
     asked = Settings(resolver=ResolverSettings(certificate=str(old), private_key=str(tmp_path / "node-key.pem")))
     with pytest.raises(CertificateRefused):
         compare(Settings(), asked)
+    (tmp_path / "nobody.pem").write_text("no certificate")
+    with pytest.raises(CertificateRefused):
+        compare(Settings(), Settings(resolver=ResolverSettings(client_ca=str(tmp_path / "nobody.pem"))))

@@ -96,6 +96,32 @@ async def test_a_database_that_does_not_let_us_in_is_not_waited_for(database_dsn
     refused(arguments(dsn, tmp_path), chinese="数据库拒绝登录")
 
 
+EDGE = {
+    "edge__upstream": "127.0.0.1:1",
+    "edge__address": "https://127.0.0.1:1",
+    "edge__registry": "https://127.0.0.1:1",
+}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"registry__client_ca": "nobody.pem"},
+        {"resolver__client_ca": "nobody.pem"},
+        {"edge__authorities": "nobody.pem", "edge__token": "fil_token", **EDGE},
+    ],
+    ids=lambda given: next(iter(given)),
+)
+def test_a_file_without_anybody_to_trust_is_refused(tmp_path, given):
+    (tmp_path / "nobody.pem").write_text("no certificate")
+    given = given | {name: tmp_path / file for name, file in given.items() if file == "nobody.pem"}
+    line = arguments(None, tmp_path / "data", **given)
+    if "registry__client_ca" in given:
+        refused(line, chinese="请提供所信任证书的 PEM 文件")
+    else:
+        refused(line, english="give those that are to be trusted, as PEM")
+
+
 def test_a_host_that_nobody_knows_is_not_waited_for(tmp_path):
     line = arguments("postgresql://u@no-such-host.invalid/d", tmp_path)
     refused(line, chinese="无法解析数据库主机名")
