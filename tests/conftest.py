@@ -33,6 +33,8 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("filament")
 
+IMPATIENT = ("resolver.listeners.http.background", "resolver.listeners.promised")
+
 # A cluster that lives as long as the tests need not survive a power cut.
 SETTINGS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "logging_collector": "off",
             "shared_buffers": "128MB", "max_connections": "300"}  # fmt: skip
@@ -69,6 +71,15 @@ def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> d
 def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
     """Long octets may hold the time they were made at; the processes that share the tests must agree on names."""
     return argname if isinstance(val, bytes) and len(val) > 12 else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> Iterator[None]:
+    """Pages go without what they do not get from the book at once; a machine that stalls must not show that."""
+    with pytest.MonkeyPatch.context() as patched:
+        for module in IMPATIENT:
+            patched.setattr(f"{module}.PATIENCE", 20.0)
+        yield
 
 
 @pytest.fixture(scope="session")
