@@ -199,7 +199,7 @@ async def kill_leader(cluster: Cluster, url: str) -> Outcome:
         outcome = await measure(cluster, url, "killed", kill)
     finally:
         if cluster.members[leader].patroni is None:
-            await asyncio.to_thread(cluster.revive, leader)
+            cluster.revive(leader)
     return outcome
 
 
@@ -289,6 +289,16 @@ async def _run(asked: argparse.Namespace) -> list[dict[str, Any]]:
     return made
 
 
+async def _stoppable(running: Coroutine[Any, Any, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Told to end, it is cancelled where it waits, and so all servers are stopped, also one that has just begun."""
+    task = asyncio.ensure_future(running)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        sys.exit(1)
+
+
 def summary(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The least, the middle and the most of each figure, over the runs that were finished."""
     finished = [run for run in runs if not run["unfinished"]]
@@ -309,9 +319,8 @@ def main() -> None:
     parser.add_argument("--etcd", type=Path, default=Path(".judges/etcd/usr/bin/etcd"))
     parser.add_argument("--keep", action="store_true", help="write the figures to bench/results")
     asked = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # in order: all servers are stopped
     where = surroundings()
-    runs = asyncio.run(_run(asked))
+    runs = asyncio.run(_stoppable(_run(asked)))
     found = {"surroundings": where, "planned": asked.planned, "runs": runs, **summary(runs)}
     print(orjson.dumps(summary(runs)).decode())
     if asked.keep:

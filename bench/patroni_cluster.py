@@ -75,9 +75,9 @@ class Cluster:
 
     async def start(self) -> None:
         """Returns when all three run and the database of the node is there."""
-        await asyncio.to_thread(self._start_etcd)
-        for member in self.members.values():
-            await asyncio.to_thread(self.revive, member.name)
+        self._start_etcd()
+        for name in self.members:
+            self.revive(name)  # Not in a thread, which would go on when we are told to stop.
         await self.is_whole()
         leader = self.members[await self.leader()]
         connection = await asyncpg.connect(f"postgresql://postgres:{PASSWORD}@127.0.0.1:{leader.port}/postgres")
@@ -94,6 +94,9 @@ class Cluster:
             process.kill()
             await asyncio.to_thread(process.wait)
         self._log.close()
+        for number in processes_that_name(self._directory):
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
 
     def revive(self, name: str) -> None:
         """Starts a member that is dead."""
@@ -187,6 +190,23 @@ async def a_cluster(directory: Path, patroni: Path, etcd: Path) -> AsyncIterator
         yield cluster
     finally:
         await cluster.stop()
+
+
+def processes_that_name(directory: Path) -> list[int]:
+    """Those whose command line does: a Postgres that Patroni had just begun to make, copy or start is not known yet by
+    any file of its own."""
+    return [
+        int(process.parent.name)
+        for process in Path("/proc").glob("[0-9]*/cmdline")
+        if int(process.parent.name) != os.getpid() and os.fsencode(directory) in _octets(process)
+    ]
+
+
+def _octets(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""  # It has ended.
 
 
 def _account(python: Path, directory: Path) -> Account:

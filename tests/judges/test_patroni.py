@@ -2,8 +2,11 @@
 the former leader back."""
 
 import asyncio
+import os
 import shutil
+import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -11,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bench.failover import STALEST, Outcome, a_node, kill_leader
-from bench.patroni_cluster import Cluster, a_cluster
+from bench.patroni_cluster import PATIENCE, Cluster, a_cluster, processes_that_name
 from registry.embedded_errors import ProgramsNotFound
 from registry.postgres_programs import find_binaries
 from tests.judges.judge import INSTALLING, ROOT, environment
@@ -70,3 +73,24 @@ async def test_no_acknowledged_write_is_lost_and_kept_answers_never_stop(cluster
         assert_nothing_was_lost(await kill_leader(cluster, url))
         assert await cluster.leader() != before
         await cluster.is_whole()
+
+
+@pytest.mark.parametrize("begun", ["--listen-peer-urls", "-m\0patroni", "initdb"])
+async def test_a_measurement_that_is_told_to_end_while_it_begins_leaves_no_process(
+    etcd: Path, directory: Path, begun: str
+):
+    patroni = await asyncio.to_thread(environment, "patroni")
+    command = (sys.executable, "-m", "bench.failover", "--patroni", str(patroni), "--etcd", str(etcd))
+    measuring = await asyncio.create_subprocess_exec(*command, env=os.environ | {"TMPDIR": str(directory)}, cwd=ROOT)
+    async with asyncio.timeout(PATIENCE):
+        while not any(begun in line for line in lines_that_name(directory)):  # noqa: ASYNC110  # others begin
+            await asyncio.sleep(0.01)
+        measuring.send_signal(signal.SIGTERM)
+        assert await measuring.wait() == 1
+    assert lines_that_name(directory) == []
+
+
+def lines_that_name(directory: Path) -> list[str]:
+    numbers = processes_that_name(directory)
+    files = [Path(f"/proc/{number}/cmdline") for number in numbers]
+    return [file.read_bytes().decode(errors="replace") for file in files if file.exists()]
