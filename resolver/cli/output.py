@@ -24,6 +24,8 @@ def write_rows(rows: Iterable[Row], columns: Sequence[str], form: str, language:
 def _table(rows: Iterable[Row], columns: Sequence[str], language: Language, out: TextIO) -> None:
     head = [text(COLUMNS, column, language) for column in columns]
     body = [[_shown(row.get(column)) for column in columns] for row in rows]
+    if not body:
+        return  # As `ls` of an empty directory: heads above nothing look like an answer.
     widths = [max(map(cells, column)) for column in zip(head, *body, strict=True)]
     for line in (head, ["─" * width for width in widths], *body):
         padded = [word + " " * (width - cells(word)) for word, width in zip(line, widths, strict=True)]

@@ -51,6 +51,12 @@ def test_a_table_shows_no_more_of_a_value_than_a_reader_takes_in(value, capsys):
     assert json.loads(capsys.readouterr().out) == {"handle": value}
 
 
+def test_a_table_without_rows_has_no_head(capsys):
+    for form, written in (("table", ""), ("json", "[]\n"), ("ndjson", ""), ("csv", "handle\n")):
+        write_rows([], ("handle",), form, "en")
+        assert capsys.readouterr().out == written
+
+
 def test_help_imports_nothing_heavy():
     program = (
         "import sys\n"
