@@ -56,5 +56,7 @@ def test_what_is_not_kept_is_refused_without_a_database_and_comes_back(faults: d
 def test_what_an_enterprise_answers_is_refused_while_nobody_reaches_it_and_the_rest_goes_on(faults: dict):
     apart = faults["resolver and enterprise apart"]
     assert apart["passed on"]["seen"]["refused"] > 0
-    assert apart["kept"]["seen"].keys() == {"answered"}
+    kept = apart["kept"]["seen"]
+    assert kept["answered"] > 0
+    assert not kept.keys() & {"refused", "cut off", "wrong", STALE}  # Old ones say so, on a machine that stalls.
     assert apart["calm_after"] is not None

@@ -263,9 +263,11 @@ async def test_equal_questions_are_one_and_a_slow_server_is_not_waited_for_longe
         for _ in range(FAILURES - 1):
             await places.ask(f"{HERE}/A")
         assert places.counts.circuits_opened == 1
-        asked = len(places.enterprise.asked)
-        assert (await places.ask(f"{HERE}/A")).response_code == ResponseCode.SERVICE_REFERRAL
-        assert len(places.enterprise.asked) == asked  # Left alone.
+        async with asyncio.timeout(DEADLINE):
+            asked = 0
+            while asked != len(places.enterprise.asked):  # Until it is left alone: a stall outlasts the first pauses.
+                asked = len(places.enterprise.asked)
+                assert (await places.ask(f"{HERE}/A")).response_code == ResponseCode.SERVICE_REFERRAL
         async with asyncio.timeout(DEADLINE):
             places.enterprise.answers = Scripted.answers.__get__(places.enterprise)
             places.enterprise.book[f"{HERE}/A"] = WORDS
