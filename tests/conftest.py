@@ -33,6 +33,7 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("filament")
 
+TRIES = 8  # Of what nobody else may be in a database for: Postgres gives sessions that end five seconds each time.
 IMPATIENT = ("resolver.listeners.http.background", "resolver.listeners.promised")
 
 # A cluster that lives as long as the tests need not survive a power cut.
@@ -56,10 +57,15 @@ class TestServer:
         parts = urlsplit(self.dsn)
         return f"{parts.scheme}://{parts.netloc}/{database}" + (f"?{parts.query}" if parts.query else "")
 
-    async def execute(self, statement: str, *arguments: object) -> None:
+    async def execute(self, statement: str, *arguments: object) -> str:
         connection = await asyncpg.connect(self.dsn)
         try:
-            await connection.execute(statement, *arguments)
+            for left in reversed(range(TRIES)):
+                try:
+                    return await connection.execute(statement, *arguments)
+                except asyncpg.ObjectInUseError:
+                    if not left:
+                        raise
         finally:
             await connection.close()
 

@@ -31,7 +31,7 @@ RESTART: Final = """
 SELECT setval(format('%I', sequencename)::regclass, start_value, false) FROM pg_sequences
 WHERE schemaname = 'public' AND last_value IS NOT NULL
 """
-CUT_OFF: Final = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1"
+CUT_OFF: Final = "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = $1"
 
 
 class Server(Protocol):
@@ -39,7 +39,7 @@ class Server(Protocol):
 
     def dsn_of(self, database: str) -> str: ...
 
-    async def execute(self, statement: str, *arguments: object) -> None: ...
+    async def execute(self, statement: str, *arguments: object) -> str: ...
 
 
 class Database:
