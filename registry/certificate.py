@@ -6,6 +6,7 @@ outlives every certificate. The self-made certificate uses it too; a certificate
 
 import asyncio
 import contextlib
+import fcntl
 import ipaddress
 import logging
 import socket
@@ -112,9 +113,14 @@ class Certificate:
             await asyncio.to_thread(self.reload)
 
     def _renew_own(self) -> None:
-        if self._own is not None and not _is_current(self._own, self.node_key):
-            write_whole(self._own, make_certificate(self.node_key, self._names, datetime.now(UTC)), mode=0o644)
-            log.info("made the certificate %s", self._own)
+        if self._own is None or _is_current(self._own, self.node_key):
+            return
+        # Processes of a node begin at once: one makes it, and none shows what another has just replaced.
+        with (self._directory / NODE_KEY).open("rb") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            if not _is_current(self._own, self.node_key):
+                write_whole(self._own, make_certificate(self.node_key, self._names, datetime.now(UTC)), mode=0o644)
+                log.info("made the certificate %s", self._own)
 
 
 def refuse_unusable(certificate: Path, private_key: Path, now: datetime | None = None) -> None:

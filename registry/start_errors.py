@@ -109,6 +109,11 @@ RULES: Catalogue = {
         "{file!r} holds no certificate that can be used ({reason}): give those that are to be trusted, as PEM",
         "{file!r} 中没有可用的证书（{reason}）：请提供所信任证书的 PEM 文件",
     ),
+    "upstream-untrusted": (
+        "the certificate that {address} shows is not trusted ({reason}): name the upstream's certificate, or its "
+        "issuer's, in [edge] authorities, or correct the address",
+        "{address} 出示的证书不受信任（{reason}）：请在 [edge] authorities 中填写上游证书或其签发者的文件，或更正地址",
+    ),
     "upstream-no-book": (
         "the upstream {upstream} gives edges no records: it is an edge itself, or an older program. Name the servers "
         "of the node that has the book in [edge] upstream",

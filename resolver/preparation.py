@@ -24,6 +24,7 @@ from registry.start_checks import refuse_for_good, refuse_full_disk
 from registry.start_errors import UpstreamRefused
 from resolver.child import FIRST_DELAY, LAST_DELAY
 from resolver.client.servers import Server
+from resolver.edge.interface import Untrusted, expect_trusted
 from resolver.edge.link import Link, NotSupported
 from resolver.settings import Settings
 
@@ -66,13 +67,17 @@ def refuse_unfit(settings: Settings) -> None:
 
 async def refuse_upstream(settings: Settings) -> None:
     """Looks whether the upstream of an edge has the book: what an edge keeps is told to no other, since each would add
-    its own delay to how old an answer may be. One that is away is looked at by nobody. Raises UpstreamRefused."""
+    its own delay to how old an answer may be; and whether anybody we trust vouches for it. One that is away is looked
+    at by nobody. Raises UpstreamRefused."""
     servers = [Server.from_text(text) for text in settings.edge.upstream]
     link = Link(servers)
     try:
         await link.records([UNREGISTERED], "", settings.resolver.miss_deadline)
+        await expect_trusted(settings.edge)
     except NotSupported:
         raise UpstreamRefused("upstream-no-book", upstream=", ".join(settings.edge.upstream)) from None
+    except Untrusted as error:
+        raise UpstreamRefused("upstream-untrusted", address=error.address, reason=error.reason) from None
     except OSError as error:  # TimeoutError is one.
         log.warning("the upstream cannot be reached, the edge starts without it: %s", error)
     finally:

@@ -15,6 +15,10 @@ TIMEOUT: Final = aiohttp.ClientTimeout(total=5.0, sock_connect=2.0)  # Seconds; 
 MAX_BODY: Final = 8 << 20  # Octets: a page of 1000 events has some 300 kB, ten thousand prefixes as much.
 
 
+# X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL: the upstream mends that without us.
+_OF_TIME: Final = frozenset({9, 10})
+
+
 class FeedRefused(Exception):
     """The feed does not know our place any more: what it would have said is lost."""
 
@@ -50,6 +54,34 @@ class FeedPage:
     position: str
 
 
+class Untrusted(Exception):
+    """Nobody whom we trust vouches for the upstream at an address."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(address, reason)
+        self.address = address
+        self.reason = reason
+
+
+async def expect_trusted(settings: EdgeSettings) -> None:
+    """Looks who vouches for the upstream. Raises Untrusted, and OSError for one that is away."""
+    tls = _tls(settings)
+    async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
+        for address in (settings.address, settings.registry):
+            try:
+                async with session.head(address, ssl=tls, allow_redirects=False):
+                    pass
+            except (aiohttp.ClientError, TimeoutError) as error:
+                why = error.certificate_error if isinstance(error, aiohttp.ClientConnectorCertificateError) else None
+                if isinstance(why, ssl.SSLCertVerificationError) and why.verify_code not in _OF_TIME:
+                    raise Untrusted(address, why.verify_message) from None
+                raise ConnectionAbortedError(f"{address}: {error or type(error).__name__}") from None
+
+
+def _tls(settings: EdgeSettings) -> ssl.SSLContext | bool:
+    return ssl.create_default_context(cafile=settings.authorities) if settings.authorities else True
+
+
 class Interface:
     """Asks. Everything raises OSError for an upstream that is away or answers wrongly."""
 
@@ -57,9 +89,7 @@ class Interface:
         self._settings = settings
         self._key_of = key_of
         self._session: aiohttp.ClientSession | None = None
-        self._tls: ssl.SSLContext | bool = (
-            ssl.create_default_context(cafile=settings.authorities) if settings.authorities else True
-        )
+        self._tls = _tls(settings)
 
     async def close(self) -> None:
         if self._session is not None:

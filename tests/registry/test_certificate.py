@@ -1,9 +1,12 @@
 """The node's key and certificate: made once, kept, renewed, replaced under the running node."""
 
+import fcntl
 import logging
+import os
 import ssl
 import stat
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -82,6 +85,22 @@ def test_processes_that_start_together_have_one_key(tmp_path: Path):
         thread.join()
     assert len(set(keys)) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["node-key.pem"]
+
+
+def test_a_process_that_finds_another_making_the_certificate_shows_that(tmp_path: Path):
+    """An edge that was given the file found another certificate at one of two ports of its upstream, for a minute."""
+    key, made = node_key(tmp_path), []
+    waiting = threading.Thread(target=lambda: made.append(Certificate(tmp_path)))
+    with (tmp_path / "node-key.pem").open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        waiting.start()
+        until = time.monotonic() + 20
+        while f"-> FLOCK  ADVISORY  WRITE {os.getpid()} " not in Path("/proc/locks").read_text():
+            assert time.monotonic() < until
+        (tmp_path / "node-certificate.pem").write_bytes(make_certificate(key, (), datetime.now(UTC)))
+    waiting.join()
+    der = read(tmp_path / "node-certificate.pem").public_bytes(serialization.Encoding.DER)
+    assert [shown(one.context) for one in made] == [der]
 
 
 def test_an_own_certificate_that_runs_out_is_renewed_with_the_same_key(tmp_path: Path):

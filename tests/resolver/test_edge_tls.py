@@ -20,6 +20,7 @@ from resolver.diagnosis.finding import BAD, GOOD, Finding
 from resolver.other_nodes import EdgeSettings
 from resolver.settings import Settings
 from tests.resolver.running_node import RunningNode, arguments, ask, until
+from tests.resolver.test_cli import filament
 
 CAKE = Handle.from_text("88.77/CAKE")
 
@@ -96,3 +97,7 @@ def test_an_edge_reads_and_hears_over_tls_of_whom_its_authorities_vouch_for(data
         assert [one.state for one in wrong] == [BAD, BAD]
         assert all("CERTIFICATE_VERIFY_FAILED" in one.sentence("en") for one in wrong)
         assert all("authorities" in one.remedy("en") for one in wrong)
+        line = arguments(None, tmp_path / "wrong", edge__upstream=settings.upstream[0], edge__token=token, **given)
+        line += ["--set", f"edge.authorities={stranger}"]
+        for language, remedy in (("en", "in [edge] authorities, or correct"), ("zh", "请在 [edge] authorities 中填写")):
+            assert remedy in filament(*line, "--lang", language, code=2).stderr
