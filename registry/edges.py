@@ -14,13 +14,11 @@ from typing import Final, NamedTuple
 
 import asyncpg
 
-from registry import range_links
+from registry import filled_links, range_links
 from registry.changes import Operation
 from registry.circles import circular_keys
 from registry.errors import InvalidValue
 from registry.handle import HandleKey
-from registry.handle_range import HandleRange
-from registry.prefix import Prefix
 from registry.relations import Direction, MayRead, Relation, Said, inward, links_said, outward
 from registry.spellings import Place
 from registry.store import Store
@@ -123,7 +121,7 @@ async def write_links(connection: Connection, store: Store, said: Mapping[Place,
     if new:
         rows = sorted(new)
         await connection.execute(ADD, *_columns(row.place for row in rows), *_ends(rows), [row.public for row in rows])
-        await _check(connection, store, frozenset(row.place for row in new))
+        await check(connection, store, frozenset(row.place for row in new))
     linked = sorted({place for row in gone | new if (place := place_of(store, row.target)) is not None})
     if linked:
         await connection.execute(LOG_LINKED, *_columns(linked), Operation.LINKED)
@@ -153,6 +151,15 @@ async def step(
         *(keys, own, inward(direction, follow)),
         None if sight is None else list(sight),
     )
+    # Ranges first: a member that is given a row of its own meanwhile is found in one of both.
+    asked = [place for place in places if place is not None]
+    for place, relation, target in await range_links.of_members(
+        connection, store, asked, parameters[2], sight, may_read
+    ):
+        yield Step(key_of_place(store, place), target, Relation(relation))
+    for saying in (range_links.saying, filled_links.saying):
+        async for place, relation, target in saying(connection, store, *parameters[3:], may_read):
+            yield Step(target, key_of_place(store, place), Relation(relation))
     cursor = await connection.cursor(STEP, *parameters)
     while rows := await cursor.fetch(PAGE):
         if any(store.prefixes.by_id(row["prefix_id"]) is None for row in rows):
@@ -163,13 +170,6 @@ async def step(
             yield Step(origin, to, Relation(relation))
         if len(rows) < PAGE:
             break
-    asked = [place for place in places if place is not None]
-    for place, relation, target in await range_links.of_members(
-        connection, store, asked, parameters[2], sight, may_read
-    ):
-        yield Step(key_of_place(store, place), target, Relation(relation))
-    async for place, relation, target in range_links.saying(connection, store, *parameters[3:], may_read):
-        yield Step(target, key_of_place(store, place), Relation(relation))
 
 
 async def _seen(store: Store, rows: list[asyncpg.Record], may_read: MayRead | None) -> list[asyncpg.Record]:
@@ -187,28 +187,6 @@ async def _seen(store: Store, rows: list[asyncpg.Record], may_read: MayRead | No
         if row["public"]
         or (key_of_place(store, (row["prefix_id"], row["suffix"])), row["relation"], row["target"]) in said
     ]
-
-
-async def write_links_of_range(connection: Connection, store: Store, prefix: Prefix, made: HandleRange) -> None:
-    """Makes what all members of a range say their links. Raises LinksRefused where one leads back to a member; of those
-    that are filled in for each, the first and the last member's are looked at."""
-    await range_links.write(connection, store, prefix.prefix_id, made)
-    said = range_links.said_at_ends(store, made)
-    if said:
-        await connection.execute(BY_INDEX)
-        await connection.execute(TAKE_TURN, LOCK)
-    base = f"{prefix.key.decode()}/"
-    for direction in Direction:
-        led_to = outward(direction, Relation)
-        side = _Side(direction, [target for relation, target in said if relation in led_to])
-        while side.ahead:
-            if any(key.startswith(base) and made.position(key[len(base) :]) for key in side.ahead):
-                first = (prefix.prefix_id, made.first)
-                raise LinksRefused("link.circle", frozenset({first}), str(made.handle(made.first)))
-            await side.take(connection, store)
-            if len(side.seen) > MAX_CHECKED:
-                first = (prefix.prefix_id, made.first)
-                raise LinksRefused("link.too_far", frozenset({first}), str(made.handle(made.first)))
 
 
 async def sayers(
@@ -240,11 +218,11 @@ def key_of_place(store: Store, place: Place) -> str:
     return f"{prefix.key.decode()}/{place[1]}"
 
 
-async def _check(connection: Connection, store: Store, places: frozenset[Place]) -> None:
+async def check(connection: Connection, store: Store, places: frozenset[Place]) -> None:
     """Refuses links by which a chain leads back. Raises LinksRefused."""
     starts = {key_of_place(store, place): place for place in places}
-    sides = [_Side(direction, starts) for direction in (Direction.BACKWARD, Direction.FORWARD)]
-    ended: _Side | None = None
+    sides = [Side(direction, starts) for direction in (Direction.BACKWARD, Direction.FORWARD)]
+    ended: Side | None = None
     while ended is None:
         side = min(sides, key=lambda one: len(one.ahead))
         await side.take(connection, store)
@@ -260,7 +238,7 @@ async def _check(connection: Connection, store: Store, places: frozenset[Place])
         raise LinksRefused("link.circle", frozenset(starts[key] for key in inside), inside[0])
 
 
-class _Side:
+class Side:
     """What can be reached in one direction, the keys to go on from, and the links between."""
 
     def __init__(self, direction: Direction, starts: Iterable[str]) -> None:

@@ -24,7 +24,7 @@ DIGITS: Final[Mapping[int, str]] = {10: "0123456789", 36: "0123456789ABCDEFGHIJK
 MAX_WIDTH: Final = 18  # Digits: no code of the field has a longer serial number.
 MAX_MEMBERS: Final = 100_000_000  # A year's output of the largest firms; more is a slip of the pen.
 
-_PLACE: Final = re.compile(rb"\{(position|serial|suffix)\}")
+PLACE: Final = re.compile(rb"\{(position|serial|suffix)\}")
 
 
 class Row(Protocol):
@@ -102,14 +102,16 @@ class HandleRange:
 
     def values_of(self, suffix: str) -> tuple[HandleValue, ...]:
         """What a member says."""
-        position = self.position(suffix)
-        spelled = self.spelled(suffix)
-        filling = {
-            b"position": str(position).encode(),
-            b"serial": suffix[-self.width :].encode(),
-            b"suffix": spelled.encode(),
-        }
+        filling = self.filling(suffix)
         return tuple([_filled(value, filling) for value in self.values])
+
+    def filling(self, suffix: str) -> dict[bytes, bytes]:
+        """What is put into the values of a member."""
+        return {
+            b"position": str(self.position(suffix)).encode(),
+            b"serial": suffix[-self.width :].encode(),
+            b"suffix": self.spelled(suffix).encode(),
+        }
 
     def record(self, suffix: str) -> PackedRecord:
         """A member as a row of its own would hold it."""
@@ -157,7 +159,12 @@ def make_range(first: Handle, key: str, members: int, width: int, radix: int, pa
 
 def shared(values: tuple[HandleValue, ...]) -> tuple[HandleValue, ...]:
     """The values that say the same of every member."""
-    return tuple([value for value in values if has_form(value.type) or not _PLACE.search(value.data)])
+    return tuple([value for value in values if has_form(value.type) or not PLACE.search(value.data)])
+
+
+def filled(values: tuple[HandleValue, ...]) -> tuple[HandleValue, ...]:
+    """The others: those in which something is filled in."""
+    return tuple([value for value in values if not has_form(value.type) and PLACE.search(value.data)])
 
 
 def is_serial(text: str, radix: int) -> bool:
@@ -179,7 +186,7 @@ def _filled(value: HandleValue, filling: Mapping[bytes, bytes]) -> HandleValue:
     # Records with a form of their own hold lengths; nothing is filled in there.
     if b"{" not in value.data or has_form(value.type):
         return value
-    data = _PLACE.sub(lambda place: filling[place[1]], value.data)
+    data = PLACE.sub(lambda place: filling[place[1]], value.data)
     return value if data == value.data else replace(value, data=data)
 
 

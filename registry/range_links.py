@@ -1,7 +1,7 @@
 """Links of the members of ranges that have no rows of their own: walked as those of any handle, without a row for each.
 
-What all members say is one row for the range, so it is found from its target, and every member with it. What is filled
-in for each (`{serial}`) is found from the member alone.
+What all members say is one row for the range, so it is found from its target, and every member with it. Of what is
+filled in for each (`{serial}`) a row keeps how the targets begin, and `registry.filled_links` goes from there.
 """
 
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
@@ -10,10 +10,11 @@ from typing import Final, NamedTuple
 
 import asyncpg
 
+from registry.filling import beginning
 from registry.handle import HandleKey
-from registry.handle_range import HandleRange, shared
+from registry.handle_range import HandleRange, filled, shared
 from registry.members import MEMBERS
-from registry.relations import MayRead, Said, links_said
+from registry.relations import RELATIONS, MayRead, Said, links_said
 from registry.spellings import Place
 from registry.store import Store
 from registry.value import HandleValue
@@ -21,6 +22,7 @@ from registry.value import HandleValue
 Connection = asyncpg.pool.PoolConnectionProxy
 RANGES_AT_ONCE: Final = 100  # Read at once: some kilobytes each at most.
 SLICE: Final = 2000  # Members of a range looked at before others have their turn.
+FILLED: Final = "{"  # Stands behind the beginning of targets that are filled in.
 
 FORGET: Final = "DELETE FROM range_edge WHERE prefix_id = $1 AND characters = $2 AND suffix = $3"
 ADD: Final = """
@@ -38,6 +40,10 @@ WHERE e.relation = ANY ($3::smallint[])
 ORDER BY e.target, e.relation, r.prefix_id, r.characters, r.suffix
 """
 OWN: Final = "SELECT suffix FROM handle WHERE prefix_id = $1 AND suffix = ANY ($2::text[])"
+# What is known of the prefixes in memory may be older than the first range of one.
+RANGED: Final = """
+SELECT p FROM unnest($1::int[]) AS p WHERE EXISTS (SELECT FROM handle_range AS r WHERE r.prefix_id = p)
+"""
 
 
 class MemberLink(NamedTuple):
@@ -52,7 +58,7 @@ async def write(connection: Connection, store: Store, prefix_id: int, of: Handle
     """Keeps what all members of a range say now, or nothing more of one that is gone."""
     key = (prefix_id, len(of.first), of.first)
     await connection.execute(FORGET, *key)
-    links = {} if gone else said(store, of)
+    links = {} if gone else said(store, of) | beginnings(store, of)
     if links:
         rows = [(relation, target, public) for (relation, target), public in sorted(links.items())]
         await connection.execute(ADD, *key, *map(list, zip(*rows, strict=True)))
@@ -63,9 +69,15 @@ def said(store: Store, of: HandleRange) -> dict[tuple[int, str], bool]:
     return keyed(store, links_said(shared(of.values)))
 
 
-def said_at_ends(store: Store, of: HandleRange) -> set[tuple[int, str]]:
-    """What the first and the last member say, by relation and key of the target."""
-    return {link for suffix in (of.first, of.last) for link in keyed(store, links_said(of.values_of(suffix)))}
+def beginnings(store: Store, of: HandleRange) -> dict[tuple[int, str], bool]:
+    """The same of the links that are filled in, with what their targets begin with in place of a target."""
+    found: dict[tuple[int, str], bool] = {}
+    for value in filled(of.values):
+        relation = RELATIONS.get(value.type)
+        if relation is not None:
+            key = (int(relation), store.key_of(beginning(of, value.data)).decode("utf-8", "replace") + FILLED)
+            found[key] = found.get(key, False) or value.is_public
+    return found
 
 
 async def of_members(
@@ -139,7 +151,9 @@ async def spellings(connection: Connection, store: Store, places: Iterable[Place
 
 
 async def _members(connection: Connection, store: Store, places: Iterable[Place]) -> dict[Place, HandleRange]:
-    asked = [place for place in places if (prefix := store.prefixes.by_id(place[0])) is not None and prefix.ranged]
+    places = list(places)
+    ranged = {row["p"] for row in await connection.fetch(RANGED, list({prefix_id for prefix_id, _ in places}))}
+    asked = [place for place in places if place[0] in ranged]
     if not asked:
         return {}
     columns = [prefix_id for prefix_id, _ in asked], [suffix for _, suffix in asked]

@@ -20,7 +20,6 @@ from registry.changes import ChangeKind, Operation
 from registry.claims import check_claims
 from registry.compulsory import check_named
 from registry.data_forms import check_data
-from registry.edges import write_links_of_range
 from registry.errors import AuthenticationNeeded, HandleAlreadyExists, HandleNotFound, InvalidValue, PrefixNotHomed
 from registry.handle import NAMING_AUTHORITY, Handle, check_new
 from registry.handle_range import DIGITS, HandleRange, make_range
@@ -28,6 +27,7 @@ from registry.members import exclude, range_keys
 from registry.packing import pack
 from registry.prefix import Prefix
 from registry.quotas import check_registered
+from registry.range_circles import write_links_of_range
 from registry.record import HandleRecord, check_values
 from registry.registration import Registration
 from registry.store import Store
@@ -147,7 +147,7 @@ class Ranges:
             await transaction.connection.execute(UPDATE, *row)
             new = with_changes(new, version=old.version + 1)
             await self._log(transaction, prefix, new, Operation.UPDATED)
-            await write_links_of_range(transaction.connection, self._store, prefix, new)
+            await write_links_of_range(transaction.connection, self._store, prefix, new, old)
             return Written(first.handle, False, new.record(new.first).unpack())
 
         return await self._change(member, by, version, change)

@@ -57,6 +57,7 @@ async def test_a_running_program_goes_on_when_a_later_one_has_prepared_the_schem
 
 async def test_what_the_former_program_could_not_bear_is_done_when_it_is_gone(empty_dsn, monkeypatch):
     ours = migrate.migrations()
+    await migrate.migrate(empty_dsn)
     later = [
         migrate.Migration(9998, "pre_add", "CREATE TABLE added ()"),
         migrate.Migration(9999, "post_drop", "DROP TABLE added"),
