@@ -20,8 +20,9 @@ def text(catalogue: Catalogue, rule: str, language: Language, /, **culprit: obje
     english, chinese = catalogue[rule]
     if language == "en":
         return english.format(**culprit)
-    if isinstance(phrase := culprit.get("rule"), str):
-        culprit["rule"] = in_chinese(phrase)
+    for name in ("rule", "reason"):
+        if isinstance(phrase := culprit.get(name), str):
+            culprit[name] = in_chinese(phrase)
     return chinese.format(**culprit)
 
 

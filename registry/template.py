@@ -187,17 +187,19 @@ def _option_faults(attribute: Attribute) -> Iterator[tuple[str, str, Any]]:
 
 
 def _bound_faults(attribute: Attribute) -> Iterator[tuple[str, str, Any]]:
-    bounds = [bound for bound in (attribute.minimum, attribute.maximum) if bound is not None]
-    if attribute.kind == "number":
-        right = all(isinstance(bound, float | int) for bound in bounds)
-    elif attribute.kind in ("date", "time"):
-        right = all(isinstance(bound, str) and _is_moment(bound) for bound in bounds)
-    else:
-        right = not bounds
-    if not right:
-        yield "minimum", "bounds numbers by numbers, dates and times by ISO 8601, and nothing else", bounds
-    elif len(bounds) == 2 and _order(bounds[0]) > _order(bounds[1]):
-        yield "minimum", "is more than the maximum", bounds
+    bounds = {"minimum": attribute.minimum, "maximum": attribute.maximum}
+    given = {name: bound for name, bound in bounds.items() if bound is not None}
+    wrong = [name for name, bound in given.items() if not _is_bound(attribute.kind, bound)]
+    for name in wrong:
+        yield name, "bounds numbers by numbers, dates and times by ISO 8601, and nothing else", given[name]
+    if not wrong and len(given) == 2 and _order(given["minimum"]) > _order(given["maximum"]):
+        yield "minimum", "is more than the maximum", list(given.values())
+
+
+def _is_bound(kind: str, bound: str | float) -> bool:
+    if kind == "number":
+        return isinstance(bound, float | int)
+    return kind in ("date", "time") and isinstance(bound, str) and _is_moment(bound)
 
 
 def _order(bound: str | float) -> tuple[float, str]:

@@ -106,8 +106,10 @@ class Workbook:
             raise ProtocolFault("load.workbook", reason=f"part {path[:200]!r} is missing") from None
         suspicious = entry.file_size > ABOVE_SUSPICION and entry.file_size > MAX_RATIO * entry.compress_size
         if entry.file_size > limit or suspicious:
-            reason = f"part {path[:200]!r} unpacks from {entry.compress_size} to {entry.file_size} octets"
-            raise ProtocolFault("load.workbook", reason=reason)
+            packed, unpacked = entry.compress_size, entry.file_size
+            raise ProtocolFault(
+                "load.workbook", reason=f"part {path[:200]!r} unpacks from {packed} to {unpacked} octets"
+            )
         try:
             return self._archive.open(entry)
         except DAMAGED as error:

@@ -14,6 +14,7 @@ from registry.phrases import CHINESE, in_chinese
 
 SOURCES = sorted(path for package in ("registry", "resolver") for path in Path(package).resolve().rglob("*.py"))
 FAULTS = {"fault", "_fault", "PatternFault"}
+TOLD = {"Asked", "Failed"}  # What the command line says of its own.
 FILLED = "7"  # What stands for anything that is filled in.
 
 
@@ -31,7 +32,7 @@ def rules_in(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.Call):
         named = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         for keyword in node.keywords:
-            if keyword.arg == "rule":
+            if keyword.arg in ("rule", "reason") and named not in TOLD:
                 yield from said(keyword.value)
         for argument in node.args if named in FAULTS else ():
             yield from said(argument)

@@ -200,6 +200,7 @@ def test_a_template_is_named_at_the_reserved_indexes_alone():
         (template(attribute(minimum=1)), "$.attributes[0].minimum"),
         (template(attribute("number", minimum=2, maximum=1)), "$.attributes[0].minimum"),
         (template(attribute("number", minimum="1")), "$.attributes[0].minimum"),
+        (template(attribute("number", minimum=1, maximum="2")), "$.attributes[0].maximum"),
         (template(attribute("date", minimum="yesterday")), "$.attributes[0].minimum"),
     ],
 )
