@@ -71,7 +71,9 @@ async def refuse_strange_book(settings: RegistrySettings) -> None:
             await check(connection, exact_suffixes=settings.exact_suffixes)
         finally:
             await connection.close()
-        await identity.recognise(settings.dsn, Path(settings.data_directory), settings.nearest_dsn)
+        # Whose log is followed elsewhere is no replica: a worker of Citus is a cluster of its own.
+        nearest = "" if settings.change_log_dsn else settings.nearest_dsn
+        await identity.recognise(settings.dsn, Path(settings.data_directory), nearest)
     except DATABASE_AWAY as error:
         refuse_for_good(error, settings.dsn)
         log.warning("the database cannot be reached, the node starts without it: %s", error)

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from registry.certificate import LIFETIME, make_certificate, node_key
 from registry.embedded import EmbeddedPostgres
 from registry.identity import BOOK_FILE
 from registry.migrate import migrate
-from registry.start_checks import refuse_for_good
+from registry.settings import RegistrySettings
+from registry.start_checks import refuse_for_good, refuse_strange_book
+from registry.start_errors import AnotherBook
 from tests.conftest import SETTINGS, _binaries
 from tests.resolver.running_node import RunningNode, arguments
 from tests.resolver.test_cli import filament
@@ -85,6 +88,16 @@ async def test_a_server_of_another_cluster_among_the_hosts_is_refused(clusters, 
     one, other = clusters
     dsn = f"postgresql://postgres@{one}:5432,{other}:5432/filament"
     refused(arguments(dsn, tmp_path / "node"), chinese="数据库集群")
+
+
+async def test_a_replica_of_another_cluster_is_refused_and_a_worker_of_citus_is_not(clusters, tmp_path):
+    one, other = (f"postgresql://postgres@{host}:5432/filament" for host in clusters)
+    settings = RegistrySettings(dsn=one, nearest_dsn=other, data_directory=str(tmp_path / "node"))
+    with pytest.raises(AnotherBook) as refusal:
+        await refuse_strange_book(settings)
+    assert "cluster" in refusal.value.text("en")
+    assert "集群" in refusal.value.text("zh")
+    await refuse_strange_book(replace(settings, change_log_dsn=one))
 
 
 async def test_a_database_that_does_not_exist_is_not_waited_for(postgres, tmp_path):
