@@ -15,7 +15,7 @@ from tests.resolver.http.lab import ADMINISTRATOR, SECRET
 ROOT = Path(__file__).parents[2]
 RUNNER = Path(__file__).with_name("run_client_tests.py")
 INSTALLING = 300.0  # Seconds; a cold package cache and two cores.
-RUNNING = 100.0
+RUNNING = 300.0
 VALUES = {
     "user": ADMINISTRATOR,
     "password": SECRET.decode(),

@@ -20,7 +20,7 @@ CANNOT_PASS = {
 
 
 @pytest.mark.judge
-@pytest.mark.timeout(500)
+@pytest.mark.timeout(900)
 async def test_every_test_of_b2handle_that_can_pass_passes(database_dsn: str, tmp_path: Path):
     async with lab(database_dsn, tmp_path) as node:
         results = await outcomes("b2handle", MODULES, node.port)

@@ -15,7 +15,7 @@ SECONDS = 3
 
 
 @pytest.mark.judge
-@pytest.mark.timeout(500)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("user", "requests"), [("HttpUser", {"resolve", "resolve list"}), ("NativeUser", {"resolve"})])
 async def test_a_node_fails_no_request_of_locust(database_dsn: str, tmp_path: Path, user: str, requests: set[str]):
     python = await asyncio.to_thread(environment, "bench")

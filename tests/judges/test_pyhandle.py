@@ -22,7 +22,7 @@ CANNOT_PASS = {
 
 
 @pytest.mark.judge
-@pytest.mark.timeout(500)
+@pytest.mark.timeout(900)
 async def test_every_test_of_pyhandle_that_can_pass_passes(database_dsn: str, tmp_path: Path):
     async with lab(database_dsn, tmp_path) as node:
         results = await outcomes("pyhandle", MODULES, node.port)
