@@ -15,10 +15,12 @@ from registry.relations import RELATIONS, MayRead, links_said
 from registry.spellings import Place
 from registry.store import Store
 
+# A look-up for each length and relation: the limit keeps the planner from reading all rows to group them.
 LENGTHS: Final = """
-SELECT long FROM generate_series(1, $2::int) AS long WHERE EXISTS (
+SELECT DISTINCT long FROM generate_series(1, $2::int) AS long CROSS JOIN unnest($1::smallint[]) AS said
+CROSS JOIN LATERAL (
   SELECT FROM range_edge AS e
-  WHERE length(e.target) = long AND e.relation = ANY ($1::smallint[]) AND right(e.target, 1) = '{')
+  WHERE length(e.target) = long AND e.relation = said AND right(e.target, 1) = '{' LIMIT 1) AS one
 """
 SAYING: Final = """
 SELECT e.target, e.relation, r.prefix_id, r.version, r.packed, r.head, r.suffix AS first, r.suffix_to AS last, r.width,
