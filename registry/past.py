@@ -4,7 +4,7 @@ Only the present version says when the handle was registered, and that is how a 
 until when they stood and who replaced them. Handles that were written once have no past.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 import asyncpg
@@ -45,43 +45,44 @@ Show = Callable[[HandleValue], bool]
 
 
 async def past(
-    store: Store, prefix: Prefix, show: Show, suffixes: list[str] | None = None
+    store: Store, prefix: Prefix, show: Show, suffixes: list[str] | None = None, page: int = PAGE
 ) -> AsyncIterator[tuple[list[dict[str, Any]], int]]:
     """Lines of the handles of these keys, or of all, some at a time; and how many versions were left out of them, since
     they hold what is not to be shown."""
     last: asyncpg.Record | None = None  # The present version of the handle that the page before this one ended in.
     after, version, more = "", 0, True
     while more:
-        arguments = (prefix.prefix_id, after, version, PAGE)
+        arguments = (prefix.prefix_id, after, version, page)
         async with store.connection() as connection:
             rows = await (
                 connection.fetch(EVERY, *arguments)
                 if suffixes is None
                 else connection.fetch(SOME, *arguments, suffixes)
             )
+        spelled = {row["suffix"]: row["spelling"] for row in rows if row["spelling"] is not None}
         former = [row for row in rows if row["registered"] is None]
-        more = len(former) == PAGE
+        more = len(former) == page
         if last is not None and (not rows or rows[0]["suffix"] != last["suffix"]):
             rows = [last, *rows]
+            spelled[last["suffix"]] = last["spelling"]
         if more:
             after, version = former[-1]["suffix"], former[-1]["version"]
             last = rows[-1]
             rows = rows[:-1]
-        yield await _lines(store, prefix, rows, show)
+        names = {suffix: f"{prefix.spelling}/{spelling}" for suffix, spelling in spelled.items()}
+        yield await _lines(store, names, rows, show)
 
 
 async def _lines(
-    store: Store, prefix: Prefix, rows: list[asyncpg.Record], show: Show
+    store: Store, names: Mapping[str, str], rows: list[asyncpg.Record], show: Show
 ) -> tuple[list[dict[str, Any]], int]:
-    spelled = {row["suffix"]: row["spelling"] for row in rows if row["spelling"] is not None}
     every = await store.plain([row["packed"] for row in rows])
     lines, left_out = [], 0
     for row, packed in zip(rows, every, strict=True):
         since = int(row["since"].timestamp())
         values = unpack(packed, since)
         if all(map(show, values)):
-            name = f"{prefix.spelling}/{spelled.get(row['suffix'], row['suffix'])}"
-            lines.append(_line(name, row, since, values))
+            lines.append(_line(names[row["suffix"]], row, since, values))
         else:
             left_out += 1
     return lines, left_out

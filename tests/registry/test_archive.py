@@ -11,6 +11,7 @@ from registry.authentication import Administrator
 from registry.handle import Handle
 from registry.minting import Asked, Minting
 from registry.opening import ViewsForm, say
+from registry.past import past
 from registry.ranges import NewRange, Ranges
 from registry.registration import Registration
 from registry.standing import State as HandleState
@@ -233,6 +234,24 @@ async def test_a_later_archive_goes_on_with_the_past_where_the_one_before_it_end
     assert await histories(other, changed) == await histories(node, changed)
     await other.store.load_prefixes()
     assert content(timeless(await exported(other))) == content(timeless(await exported(node)))
+
+
+async def test_the_past_is_the_same_in_pages_of_any_length(node: Node):
+    registration = Registration(node.store, [OPERATOR])
+    by = Administrator(Reference("0.NA/88.168.2", 300))
+    for suffix, versions in (("a", 1), ("b", 4), ("c", 2), ("d", 3), ("e", 1), ("f", 2)):
+        for version in range(versions):
+            await registration.put_record(name(suffix), (HandleValue(1, "DESC", b"%d" % version),), by)
+    await registration.delete_record(name("c"), by)
+    prefix = node.store.prefixes.find(PREFIX.encode())
+    assert prefix is not None
+    written = [("b", 1), ("b", 2), ("b", 3), ("b", 4), ("c", 1), ("c", 2), ("c", 3), ("d", 1), ("d", 2), ("d", 3)]
+    for page in (1, 2, 3, 4, 5, 8, 9, 1000):
+        for suffixes, ends in ((None, [*written, ("f", 1), ("f", 2)]), (["A", "B", "C", "D"], written)):
+            read = past(node.store, prefix, lambda _: True, suffixes, page)
+            lines = [one async for some, _ in read for one in some]
+            assert [(one["past"].removeprefix(f"{PREFIX}/"), one["version"]) for one in lines] == ends
+            assert [one["past"] for one in lines if "registered" in one] == sorted({one["past"] for one in lines})
 
 
 async def test_nothing_is_put_into_the_past_of_a_handle_that_is_here(node: Node):
