@@ -18,6 +18,8 @@ from typing import Final
 
 SIZE: Final = 768 << 20  # Octets at most; the file holds what is written.
 PIECES: Final = (1 << 24, 1 << 20, 1 << 12)  # Octets: what is left is taken in ever smaller pieces.
+HELD: Final = 120.0  # Seconds for others to end: the hosts of another test live for half a minute.
+HELD_INTERVAL: Final = 0.2
 _PROGRAMS: Final = ("mkfs.ext4", "mount", "umount", "e2fsck", "losetup")
 
 
@@ -53,15 +55,22 @@ class Disk:
         self._ballast.unlink()
 
     def break_down(self) -> None:
-        said = subprocess.run(["losetup", "--associated", self._image], capture_output=True, text=True, check=True)
-        device = Path(said.stdout.partition(":")[0]).name
-        Path(f"/sys/fs/ext4/{device}/trigger_fs_error").write_text("broken on purpose")
+        Path(f"/sys/fs/ext4/{self._device()}/trigger_fs_error").write_text("broken on purpose")
 
     async def mend(self) -> None:
-        """Once nobody uses it any more."""
+        """Once nobody uses it any more. Raises TimeoutError while somebody does."""
         self._unmount()
+        # Whoever began in a mount namespace of his own meanwhile holds it on: mounted again it would be as it is.
+        async with asyncio.timeout(HELD):
+            while self._device():  # noqa: ASYNC110  # the kernel tells nobody
+                await asyncio.sleep(HELD_INTERVAL)
         await asyncio.to_thread(_run, "e2fsck", "-fp", str(self._image), good=(0, 1))
         self._mount()
+
+    def _device(self) -> str:
+        """The loop device that the kernel has for the file; empty once it has let go of it."""
+        said = subprocess.run(["losetup", "--associated", self._image], capture_output=True, text=True, check=True)
+        return Path(said.stdout.partition(":")[0]).name
 
     @contextmanager
     def mounted(self) -> Iterator["Disk"]:
