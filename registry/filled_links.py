@@ -5,7 +5,7 @@ is as long as one of those; from the range the member is computed, and what it s
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Final, NamedTuple
 
 from registry.filling import member_of
@@ -49,7 +49,7 @@ async def saying(
     relations: Sequence[int],
     sight: Sequence[int] | None,
     may_read: MayRead | None = None,
-) -> AsyncIterator[MemberLink]:
+) -> AsyncGenerator[MemberLink, None]:
     """The members for which one of these keys was filled in; `own` and `sight` as in `registry.edges.step`."""
     longest = max(map(len, targets), default=0) + len(FILLED)
     lengths = [row["long"] - len(FILLED) for row in await connection.fetch(LENGTHS, relations, longest)]

@@ -36,6 +36,7 @@ class PrefixTable:
     def __init__(self, prefixes: Iterable[Prefix] = ()) -> None:
         self._by_key = {prefix.key: prefix for prefix in prefixes}
         self._by_id = {prefix.prefix_id: prefix for prefix in self._by_key.values()}
+        self.any_ranged = any(prefix.ranged for prefix in self._by_key.values())
 
     def __len__(self) -> int:
         return len(self._by_key)

@@ -4,7 +4,7 @@ What all members say is one row for the range, so it is found from its target, a
 filled in for each (`{serial}`) a row keeps how the targets begin, and `registry.filled_links` goes from there.
 """
 
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Sequence
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -108,7 +108,7 @@ async def saying(
     relations: Sequence[int],
     sight: Sequence[int] | None,
     may_read: MayRead | None = None,
-) -> AsyncIterator[MemberLink]:
+) -> AsyncGenerator[MemberLink, None]:
     """The members of ranges that say something of these keys; `own` and `sight` as in `registry.edges.step`."""
     cursor = await connection.cursor(SAYING, targets, own, relations, sight)
     while rows := await cursor.fetch(RANGES_AT_ONCE):

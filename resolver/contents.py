@@ -13,6 +13,7 @@ from typing import Final
 from registry.changes import Change, ChangeKind
 from registry.edges import sayers
 from registry.handle import HandleKey
+from registry.member_links import members_saying
 from registry.record import HandleRecord
 from registry.relations import Relation, links_said
 from registry.value import HandleValue
@@ -50,7 +51,10 @@ class Contents:
         inside = {key: kept for key in keys if (kept := self._kept.get(key)) is not None}
         if unkept:
             inside |= await self._load(unkept)
-        return {key: _only(inside[key], follow) for key in keys}
+        inside = {key: _only(inside[key], follow) for key in keys}
+        for key, members in (await self._members(keys, follow)).items():
+            inside[key] = _with(inside[key], members)
+        return inside
 
     async def hidden(
         self, keys: Collection[HandleKey], follow: Collection[Relation], sees: Sees
@@ -58,6 +62,8 @@ class Contents:
         """What not everybody may know, as far as somebody sees the value that says it. Raises DATABASE_AWAY."""
         read = await sayers(self._resolver.store, keys, MAX_INSIDE + 1, public=False)
         wanted = {key: [link for link in links if link[0] in follow] for key, links in read.items()}
+        for key, members in (await self._members(keys, follow, public=False)).items():
+            wanted[key] = wanted.get(key, []) + members
         asked = list({sayer for links in wanted.values() for _, sayer in links})
         said: dict[HandleKey, frozenset[tuple[Relation, HandleKey]]] = {}
         for sayer, answer in zip(asked, await self._resolver.resolve_many(asked), strict=True):
@@ -68,8 +74,16 @@ class Contents:
         inside = {}
         for key, links in wanted.items():
             seen = tuple((relation, sayer) for relation, sayer in links if (relation, key) in said[sayer])
-            inside[key] = Inside(seen[:MAX_INSIDE], bool(seen) and len(read[key]) > MAX_INSIDE)
+            inside[key] = Inside(seen[:MAX_INSIDE], bool(seen) and len(links) > MAX_INSIDE)
         return inside
+
+    async def _members(
+        self, keys: Collection[HandleKey], follow: Collection[Relation], *, public: bool = True
+    ) -> dict[HandleKey, list[tuple[Relation, HandleKey]]]:
+        store = self._resolver.store
+        if not store.prefixes.any_ranged:
+            return {}
+        return await members_saying(store, keys, follow, MAX_INSIDE + 1, public=public)
 
     def forget(self, changes: Sequence[Change]) -> None:
         """From here on nothing is told that was read before these changes."""
@@ -111,6 +125,11 @@ class Contents:
             self._links -= len(gone.links) + 1
         for loading in self._loading:
             loading.discard(key)
+
+
+def _with(inside: Inside, members: Sequence[tuple[Relation, HandleKey]]) -> Inside:
+    links = sorted((*inside.links, *members))
+    return Inside(tuple(links[:MAX_INSIDE]), inside.more or len(links) > MAX_INSIDE)
 
 
 def _only(inside: Inside, follow: Collection[Relation]) -> Inside:
