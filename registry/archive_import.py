@@ -22,7 +22,14 @@ from registry.archive import goes_along
 from registry.authentication import Administrator
 from registry.bodies import form_of
 from registry.bulk_rights import may_write
-from registry.errors import HandleAlreadyExists, HandleError, HandleNotFound, PrefixNotHomed, ProtocolFault
+from registry.errors import (
+    HandleAlreadyExists,
+    HandleError,
+    HandleNotFound,
+    InvalidValue,
+    PrefixNotHomed,
+    ProtocolFault,
+)
 from registry.handle import NAMING_AUTHORITY, Handle
 from registry.handle_range import MAX_MEMBERS, MAX_WIDTH
 from registry.job_files import pieces
@@ -31,7 +38,7 @@ from registry.ledger import Batch, Tally
 from registry.minting import Minting
 from registry.opening import ViewsForm, said, say
 from registry.past_import import PastImport
-from registry.past_lines import MAX_VERSIONS, PastLine, StandingForm, seconds_of
+from registry.past_lines import MAX_NAME, MAX_OCTETS, MAX_VERSIONS, PastLine, StandingForm, seconds_of
 from registry.prefix import Prefix
 from registry.ranges import NewRange, Ranges
 from registry.refusal import MAX_ROW_TEXT, Refusal, storable
@@ -136,7 +143,9 @@ class ArchiveImport:
         self._templates = Templates(store)
         self._minting = Minting(store)
         self._past = PastImport(store, by, of_node=registration.rights.is_of_node(by))
-        self._versions: list[PastLine] = []  # Those of the handle whose lines are being read.
+        self._versions: list[PastLine] = []  # Those of the handle whose lines are being read,
+        self._versions_of = ""  # which is this one,
+        self._octets = 0  # and the length of their lines.
         self._may_write = may_write(registration.rights, by)
         self._take: Mapping[str, Callable[[bytes], Awaitable[bool]]] = {
             "archive": _nothing,
@@ -230,12 +239,16 @@ class ArchiveImport:
     async def _version(self, line: bytes) -> bool:
         """Versions of a handle are taken in together, with the present one, which comes last."""
         form = form_of(line, PastLine)
-        if self._versions and (self._versions[-1].past != form.past or len(self._versions) >= MAX_VERSIONS):
-            self._versions = []  # One whose present version was left out, or is refused.
+        if form.past != self._versions_of:  # Of the one before it the present version may have been left out.
+            self._versions_of, self._versions, self._octets = form.past, [], 0
+        self._octets += len(line)
+        if self._octets > MAX_OCTETS or len(self._versions) >= MAX_VERSIONS:
+            self._octets, self._versions = MAX_OCTETS, []  # Nor is any of the rest taken in.
+            raise InvalidValue("archive.past_long", handle=form.past[:MAX_NAME], limit=MAX_VERSIONS)
         self._versions.append(form)
         if form.registered is None:
             return False
-        versions, self._versions = self._versions, []
+        versions, self._versions, self._versions_of = self._versions, [], ""
         return await self._past.take(await self._prefix(form.past.partition("/")[0]), versions)
 
     async def _withdraw(self, line: bytes) -> bool:

@@ -24,6 +24,11 @@ RULES: Final[Catalogue] = {
         "{handle} has another history here: its former versions were not taken in",
         "{handle} 在本节点的历史与此不同，未导入其历史版本",
     ),
+    "archive.past_long": (
+        "{handle} has more than {limit} versions, or longer ones than can be held at once: the former ones were not "
+        "taken in",
+        "{handle} 的版本超过 {limit} 个或过长，无法一次处理，未导入其历史版本",
+    ),
     "load.state": (
         "{value!r} is no state that can be chosen here: {states}",
         "{value!r} 不是可选的状态：有效、冻结、注销、过期（{states}）",

@@ -17,7 +17,8 @@ from registry.value import HandleValue
 
 MAX_NAME: Final = 500  # Characters of who did something: an index and a handle, or a token's number.
 MAX_VERSION: Final = 1 << 30  # So that versions go on counting.
-MAX_VERSIONS: Final = 100_000  # Of one handle: as many are held at once.
+MAX_VERSIONS: Final = 100_000  # Of one handle, and octets of their lines: they are held at once.
+MAX_OCTETS: Final = 64 << 20
 
 # Version, state, standing, values, since, until, who replaced it, and the load that wrote it.
 Row = tuple[int, int, str | None, bytes, datetime, datetime, str, int | None]

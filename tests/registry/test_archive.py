@@ -7,6 +7,7 @@ from uuid import uuid4
 import orjson
 import pytest
 
+from registry import archive_import
 from registry.authentication import Administrator
 from registry.handle import Handle
 from registry.minting import Asked, Minting
@@ -282,6 +283,22 @@ async def test_nothing_is_put_into_the_past_of_a_handle_that_is_here(node: Node)
     assert min(one["since"] for one in found.values()) == found[f"/api/history/{PREFIX}/A?version=1"]["since"]
     async with node.client.get(f"/api/history/{PREFIX}/A?at=2001-06-01", headers=node.enterprise) as answer:
         assert answer.status == 404
+
+
+async def test_of_more_versions_than_can_be_held_the_present_one_is_taken_in(node: Node, monkeypatch):
+    head = {"past": f"{PREFIX}/A", "state": "active", "since": "2001-01-01T00:00:00Z", "values": []}
+    versions = [head | {"version": version, "until": "2002-01-01T00:00:00Z"} for version in (1, 2)]
+    present = head | {"version": 3, "registered": head["since"]}
+    body = packed(
+        [*versions, present, {"handle": f"{PREFIX}/A", "values": [{"index": 1, "type": "DESC", "data": "x"}]}]
+    )
+    monkeypatch.setattr(archive_import, "MAX_VERSIONS", 2)
+    async with working(node.store):
+        job = await done(node, body)
+        assert (job["created"], job["refused"]) == (1, 1)
+        async with node.client.get(job["results"], headers=node.enterprise) as answer:
+            rows = [orjson.loads(one) for one in (await answer.read()).splitlines()]
+        assert [row["refusal"]["rule"] for row in rows if "refusal" in row] == ["archive.past_long"]
 
 
 async def test_what_is_wrong_in_an_archive_is_told_line_by_line_and_the_rest_is_taken_in(node: Node):
