@@ -123,7 +123,7 @@ class FamiliarQueries:
     def _forget(self) -> None:
         self._forms.clear()
         now = self._from = self._clock()
-        self._replies.serial(now)
+        self._replies.serial(now)  # Forms hold what answers have in common, which may have changed.
         self._until = min(int(now) + 1, self._replies.alike_until)
 
     def _learn(self, octets: bytes) -> Form | None:

@@ -2,8 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +9,6 @@ from pathlib import Path
 from registry.certificate import NODE_CERTIFICATE, make_certificate, node_key
 from registry.handle import Handle
 from registry.settings import RegistrySettings
-from registry.store import Store
 from registry.tokens import Tokens, Wanted
 from registry.transaction import begin
 from registry.value import HandleValue
@@ -19,25 +16,16 @@ from resolver.diagnosis import upstream as diagnosis
 from resolver.diagnosis.finding import BAD, GOOD, Finding
 from resolver.other_nodes import EdgeSettings
 from resolver.settings import Settings
+from tests.registry.books import reading
 from tests.resolver.running_node import RunningNode, arguments, ask, until
 from tests.resolver.test_cli import filament
 
 CAKE = Handle.from_text("88.77/CAKE")
 
 
-@asynccontextmanager
-async def opened(dsn: str) -> AsyncIterator[Store]:
-    store = Store(RegistrySettings(dsn=dsn), "test")
-    await store.open()
-    try:
-        yield store
-    finally:
-        await store.close()
-
-
 async def prepared(dsn: str) -> str:
     """A book with a prefix and a handle; the token of an edge."""
-    async with opened(dsn) as store:
+    async with reading(dsn) as store:
         async with begin(store, "test") as transaction:
             await transaction.home(CAKE.prefix)
         await store.load_prefixes()
@@ -47,7 +35,7 @@ async def prepared(dsn: str) -> str:
 
 
 async def change(dsn: str) -> None:
-    async with opened(dsn) as store, begin(store, "test") as transaction:
+    async with reading(dsn) as store, begin(store, "test") as transaction:
         await transaction.replace(await transaction.lock(CAKE), (HandleValue(1, "DESC", b"new"),))
 
 
